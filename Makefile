@@ -1,0 +1,66 @@
+# The verbs of the project; `make help` lists them. The work is done by the scripts in tools/.
+
+MODEL := models/fashion_resnet.onnx
+TAOISM := build/release/bin/taoism
+ZOO := alexnet vgg16_bn vgg19_bn resnet18 resnet34 resnet50 mobilenet_v2
+ZOO_IMAGE ?= 32
+ZOO_FILES := $(ZOO:%=build/zoo/%-$(ZOO_IMAGE).onnx)
+STRATEGIES ?= all
+BATCH ?= 1,8
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-python build programs demo test test-slow bench bench-peers docs lint \
+  format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that are missing (root or sudo)
+	@tools/setup
+
+setup-python: setup
+	@tools/setup --python
+
+build: setup ## build everything into build/release, programs into build/release/bin
+	@tools/build
+
+programs: setup
+	@tools/build programs
+
+demo: programs ## run a trained model under every way of splitting it, side by side
+	@$(TAOISM) demo $(MODEL)
+
+test: build setup-python ## run all tests but the slow ones
+	@tools/test fast
+
+test-slow: build setup-python ## run the slow tests
+	@tools/test slow
+
+bench: programs $(ZOO_FILES) ## measure every strategy on the model zoo (ZOO_IMAGE=32|224 BATCH=1,8)
+	@mkdir -p build/bench
+	@$(TAOISM) bench $(ZOO_FILES) --strategies $(STRATEGIES) --batch $(BATCH) \
+	  --json build/bench/zoo-$(ZOO_IMAGE).json
+
+build/zoo/%-$(ZOO_IMAGE).onnx: | programs
+	@mkdir -p $(@D)
+	@$(TAOISM) zoo $* -o $@ --image $(ZOO_IMAGE)
+
+bench-peers: ## not available yet
+	@echo "bench-peers: not available yet (PyTorch, ONNX Runtime and OpenVINO in the same run)" >&2
+	@exit 2
+
+docs: ## not available yet
+	@echo "docs: not available yet; start with README.md and ARCHITECTURE.md" >&2
+	@exit 2
+
+lint: build ## check format and style (clang-format, clang-tidy)
+	@tools/setup --lint
+	@tools/lint
+
+format: ## rewrite our C++ to the project's format
+	@tools/setup --lint
+	@tools/lint --fix
+
+clean: ## remove build/ (.venv stays)
+	@rm -rf build

@@ -1,0 +1,130 @@
+// The trusted worker. Started by taoism with the shared region as descriptor 3 and a control socket
+// as descriptor 4, with an empty environment; writes a wire::Startup to the socket (a second one if
+// the sandbox cannot be closed), then serves the ring until shutdown, or until the socket closes
+// because its host is gone.
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crypto/self_test.h"
+#include "sandbox.h"
+#include "trusted/image.h"
+#include "worker_pool.h"
+
+namespace taoism::image {
+namespace {
+
+constexpr int kRegionFd = 3;
+constexpr int kControlFd = 4;
+constexpr uint32_t kMaxThreads = 1024;
+// Room for whatever decoding the largest program allocates, got before the sandbox closes.
+constexpr size_t kHeapBytes = 16 * trusted::kMaxProgramBytes;
+
+[[noreturn]] void fail(wire::StartupStage stage, int error) {
+  wire::Startup startup;
+  startup.stage = static_cast<uint32_t>(stage);
+  startup.error = error;
+  (void)!write(kControlFd, &startup, sizeof(startup));
+  _exit(1);
+}
+
+// The shared region; its size must be fixed, so that nobody can take it away under us.
+ByteSpan map_region() {
+  struct stat status;
+  const int seals = fcntl(kRegionFd, F_GET_SEALS);
+  if (seals < 0 || fstat(kRegionFd, &status) != 0) fail(wire::StartupStage::region, errno);
+  constexpr int kFixedSize = F_SEAL_SHRINK | F_SEAL_GROW;
+  if ((seals & kFixedSize) != kFixedSize ||
+      status.st_size < static_cast<off_t>(wire::kPayloadOffset)) {
+    fail(wire::StartupStage::region, EINVAL);
+  }
+  const auto bytes = static_cast<size_t>(status.st_size);
+  void* region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, kRegionFd, 0);
+  if (region == MAP_FAILED) fail(wire::StartupStage::region, errno);
+  close(kRegionFd);
+  return {static_cast<std::byte*>(region), bytes};
+}
+
+ByteSpan map_arena(uint64_t bytes) {
+  if (bytes == 0) return {};
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) fail(wire::StartupStage::memory, errno);
+  madvise(memory, bytes, MADV_DONTDUMP);
+  madvise(memory, bytes, MADV_HUGEPAGE);
+  return {static_cast<std::byte*>(memory), static_cast<size_t>(bytes)};
+}
+
+// The allocator keeps what it has and never asks the system again.
+void reserve_heap() {
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+  void* room = std::malloc(kHeapBytes);
+  if (room == nullptr) fail(wire::StartupStage::memory, ENOMEM);
+  std::free(room);
+}
+
+bool one_processor() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) == 1;
+}
+
+// Ends the worker when the host's end of the socket closes: the host has ended, however it did. (A
+// signal on the parent's death would come when the thread that started the worker ends.)
+[[noreturn]] void end_with_host(std::atomic<bool>& started) {
+  started = true;
+  char byte;
+  while (read(kControlFd, &byte, 1) > 0) {
+  }
+  _exit(0);
+}
+
+int run() {
+  const uint32_t held = harden_process();
+  const ByteSpan region = map_region();
+  auto& ring = *reinterpret_cast<wire::Ring*>(region.data());
+  const wire::Config config = ring.config;
+  if (config.version != wire::kProtocolVersion || config.threads == 0 ||
+      config.threads > kMaxThreads) {
+    fail(wire::StartupStage::config, EINVAL);
+  }
+  reserve_heap();
+  if (!crypto::self_test().ok()) fail(wire::StartupStage::crypto, 0);
+
+  WorkerPool pool(config.threads, !one_processor());
+  trusted::Image image(map_arena(config.budget_bytes), pool);
+  std::atomic<bool> watching = false;
+  std::thread(end_with_host, std::ref(watching)).detach();
+  while (!watching)
+    std::this_thread::yield();  // starting a thread takes calls that are forbidden then
+
+  wire::Startup startup;
+  startup.sealed = held | wire::kSealedSeccomp;
+  (void)!write(kControlFd, &startup,
+               sizeof(startup));  // the last write: it is forbidden from here on
+  if (const int error = seal(kControlFd); error != 0) fail(wire::StartupStage::sandbox, error);
+  image.serve(ring, region.subspan(wire::kPayloadOffset), config.spin_ns);
+  _exit(0);
+}
+
+}  // namespace
+}  // namespace taoism::image
+
+int main() {
+  if (fcntl(taoism::image::kControlFd, F_GETFD) < 0) {
+    std::fputs("taoism-enclave: started by taoism, not by hand (see taoism run --tee process)\n",
+               stderr);
+    return 2;
+  }
+  return taoism::image::run();
+}

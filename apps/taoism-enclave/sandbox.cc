@@ -1,0 +1,82 @@
+#include "sandbox.h"
+
+#include <cerrno>
+
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "wire/ring.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TAOISM_SANITIZED 1
+#endif
+
+namespace taoism::image {
+namespace {
+
+// What a worker needs to run. No memory can be mapped, nothing opened, nothing written.
+constexpr int kAllowed[] = {
+    SCMP_SYS(futex),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(restart_syscall),
+    // The provider's generator: its seed, and its test whether the process has forked.
+    SCMP_SYS(getrandom),
+    SCMP_SYS(getpid),
+#if TAOISM_SANITIZED
+    // The sanitizers' runtime: shadow memory, reports, thread bookkeeping.
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(brk),
+    SCMP_SYS(write),
+    SCMP_SYS(read),
+    SCMP_SYS(openat),
+    SCMP_SYS(close),
+    SCMP_SYS(readlink),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(gettid),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(prlimit64),
+#endif
+};
+
+}  // namespace
+
+uint32_t harden_process() {
+  uint32_t held = 0;
+  const rlimit no_core{0, 0};
+  if (setrlimit(RLIMIT_CORE, &no_core) == 0) held |= wire::kSealedNoCore;
+  if (prctl(PR_SET_DUMPABLE, 0) == 0) held |= wire::kSealedNotDumpable;
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) held |= wire::kSealedNoNewPrivileges;
+  return held;
+}
+
+int seal(int control_fd) {
+  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+  if (filter == nullptr) return ENOMEM;
+  int error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+  for (const int call : kAllowed) {
+    if (error == 0) error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+  }
+#if !TAOISM_SANITIZED
+  if (error == 0) {
+    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,
+                             SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(control_fd)));
+  }
+#endif
+  if (error == 0) error = seccomp_load(filter);
+  seccomp_release(filter);
+  return -error;
+}
+
+}  // namespace taoism::image

@@ -1,0 +1,51 @@
+#include "exit_code.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace taoism::cli {
+namespace {
+
+// Control characters can come from file names and model files: they must not reach a terminal.
+std::string one_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::string line;
+  for (char c : text) {
+    if (c == '\n') {
+      line += "; ";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      line += '?';
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
+}  // namespace
+
+ExitCode exit_code(Code code) {
+  switch (code) {
+    case Code::ok: return kExitOk;
+    case Code::invalid_argument:
+    case Code::not_found:
+    case Code::resource_exhausted: return kExitUsage;
+    case Code::unsupported: return kExitUnsupported;
+    case Code::integrity:
+    case Code::policy: return kExitIntegrity;
+    case Code::unavailable: return kExitTeeDied;
+    case Code::internal: return kExitOther;
+  }
+  return kExitOther;
+}
+
+int print_error(const Status& status) {
+  (void)std::fprintf(stderr, "taoism: error: %s\n", one_line(status.message()).c_str());
+  return exit_code(status.code());
+}
+
+void print_warning(const std::string& text) {
+  (void)std::fprintf(stderr, "taoism: warning: %s\n", one_line(text).c_str());
+}
+
+}  // namespace taoism::cli

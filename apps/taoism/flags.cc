@@ -1,0 +1,184 @@
+#include "flags.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "partition/strategy.h"
+
+namespace taoism::cli {
+namespace {
+
+constexpr size_t kMaxTextBytes = size_t{256} << 20;
+
+struct Unit {
+  const char* name;
+  double bytes;
+};
+constexpr double kKiB = 1024;
+constexpr Unit kUnits[] = {{"", 1},
+                           {"B", 1},
+                           {"K", kKiB},
+                           {"KiB", kKiB},
+                           {"M", kKiB* kKiB},
+                           {"MiB", kKiB* kKiB},
+                           {"G", kKiB* kKiB* kKiB},
+                           {"GiB", kKiB* kKiB* kKiB}};
+
+}  // namespace
+
+Result<uint64_t> parse_size(const std::string& text) {
+  double number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  std::string unit(static_cast<const char*>(end), text.data() + text.size());
+  const auto* found =
+      std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& u) { return unit == u.name; });
+  constexpr double kMax = 1e15;
+  if (error != std::errc() || found == std::end(kUnits) || !(number > 0) || number * found->bytes > kMax ||
+      number * found->bytes < 1) {
+    return invalid_argument("'" + text + "' is no size; write 64MiB, 512KiB or 1GiB");
+  }
+  return static_cast<uint64_t>(std::llround(number * found->bytes));
+}
+
+Result<std::vector<std::string>> parse_strategy_list(const std::vector<std::string>& texts) {
+  std::vector<std::string> list;
+  for (const std::string& text : texts) {
+    size_t first_of_text = list.size();
+    for (size_t start = 0; start <= text.size();) {
+      size_t end = std::min(text.find_first_of(",;", start), text.size());
+      std::string item = text.substr(start, end - start);
+      bool continues = start > 0 && text[start - 1] == ',' && item.find('=') != std::string::npos &&
+                       item.find(':') == std::string::npos;
+      if (item.empty()) return invalid_argument("--strategies '" + text + "': an empty item");
+      if (continues && list.size() > first_of_text) {
+        list.back() += "," + item;
+      } else if (item == "all") {
+        list.emplace_back("none");
+        for (const partition::Strategy* strategy : partition::all_strategies()) {
+          std::string name = strategy->name;
+          if (name != "none" && name != "full") list.push_back(name);
+        }
+        list.emplace_back("full");
+      } else {
+        list.push_back(std::move(item));
+      }
+      start = end + 1;
+    }
+  }
+  return list;
+}
+
+Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& text) {
+  Status bad = invalid_argument("--input-shape '" + text + "'; write NAME=1x3x224x224");
+  size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0) return bad;
+  ir::Shape shape;
+  const char* at = text.data() + equals + 1;
+  const char* end = text.data() + text.size();
+  while (true) {
+    int64_t dim = 0;
+    auto [next, error] = std::from_chars(at, end, dim);
+    if (error != std::errc() || dim < 0 || shape.rank() == ir::kMaxRank) return bad;
+    shape.push_back(dim);
+    if (next == end) break;
+    if (*next != 'x') return bad;
+    at = next + 1;
+  }
+  if (!shape.is_bounded()) return bad;
+  return std::pair(text.substr(0, equals), shape);
+}
+
+void MachineFlags::declare(CLI::App& app) {
+  app.add_option("--tee", tee, "process: a sandboxed worker (simulated TEE); inline: this process, for debugging")
+      ->capture_default_str();
+  app.add_option("--device", device, "untrusted device: cpu")->capture_default_str();
+  app.add_option("--tee-memory", tee_memory, "trusted memory budget: 64MiB, 1GiB; auto: what the plan needs")
+      ->capture_default_str();
+  app.add_option("--tee-threads", tee_threads, "threads in the TEE; 0: one a core")->capture_default_str();
+  app.add_option("--device-threads", device_threads, "threads of the device; 0: one a core")
+      ->capture_default_str();
+  app.add_option("--worker", worker, "path of the program taoism-enclave; default: beside this program");
+}
+
+Result<runtime::Machine> MachineFlags::resolve() const {
+  runtime::Machine machine;
+  machine.tee = tee;
+  machine.device = device;
+  machine.tee_threads = tee_threads;
+  machine.device_threads = device_threads;
+  machine.worker_path = worker;
+  if (tee_memory != "auto") {
+    Result<uint64_t> bytes = parse_size(tee_memory);
+    if (!bytes.ok()) return bytes.status().annotate("--tee-memory");
+    machine.tee_memory_bytes = *bytes;
+  }
+  return runtime::resolve(std::move(machine));
+}
+
+void ModelFlags::declare(CLI::App& app) {
+  app.add_option("model", path, "an ONNX file")->required();
+  app.add_option("--input-shape", input_shapes, "NAME=1x3x224x224, for inputs with dynamic dimensions");
+}
+
+Result<onnx::ImportOptions> ModelFlags::import_options(int64_t batch) const {
+  onnx::ImportOptions options;
+  options.batch = batch;
+  for (const std::string& text : input_shapes) {
+    TAOISM_ASSIGN_OR_RETURN(auto shape, parse_input_shape(text));
+    options.input_shapes.push_back(std::move(shape));
+  }
+  return options;
+}
+
+void SplitFlags::declare(CLI::App& app) {
+  CLI::Option* by_name = app.add_option("-s,--strategy", strategy, "what goes into the TEE; below are the names")
+                             ->capture_default_str();
+  app.add_option("--plan", plan_path, "a plan.json instead, as written by `plan -o` and edited by hand")
+      ->excludes(by_name);
+  app.footer(strategies_help());
+}
+
+Result<partition::Plan> SplitFlags::plan(const ir::Graph& graph, const std::string& model_hash) const {
+  if (plan_path.empty()) {
+    TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
+    return partition::make_plan(graph, spec, model_hash);
+  }
+  TAOISM_ASSIGN_OR_RETURN(std::string json, read_text(plan_path));
+  Result<partition::Plan> plan = partition::read_plan(json, graph, model_hash);
+  if (!plan.ok()) return plan.status().annotate(plan_path);
+  return plan;
+}
+
+Result<std::string> read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return not_found(path + ": cannot open: " + std::strerror(errno));
+  std::string text;
+  std::vector<char> buffer(1 << 16);
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0) {
+    text.append(buffer.data(), static_cast<size_t>(file.gcount()));
+    if (text.size() > kMaxTextBytes) return invalid_argument(path + ": larger than 256 MiB");
+  }
+  if (file.bad()) return invalid_argument(path + ": cannot read");
+  return text;
+}
+
+std::string strategies_help() {
+  std::ostringstream out;
+  out << "\nStrategies, NAME or NAME:parameter=value,parameter=value:\n";
+  for (const partition::Strategy* strategy : partition::all_strategies()) {
+    out << "  " << std::left << std::setw(13) << strategy->name << " " << strategy->summary << "\n";
+    for (const partition::ParameterSpec& p : strategy->parameters) {
+      out << "  " << std::setw(15) << "" << p.name << "=" << partition::number_text(p.fallback) << "  " << p.doc
+          << "\n";
+    }
+  }
+  out << "  " << std::setw(13) << "teeslice" << " private slices beside a public backbone (not yet available)\n";
+  return out.str();
+}
+
+}  // namespace taoism::cli

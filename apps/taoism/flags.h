@@ -1,0 +1,62 @@
+// Flags that several verbs share, and the texts they hold. Thread-safety: values.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "onnx/model.h"
+#include "partition/plan.h"
+#include "runtime/machine.h"
+
+namespace taoism::cli {
+
+// "65536", "64KiB", "64MiB", "1.5GiB" (also K, M, G). Errors: invalid_argument.
+Result<uint64_t> parse_size(const std::string& text);
+
+// "none,deep:k=2,intermediate:theta=0.9,seed=7" -> three strategies: an item with '=' but no ':' is a
+// further parameter of the one before. ';' separates too. "all" is every strategy, `none` first and
+// `full` last. Does not check the names. Errors: invalid_argument.
+Result<std::vector<std::string>> parse_strategy_list(const std::vector<std::string>& texts);
+
+// "input=1x3x224x224". Errors: invalid_argument.
+Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& text);
+
+struct MachineFlags {
+  std::string tee = "process";
+  std::string device = "cpu";
+  std::string tee_memory = "auto";
+  size_t tee_threads = 0;
+  size_t device_threads = 0;
+  std::string worker;
+
+  void declare(CLI::App& app);
+  Result<runtime::Machine> resolve() const;
+};
+
+// The model file and what its dynamic dimensions become.
+struct ModelFlags {
+  std::string path;
+  std::vector<std::string> input_shapes;
+
+  void declare(CLI::App& app);
+  Result<onnx::ImportOptions> import_options(int64_t batch) const;
+};
+
+// --strategy or --plan.
+struct SplitFlags {
+  std::string strategy = "full";
+  std::string plan_path;
+
+  void declare(CLI::App& app);
+  // Reads the plan, or makes one. Errors: those of both, plan errors annotated with the path.
+  Result<partition::Plan> plan(const ir::Graph& graph, const std::string& model_hash) const;
+};
+
+// The whole file, 256 MiB at most. Errors: not_found, invalid_argument, naming the path.
+Result<std::string> read_text(const std::string& path);
+
+// Text for --help that lists the strategies.
+std::string strategies_help();
+
+}  // namespace taoism::cli

@@ -1,0 +1,71 @@
+// The program `taoism`: picks the verb, parses its flags, maps errors to one line and an exit code.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "exit_code.h"
+#include "runtime/environment.h"
+#include "verb.h"
+
+namespace taoism::cli {
+namespace {
+
+std::vector<std::string>& words() {
+  static std::vector<std::string> words;
+  return words;
+}
+
+int run(int argc, char** argv) {
+  words().assign(argv, argv + argc);
+  CLI::App app{
+      "taoism splits a neural network between a trusted execution environment (TEE) and an\n"
+      "untrusted device, and measures what each way of splitting it costs.\n"
+      "Start with: taoism demo"};
+  app.name("taoism");
+  app.set_version_flag("--version", std::string("taoism ") + runtime::version());
+  app.require_subcommand(1);
+  app.footer(
+      "\nExit codes: 0 ok, 2 usage or bad input, 3 unsupported model, 4 integrity or policy violation,\n"
+      "5 TEE died, 1 anything else. `taoism VERB --help` has the flags of a verb.");
+  std::vector<std::pair<CLI::App*, Action>> actions;
+  for (const Verb* verb : all_verbs()) {
+    CLI::App* sub = app.add_subcommand(verb->name, verb->summary);
+    actions.emplace_back(sub, verb->declare(*sub));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return print_error(invalid_argument(std::string(error.what()) + " (see taoism --help)"));
+  }
+  for (const auto& [sub, action] : actions) {
+    if (!sub->parsed()) continue;
+    Result<int> result = action();
+    if (!result.ok()) return print_error(result.status());
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      return print_error(resource_exhausted("cannot write to standard output; is the disk full?"));
+    }
+    return *result;
+  }
+  return print_error(internal_error("no verb ran"));
+}
+
+}  // namespace
+
+const std::vector<std::string>& command_line() { return words(); }
+
+}  // namespace taoism::cli
+
+int main(int argc, char** argv) {
+  // A reader that goes away, or a file that may not grow, is an error to report, not a reason to vanish.
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGXFSZ, SIG_IGN);
+  try {
+    return taoism::cli::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return taoism::cli::print_error(taoism::resource_exhausted("out of memory; use a smaller --batch"));
+  } catch (const std::exception& error) {
+    return taoism::cli::print_error(taoism::internal_error(std::string("defect: ") + error.what()));
+  }
+}

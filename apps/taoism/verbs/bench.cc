@@ -1,0 +1,177 @@
+// `taoism bench`: every strategy and batch side by side; `bench compare`: two results.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "exit_code.h"
+#include "flags.h"
+#include "progress.h"
+#include "report/bench_report.h"
+#include "report/compare.h"
+#include "runtime/files/output_file.h"
+#include "runtime/measure.h"
+#include "verb.h"
+
+namespace taoism::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> models;
+  std::vector<std::string> input_shapes;
+  std::vector<std::string> strategies = {"all"};
+  std::vector<std::string> plans;
+  std::vector<int64_t> batches = {1};
+  MachineFlags machine;
+  size_t min_iterations = 10;
+  double min_seconds = 3;
+  uint64_t seed = 1;
+  std::string json, jsonl, csv, md;
+};
+
+struct CompareOptions {
+  std::string before, after;
+  double tolerance = 0;
+};
+
+Result<std::vector<runtime::Subject>> make_subjects(const Options& options) {
+  std::vector<runtime::Subject> subjects;
+  TAOISM_ASSIGN_OR_RETURN(std::vector<std::string> strategies, parse_strategy_list(options.strategies));
+  for (std::string& strategy : strategies) {
+    TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
+    TAOISM_RETURN_IF_ERROR(partition::canonical(spec).status());
+    subjects.push_back({std::move(strategy), ""});
+  }
+  for (const std::string& path : options.plans) {
+    TAOISM_ASSIGN_OR_RETURN(std::string json, read_text(path));
+    subjects.push_back({"plan " + path.substr(path.rfind('/') + 1), std::move(json)});
+  }
+  return subjects;
+}
+
+// The files are made before the measuring, so that a bad path is known at once.
+struct Outputs {
+  std::vector<std::pair<files::OutputFile, std::string (*)(const report::BenchReport&)>> files;
+
+  Status open(const Options& options) {
+    auto json = [](const report::BenchReport& report) {
+      return report::bench_json(report).dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+             "\n";
+    };
+    TAOISM_RETURN_IF_ERROR(open_one(options.json, json));
+    TAOISM_RETURN_IF_ERROR(open_one(options.jsonl, report::bench_jsonl));
+    TAOISM_RETURN_IF_ERROR(open_one(options.csv, report::bench_csv));
+    return open_one(options.md, report::bench_markdown);
+  }
+  Status open_one(const std::string& path, std::string (*render)(const report::BenchReport&)) {
+    if (path.empty()) return {};
+    TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, files::OutputFile::create(path));
+    files.emplace_back(std::move(file), render);
+    return {};
+  }
+  Status write(const report::BenchReport& report) {
+    for (auto& [file, render] : files) {
+      TAOISM_RETURN_IF_ERROR(file.append(render(report)));
+      TAOISM_RETURN_IF_ERROR(file.commit());
+    }
+    return {};
+  }
+};
+
+Result<int> measure_all(const Options& options) {
+  if (options.models.empty()) return invalid_argument("bench: name at least one ONNX file");
+  runtime::MeasureOptions measure;
+  TAOISM_ASSIGN_OR_RETURN(measure.machine, options.machine.resolve());
+  TAOISM_ASSIGN_OR_RETURN(measure.subjects, make_subjects(options));
+  measure.min_iterations = options.min_iterations;
+  measure.min_seconds = options.min_seconds;
+  measure.seed = options.seed;
+  for (const std::string& text : options.input_shapes) {
+    TAOISM_ASSIGN_OR_RETURN(auto shape, parse_input_shape(text));
+    measure.import.input_shapes.push_back(std::move(shape));
+  }
+  Outputs outputs;
+  TAOISM_RETURN_IF_ERROR(outputs.open(options));
+
+  report::BenchReport report;
+  report.environment = runtime::describe_environment(command_line());
+  report.settings = {{"seed", static_cast<double>(options.seed)},
+                     {"min_iterations", static_cast<double>(options.min_iterations)},
+                     {"min_seconds", options.min_seconds}};
+  ProgressBar bar;
+  const auto parts = static_cast<double>(options.models.size() * options.batches.size());
+  double part = 0;
+  bool valid = true;
+  for (const std::string& model : options.models) {
+    for (int64_t batch : options.batches) {
+      measure.model_path = model;
+      measure.import.batch = batch;
+      auto progress = [&](double done, const std::string& what) {
+        bar.update((part + done) / parts, fmt::format("{} batch {}: {}", model, batch, what));
+      };
+      Result<std::vector<runtime::RunRecord>> records = runtime::measure(measure, progress);
+      if (!records.ok()) return records.status().annotate(fmt::format("{} batch {}", model, batch));
+      for (runtime::RunRecord& record : *records) {
+        valid = valid && record.valid;
+        report.runs.push_back(report::interpret(std::move(record)));
+      }
+      ++part;
+    }
+  }
+  bar.clear();
+  (void)std::fputs(report::bench_text(report).c_str(), stdout);
+  TAOISM_RETURN_IF_ERROR(outputs.write(report));
+  return valid ? kExitOk : kExitOther;
+}
+
+Result<int> compare(const CompareOptions& options) {
+  TAOISM_ASSIGN_OR_RETURN(std::string before, read_text(options.before));
+  TAOISM_ASSIGN_OR_RETURN(std::string after, read_text(options.after));
+  TAOISM_ASSIGN_OR_RETURN(report::Comparison comparison, report::compare(before, after, options.tolerance));
+  (void)std::fputs(report::comparison_text(comparison).c_str(), stdout);
+  return comparison.regressed() ? kExitOther : kExitOk;
+}
+
+Action declare(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("models", options->models, "ONNX files");
+  app.add_option("--input-shape", options->input_shapes, "NAME=1x3x224x224, for inputs with dynamic dimensions");
+  app.add_option("--strategies", options->strategies,
+                 "all, or a list: none,full,deep:k=2,intermediate:theta=0.9,seed=7")
+      ->capture_default_str();
+  app.add_option("--plan", options->plans, "also measure this plan.json; may be repeated");
+  app.add_option("--batch", options->batches, "batch sizes: 1,8,64")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  options->machine.declare(app);
+  app.add_option("--min-iterations", options->min_iterations, "samples of each run, at least")
+      ->check(CLI::Range(size_t{1}, size_t{20000}))
+      ->capture_default_str();
+  app.add_option("--min-seconds", options->min_seconds, "seconds of samples of each run, at least")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  app.add_option("--seed", options->seed, "of the order and the input")->capture_default_str();
+  app.add_option("--json", options->json, "write all results with raw samples (docs/formats/bench.schema.json)");
+  app.add_option("--jsonl", options->jsonl, "write one run a line");
+  app.add_option("--csv", options->csv, "write a CSV table");
+  app.add_option("--md", options->md, "write a Markdown table");
+  app.footer(strategies_help());
+
+  auto compared = std::make_shared<CompareOptions>();
+  CLI::App* sub = app.add_subcommand(
+      "compare", "two files of bench --json; exit code 1 when a run of the second is slower or wrong");
+  sub->add_option("before", compared->before, "the older file")->required();
+  sub->add_option("after", compared->after, "the newer file")->required();
+  sub->add_option("--tolerance", compared->tolerance, "0.05: slower only from 5 % beyond the interval")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  return [options, compared, sub] { return sub->parsed() ? compare(*compared) : measure_all(*options); };
+}
+
+}  // namespace
+
+extern const Verb kBenchVerb;
+const Verb kBenchVerb = {"bench", "measure strategies and batch sizes side by side", declare};
+
+}  // namespace taoism::cli

@@ -1,0 +1,128 @@
+// `taoism doctor`: what this machine offers, each thing with the reason and the mend.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "exit_code.h"
+#include "kernels/target.h"
+#include "report/units.h"
+#include "runtime/environment.h"
+#include "runtime/machine.h"
+#include "tee/tee.h"
+#include "verb.h"
+
+namespace taoism::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Finding {
+  std::string area;
+  std::string name;
+  bool available = false;
+  std::string reason;
+  std::string mend;
+};
+
+struct Options {
+  std::string worker;
+  bool json = false;
+};
+
+std::string cpu_flags() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("flags")) return line + " ";
+  }
+  return {};
+}
+
+void add_cpu(std::vector<Finding>& findings) {
+  const std::string flags = cpu_flags();
+  struct Feature {
+    const char* flag;
+    const char* use;
+  };
+  for (Feature feature : {Feature{"avx2", "fast kernels"}, Feature{"fma", "fast kernels"},
+                          Feature{"avx512f", "the widest kernels"}, Feature{"aes", "fast sealing"}}) {
+    bool has = flags.find(std::string(" ") + feature.flag + " ") != std::string::npos;
+    findings.push_back({"cpu", feature.flag, has, has ? feature.use : "not in /proc/cpuinfo",
+                        has ? "" : "none needed: slower code is used instead"});
+  }
+  findings.push_back({"cpu", "kernels", true, std::string("in use: ") + kernels::target_name(), ""});
+}
+
+void add_devices(std::vector<Finding>& findings) {
+  findings.push_back({"device", "cpu", true, fmt::format("{} cores", runtime::core_count()), ""});
+  findings.push_back({"device", "torch", false, "torch:cpu and torch:cuda are not yet available",
+                      "use --device cpu"});
+  bool nvidia = std::filesystem::exists("/dev/nvidiactl");
+  findings.push_back({"device", "nvidia gpu", false,
+                      nvidia ? "/dev/nvidiactl is there, but no device uses it yet" : "no /dev/nvidiactl",
+                      "use --device cpu"});
+}
+
+void add_memory(std::vector<Finding>& findings) {
+  uint64_t available = runtime::available_memory_bytes();
+  findings.push_back({"memory", "trusted memory", available > 0,
+                      available > 0 ? fmt::format("the process TEE may take any --tee-memory up to {}",
+                                                  report::bytes_text(available))
+                                    : "/proc/meminfo cannot be read",
+                      available > 0 ? "" : "mount /proc"});
+  std::error_code error;
+  auto space = std::filesystem::space("/dev/shm", error);
+  if (!error) {
+    findings.push_back({"memory", "/dev/shm", true, report::bytes_text(space.available) + " free", ""});
+  }
+}
+
+Result<int> act(const Options& options) {
+  std::vector<Finding> findings;
+  for (tee::TeeFeature& feature : tee::probe_tee(options.worker)) {
+    findings.push_back({"tee", std::move(feature.name), feature.available, std::move(feature.reason),
+                        std::move(feature.mend)});
+  }
+  add_cpu(findings);
+  add_devices(findings);
+  add_memory(findings);
+  if (options.json) {
+    Json list = Json::array();
+    for (const Finding& f : findings) {
+      list.push_back({{"area", f.area},
+                      {"name", f.name},
+                      {"available", f.available},
+                      {"reason", f.reason},
+                      {"mend", f.mend}});
+    }
+    Json document = {{"schema", 1}, {"findings", list}};
+    (void)std::printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    return kExitOk;
+  }
+  std::string area;
+  for (const Finding& f : findings) {
+    if (f.area != area) (void)std::printf("%s%s\n", area.empty() ? "" : "\n", f.area.c_str());
+    area = f.area;
+    (void)std::printf("  %-3s  %-18s %s%s%s\n", f.available ? "yes" : "no", f.name.c_str(), f.reason.c_str(),
+                      f.mend.empty() ? "" : "; ", f.mend.c_str());
+  }
+  return kExitOk;
+}
+
+Action declare(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("--worker", options->worker, "path of the program taoism-enclave");
+  app.add_flag("--json", options->json, "print JSON instead of text");
+  return [options] { return act(*options); };
+}
+
+}  // namespace
+
+extern const Verb kDoctorVerb;
+const Verb kDoctorVerb = {"doctor", "what this machine offers: TEE, sandbox, CPU, devices, memory", declare};
+
+}  // namespace taoism::cli

@@ -1,0 +1,201 @@
+// `taoism inspect`: what is in a model, and what of it is not supported.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "exit_code.h"
+#include "flags.h"
+#include "ops/graph_view.h"
+#include "partition/blocks.h"
+#include "report/table.h"
+#include "report/units.h"
+#include "runtime/prepare.h"
+#include "verb.h"
+
+namespace taoism::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  ModelFlags model;
+  int64_t batch = 1;
+  bool json = false;
+};
+
+struct OpTotal {
+  size_t count = 0;
+  ops::Cost cost;
+};
+
+struct Summary {
+  std::map<std::string, OpTotal> by_op;
+  ops::Cost total;
+  std::vector<std::pair<partition::Block, ops::Cost>> blocks;
+  size_t nonfinite = 0;
+};
+
+ops::Cost cost_of(const ir::Graph& graph, const ir::Node& node) {
+  const ops::OpDef* op = ops::find_op(node.op);
+  if (op == nullptr || op->cost == nullptr) return {};
+  return op->cost(ops::GraphNodeView(graph, node).view());
+}
+
+Summary summarize(const ir::Graph& graph) {
+  Summary summary;
+  auto add = [](ops::Cost& to, const ops::Cost& cost) {
+    to.macs += cost.macs;
+    to.params += cost.params;
+  };
+  for (const ir::Node& node : graph.nodes()) {
+    OpTotal& total = summary.by_op[node.op];
+    ++total.count;
+    add(total.cost, cost_of(graph, node));
+    add(summary.total, cost_of(graph, node));
+  }
+  for (partition::Block& block : partition::find_blocks(graph)) {
+    ops::Cost cost;
+    for (ir::NodeId id : block.nodes) add(cost, cost_of(graph, graph.node(id)));
+    summary.blocks.emplace_back(std::move(block), cost);
+  }
+  summary.nonfinite = onnx::count_nonfinite(graph);
+  return summary;
+}
+
+Json tensors_json(const ir::Graph& graph, const std::vector<ir::ValueId>& ids) {
+  Json list = Json::array();
+  for (ir::ValueId id : ids) {
+    const ir::Value& value = graph.value(id);
+    list.push_back({{"name", value.name},
+                    {"dtype", ir::dtype_name(value.desc.dtype)},
+                    {"shape", std::vector<int64_t>(value.desc.shape.begin(), value.desc.shape.end())}});
+  }
+  return list;
+}
+
+void print_json(const onnx::Model& model, const std::string& hash, const ir::Graph& graph,
+                const Summary& summary) {
+  Json ops = Json::object();
+  for (const auto& [op, total] : summary.by_op) {
+    ops[op] = {{"count", total.count}, {"macs", total.cost.macs}, {"params", total.cost.params}};
+  }
+  Json blocks = Json::array();
+  for (const auto& [block, cost] : summary.blocks) {
+    blocks.push_back({{"kind", partition::block_kind_name(block.kind)},
+                      {"first", graph.node(block.nodes.front()).name},
+                      {"nodes", block.nodes.size()},
+                      {"macs", cost.macs},
+                      {"params", cost.params}});
+  }
+  Json nodes = Json::array();
+  for (const ir::Node& node : graph.nodes()) {
+    ops::Cost cost = cost_of(graph, node);
+    nodes.push_back({{"name", node.name},
+                     {"op", node.op},
+                     {"outputs", tensors_json(graph, node.outputs)},
+                     {"macs", cost.macs},
+                     {"params", cost.params}});
+  }
+  Json json = {{"schema", 1},
+               {"model", model.name()},
+               {"model_hash", hash},
+               {"opset", model.opset()},
+               {"ir_version", model.ir_version()},
+               {"producer", model.producer()},
+               {"batch_is_dynamic", model.batch_is_dynamic()},
+               {"inputs", tensors_json(graph, graph.inputs())},
+               {"outputs", tensors_json(graph, graph.outputs())},
+               {"operators", ops},
+               {"blocks", blocks},
+               {"nodes", nodes},
+               {"macs", summary.total.macs},
+               {"params", summary.total.params},
+               {"nonfinite_weights", summary.nonfinite},
+               {"unsupported", Json::array()}};
+  (void)std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+void print_text(const onnx::Model& model, const std::string& hash, const ir::Graph& graph,
+                const Summary& summary) {
+  std::string out = fmt::format("model     {}, opset {}{}\nhash      {}\n",
+                                model.name().empty() ? "(no name)" : model.name(), model.opset(),
+                                model.producer().empty() ? "" : ", written by " + model.producer(), hash);
+  for (ir::ValueId id : graph.inputs()) {
+    const ir::Value& value = graph.value(id);
+    out += fmt::format("input     {}: {} {}{}\n", value.name, ir::dtype_name(value.desc.dtype),
+                       value.desc.shape.text(), model.batch_is_dynamic() ? " (dynamic batch)" : "");
+  }
+  for (ir::ValueId id : graph.outputs()) {
+    const ir::Value& value = graph.value(id);
+    out += fmt::format("output    {}: {} {}\n", value.name, ir::dtype_name(value.desc.dtype),
+                       value.desc.shape.text());
+  }
+  out += fmt::format("cost      {} MACs an image ({}), {} parameters ({})\n\n", summary.total.macs,
+                     report::count_text(summary.total.macs), summary.total.params,
+                     report::count_text(summary.total.params));
+  report::Table ops({{"operator", report::Table::left}, {"nodes"}, {"MACs"}, {"parameters"}});
+  for (const auto& [op, total] : summary.by_op) {
+    ops.add_row({op, std::to_string(total.count), std::to_string(total.cost.macs),
+                 std::to_string(total.cost.params)});
+  }
+  out += ops.text() + "\n";
+  report::Table blocks({{"block"}, {"kind", report::Table::left}, {"MACs"}, {"parameters"}, {"from node", report::Table::left}});
+  for (size_t b = 0; b < summary.blocks.size(); ++b) {
+    const auto& [block, cost] = summary.blocks[b];
+    blocks.add_row({std::to_string(b + 1), partition::block_kind_name(block.kind), std::to_string(cost.macs),
+                    std::to_string(cost.params), graph.node(block.nodes.front()).name});
+  }
+  out += blocks.text();
+  (void)std::fputs(out.c_str(), stdout);
+}
+
+Result<int> report_unsupported(const std::vector<onnx::Unsupported>& list, bool json) {
+  if (json) {
+    Json items = Json::array();
+    for (const onnx::Unsupported& item : list) {
+      items.push_back(
+          {{"node", item.node}, {"op", item.op}, {"attribute", item.attribute}, {"reason", item.reason}});
+    }
+    Json document = {{"schema", 1}, {"unsupported", items}};
+    (void)std::printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  } else {
+    for (const onnx::Unsupported& item : list) (void)std::printf("unsupported  %s\n", item.text().c_str());
+  }
+  return kExitUnsupported;
+}
+
+Result<int> act(const Options& options) {
+  TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import, options.model.import_options(options.batch));
+  TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<onnx::Unsupported> missing, model.unsupported(import));
+  if (!missing.empty()) return report_unsupported(missing, options.json);
+  TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
+  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, import));
+  Summary summary = summarize(graph);
+  if (summary.nonfinite > 0) {
+    print_warning(options.model.path + ": " + std::to_string(summary.nonfinite) +
+                  " weights are NaN or infinite; the answers will be too");
+  }
+  (options.json ? print_json : print_text)(model, hash, graph, summary);
+  return kExitOk;
+}
+
+Action declare(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  options->model.declare(app);
+  app.add_option("--batch", options->batch, "what a dynamic batch becomes")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  app.add_flag("--json", options->json, "print JSON instead of text");
+  return [options] { return act(*options); };
+}
+
+}  // namespace
+
+extern const Verb kInspectVerb;
+const Verb kInspectVerb = {"inspect", "a model's operators, shapes, parameters and MACs, and what is unsupported",
+                           declare};
+
+}  // namespace taoism::cli

@@ -1,0 +1,98 @@
+// `taoism plan`: what goes where, why, what crosses, and what each side gets to see.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "exit_code.h"
+#include "flags.h"
+#include "partition/explain.h"
+#include "partition/strategy.h"
+#include "runtime/files/output_file.h"
+#include "runtime/prepare.h"
+#include "verb.h"
+
+namespace taoism::cli {
+namespace {
+
+struct Options {
+  ModelFlags model;
+  SplitFlags split;
+  MachineFlags machine;
+  int64_t batch = 1;
+  bool sweep = false;
+  bool json = false;
+  std::string output;
+};
+
+void print_json(const nlohmann::json& json) {
+  (void)std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+Status run_sweep(const Options& options, const ir::Graph& graph, const std::string& hash, size_t tee_threads) {
+  if (!options.split.plan_path.empty() || !options.output.empty()) {
+    return invalid_argument("--sweep goes with --strategy alone, without --plan and -o");
+  }
+  TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
+                          partition::StrategySpec::parse(options.split.strategy));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<partition::StrategySpec> points, partition::sweep(graph, spec));
+  std::vector<partition::Report> reports;
+  for (const partition::StrategySpec& point : points) {
+    TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, point, hash));
+    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, tee_threads));
+    reports.push_back(std::move(prepared.report));
+  }
+  if (options.json) {
+    print_json(partition::sweep_json(reports));
+  } else {
+    (void)std::fputs(partition::sweep_text(reports).c_str(), stdout);
+  }
+  return {};
+}
+
+Result<int> act(const Options& options) {
+  TAOISM_ASSIGN_OR_RETURN(runtime::Machine machine, options.machine.resolve());
+  TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import, options.model.import_options(options.batch));
+  TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
+  TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
+  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, import));
+  if (options.sweep) {
+    TAOISM_RETURN_IF_ERROR(run_sweep(options, graph, hash, machine.tee_threads));
+    return kExitOk;
+  }
+  TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, options.split.plan(graph, hash));
+  TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine.tee_threads));
+  if (machine.tee_memory_bytes != 0 && prepared.report.tee_memory_peak_bytes > machine.tee_memory_bytes) {
+    prepared.report.warnings.push_back("the plan needs " +
+                                       std::to_string(prepared.report.tee_memory_peak_bytes) +
+                                       " bytes inside the TEE, more than --tee-memory");
+  }
+  if (!options.output.empty()) {
+    TAOISM_RETURN_IF_ERROR(files::write_file(options.output, partition::write_plan(plan, graph)));
+  }
+  if (options.json) {
+    print_json(partition::report_json(prepared.report));
+  } else {
+    (void)std::fputs(partition::report_text(prepared.report).c_str(), stdout);
+  }
+  return kExitOk;
+}
+
+Action declare(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  options->model.declare(app);
+  options->split.declare(app);
+  options->machine.declare(app);
+  app.add_option("--batch", options->batch, "for bytes and memory")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  app.add_flag("--sweep", options->sweep, "every point of the strategy");
+  app.add_flag("--json", options->json, "print JSON instead of text");
+  app.add_option("-o,--output", options->output, "write the plan, to be edited and given back with --plan");
+  return [options] { return act(*options); };
+}
+
+}  // namespace
+
+extern const Verb kPlanVerb;
+const Verb kPlanVerb = {"plan", "the partition: what runs where, why, what crosses and who sees what", declare};
+
+}  // namespace taoism::cli

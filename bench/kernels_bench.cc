@@ -1,0 +1,239 @@
+// Kernels on the layers of standard networks, each with its share of a limit of this machine that
+// is measured beside it: `peak_share` of the FMA rate times threads, `bandwidth_share` of the rate
+// at which one thread reads memory. One thread is timed by its CPU clock, so that other work on the
+// machine counts less; more threads by the wall clock, which needs an idle machine.
+//   build/release/bin/kernels_bench --benchmark_filter=resnet18
+//   TAOISM_BENCH_TARGET=avx2 build/release/bin/kernels_bench
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "bench/machine_limits.h"
+#include "device/thread_pool.h"
+#include "kernels/conv2d.h"
+#include "kernels/linear.h"
+#include "kernels/matmul.h"
+#include "kernels/pool.h"
+#include "kernels/target.h"
+
+namespace taoism::bench {
+namespace {
+
+struct ConvCase {
+  const char* name;
+  int64_t in_channels, size, out_channels, kernel, stride, groups;
+};
+
+using kernels::Conv2dShape;
+
+const ConvCase kConvs[] = {
+    {"resnet18/stem_7x7_s2", 3, 224, 64, 7, 2, 1},
+    {"resnet18/3x3_56x56x64", 64, 56, 64, 3, 1, 1},
+    {"resnet18/3x3_s2_28x28x128", 64, 56, 128, 3, 2, 1},
+    {"resnet18/1x1_s2_28x28x128", 64, 56, 128, 1, 2, 1},
+    {"resnet18/3x3_28x28x128", 128, 28, 128, 3, 1, 1},
+    {"resnet18/3x3_s2_14x14x256", 128, 28, 256, 3, 2, 1},
+    {"resnet18/3x3_14x14x256", 256, 14, 256, 3, 1, 1},
+    {"resnet18/3x3_s2_7x7x512", 256, 14, 512, 3, 2, 1},
+    {"resnet18/3x3_7x7x512", 512, 7, 512, 3, 1, 1},
+    {"resnet18_32/3x3_32x32x64", 64, 32, 64, 3, 1, 1},
+    {"resnet18_32/3x3_4x4x512", 512, 4, 512, 3, 1, 1},
+    {"resnet50/1x1_56x56_64_256", 64, 56, 256, 1, 1, 1},
+    {"resnet50/1x1_14x14_1024_256", 1024, 14, 256, 1, 1, 1},
+    {"resnet50/1x1_7x7_512_2048", 512, 7, 2048, 1, 1, 1},
+    {"vgg16/3x3_224x224x64", 64, 224, 64, 3, 1, 1},
+    {"vgg16/3x3_14x14x512", 512, 14, 512, 3, 1, 1},
+    {"mobilenet_v2/depthwise_112x112x32", 32, 112, 32, 3, 1, 32},
+    {"mobilenet_v2/depthwise_s2_56x56x144", 144, 56, 144, 3, 2, 144},
+    {"mobilenet_v2/depthwise_14x14x384", 384, 14, 384, 3, 1, 384},
+    {"mobilenet_v2/depthwise_7x7x960", 960, 7, 960, 3, 1, 960},
+    {"mobilenet_v2/1x1_7x7_960_320", 960, 7, 320, 1, 1, 1},
+};
+
+Conv2dShape shape_of(const ConvCase& c, int64_t batch) {
+  Conv2dShape s;
+  s.batch = batch;
+  s.in_channels = c.in_channels;
+  s.in_h = s.in_w = c.size;
+  s.out_channels = c.out_channels;
+  s.kernel_h = s.kernel_w = c.kernel;
+  s.stride_h = s.stride_w = c.stride;
+  s.pad_top = s.pad_left = c.kernel / 2;
+  s.out_h = s.out_w = (c.size + 2 * s.pad_top - c.kernel) / c.stride + 1;
+  s.groups = c.groups;
+  return s;
+}
+
+AlignedBuffer filled(int64_t count) {
+  AlignedBuffer buffer(static_cast<size_t>(count) * sizeof(float));
+  for (int64_t i = 0; i < count; ++i) {
+    buffer.as<float>()[i] = static_cast<float>(i * 37 % 101) / 101.0f - 0.5f;
+  }
+  return buffer;
+}
+
+// Counts what an iteration does against the limits, measured right before and after the loop.
+class Shares {
+ public:
+  Shares(double operations, double bytes) : operations_(operations), bytes_(bytes) {
+    peak_ = fma_peak();
+  }
+  void report(benchmark::State& state, size_t threads) {
+    peak_ = std::max(peak_, fma_peak());
+    static const double kBandwidth = read_bandwidth();
+    const auto share = [&](double amount, double limit) {
+      return benchmark::Counter(amount / limit, benchmark::Counter::kIsIterationInvariantRate);
+    };
+    state.counters["GFLOP/s"] = share(operations_, 1e9);
+    state.counters["peak_share"] = share(operations_, peak_ * static_cast<double>(threads));
+    if (bytes_ > 0) state.counters["bandwidth_share"] = share(bytes_, kBandwidth);
+  }
+
+ private:
+  double operations_, bytes_, peak_;
+};
+
+void run_conv(benchmark::State& state, const ConvCase& c, int64_t batch, size_t threads) {
+  const Conv2dShape s = shape_of(c, batch);
+  const int64_t weights = s.out_channels * s.in_channels / s.groups * s.kernel_h * s.kernel_w;
+  AlignedBuffer input = filled(s.batch * s.in_channels * s.in_h * s.in_w);
+  AlignedBuffer packed(kernels::conv2d_packed_bytes(s));
+  kernels::conv2d_pack(s, filled(weights).as<float>(), packed.as<float>());
+  AlignedBuffer bias = filled(s.out_channels);
+  AlignedBuffer output = filled(s.batch * s.out_channels * s.out_h * s.out_w);
+  AlignedBuffer scratch(kernels::conv2d_scratch_bytes(s, threads));
+  kernels::Epilogue epilogue;
+  epilogue.bias = bias.as<float>();
+  epilogue.activation.kind = kernels::ActivationKind::relu;
+  device::ThreadPool pool(threads);
+  Shares shares(2.0 * static_cast<double>(weights * s.batch * s.out_h * s.out_w), 0);
+  for (auto _ : state) {
+    kernels::conv2d(s, input.as<float>(), packed.as<float>(), epilogue, output.as<float>(),
+                    scratch.span(), pool);
+    benchmark::ClobberMemory();
+  }
+  shares.report(state, threads);
+  state.SetLabel(kernels::conv2d_kernel_name(s));
+}
+
+void run_linear(benchmark::State& state, const kernels::LinearShape& s, size_t threads) {
+  AlignedBuffer x = filled(s.rows * s.in_features);
+  AlignedBuffer packed(kernels::linear_packed_bytes(s));
+  kernels::linear_pack(s, filled(s.in_features * s.out_features).as<float>(), false,
+                       packed.as<float>());
+  AlignedBuffer y = filled(s.rows * s.out_features);
+  AlignedBuffer scratch(kernels::linear_scratch_bytes(s, threads));
+  device::ThreadPool pool(threads);
+  const auto weights = static_cast<double>(s.in_features * s.out_features);
+  Shares shares(2.0 * weights * static_cast<double>(s.rows), weights * sizeof(float));
+  for (auto _ : state) {
+    kernels::linear(s, x.as<float>(), packed.as<float>(), {}, y.as<float>(), scratch.span(), pool);
+    benchmark::ClobberMemory();
+  }
+  shares.report(state, threads);
+}
+
+void run_matmul(benchmark::State& state, int64_t size, size_t threads) {
+  kernels::MatmulShape s;
+  s.m = s.n = s.k = size;
+  AlignedBuffer a = filled(size * size);
+  AlignedBuffer b = filled(size * size);
+  AlignedBuffer c = filled(size * size);
+  AlignedBuffer scratch(kernels::matmul_scratch_bytes(s, threads));
+  device::ThreadPool pool(threads);
+  Shares shares(2.0 * static_cast<double>(size * size * size), 0);
+  for (auto _ : state) {
+    kernels::matmul(s, a.as<float>(), b.as<float>(), c.as<float>(), scratch.span(), pool);
+    benchmark::ClobberMemory();
+  }
+  shares.report(state, threads);
+}
+
+void run_max_pool(benchmark::State& state, size_t threads) {
+  kernels::Pool2dShape s;
+  s.channels = 64;
+  s.in_h = s.in_w = 112;
+  s.out_h = s.out_w = 56;
+  s.kernel_h = s.kernel_w = 3;
+  s.stride_h = s.stride_w = 2;
+  s.pad_top = s.pad_left = 1;
+  AlignedBuffer input = filled(s.channels * s.in_h * s.in_w);
+  AlignedBuffer output = filled(s.channels * s.out_h * s.out_w);
+  device::ThreadPool pool(threads);
+  Shares shares(0, static_cast<double>(input.size() + output.size()));
+  for (auto _ : state) {
+    kernels::max_pool2d(s, input.as<float>(), output.as<float>(), pool);
+    benchmark::ClobberMemory();
+  }
+  shares.report(state, threads);
+}
+
+template <typename Run>
+void add(const std::string& name, size_t threads, Run&& run) {
+  auto* added = benchmark::RegisterBenchmark(name.c_str(), std::forward<Run>(run))
+                    ->Unit(benchmark::kMicrosecond);
+  if (threads > 1) added->UseRealTime();
+}
+
+void register_all() {
+  for (const size_t threads : {1, 2}) {
+    const std::string suffix = "/threads:" + std::to_string(threads);
+    for (const ConvCase& c : kConvs) {
+      for (const int64_t batch : {1, 8}) {
+        add(std::string(c.name) + "/batch:" + std::to_string(batch) + suffix, threads,
+            [&c, batch, threads](benchmark::State& state) { run_conv(state, c, batch, threads); });
+      }
+    }
+    for (const kernels::LinearShape& s :
+         {kernels::LinearShape{1, 512, 1000}, kernels::LinearShape{1, 25088, 4096},
+          kernels::LinearShape{8, 4096, 4096}, kernels::LinearShape{64, 512, 1000}}) {
+      add("linear/" + std::to_string(s.in_features) + "x" + std::to_string(s.out_features) +
+              "/batch:" + std::to_string(s.rows) + suffix,
+          threads, [s, threads](benchmark::State& state) { run_linear(state, s, threads); });
+    }
+    for (const int64_t size : {128, 768}) {
+      add("matmul/" + std::to_string(size) + suffix, threads,
+          [size, threads](benchmark::State& state) { run_matmul(state, size, threads); });
+    }
+    add("max_pool/3x3_s2_112x112x64" + suffix, threads,
+        [threads](benchmark::State& state) { run_max_pool(state, threads); });
+  }
+}
+
+// Lets the environment choose a narrower target than the best; false when it cannot be had.
+bool choose_target() {
+  const char* wanted = std::getenv("TAOISM_BENCH_TARGET");
+  if (wanted == nullptr) return true;
+  for (int i = 0; i < kernels::kTargetCount; ++i) {
+    const auto target = static_cast<kernels::Target>(i);
+    if (std::strcmp(kernels::target_name(target), wanted) == 0) {
+      return kernels::force_target_for_testing(target);
+    }
+  }
+  return false;
+}
+
+}  // namespace
+}  // namespace taoism::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  if (!taoism::bench::choose_target()) {
+    std::fprintf(stderr, "TAOISM_BENCH_TARGET: this machine does not have it; use portable\n");
+    return 2;
+  }
+  benchmark::AddCustomContext("target", taoism::kernels::target_name());
+  benchmark::AddCustomContext("fma_peak_gflops", std::to_string(taoism::bench::fma_peak() * 1e-9));
+  benchmark::AddCustomContext("read_gbytes_per_s",
+                              std::to_string(taoism::bench::read_bandwidth() * 1e-9));
+  taoism::bench::register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

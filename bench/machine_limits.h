@@ -1,0 +1,14 @@
+// What this machine can do at best, measured now: the limits that kernels are compared with.
+// Thread-safety: one measurement at a time.
+#pragma once
+
+namespace taoism::bench {
+
+// Floating-point operations per second of one thread that multiplies and adds in registers alone,
+// with the instructions of the current kernel target; the best of several short stretches.
+double fma_peak();
+
+// Bytes per second that one thread reads from memory far larger than the caches.
+double read_bandwidth();
+
+}  // namespace taoism::bench

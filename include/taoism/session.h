@@ -1,0 +1,87 @@
+// Session: a model split between a TEE and an untrusted device, ready to run again and again.
+//
+//   std::unique_ptr<taoism::api::Session> session;
+//   if (auto error = taoism::api::Session::open("m.onnx", {.strategy = "deep:k=2"}, session)) ...
+//   if (auto error = session->run({x}, {y})) ...
+//
+// Opening a plain .onnx means that its weights are known here: that is measurement, not protection.
+// Thread-safety: one thread at a time per session; sessions are independent of each other. Nothing
+// here throws.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "taoism/error.h"
+
+#if defined(__GNUC__)
+#define TAOISM_API __attribute__((visibility("default")))
+#else
+#define TAOISM_API
+#endif
+
+namespace taoism::api {
+
+struct SessionOptions {
+  std::string strategy = "full";     // "none", "full", "deep:k=2", ...
+  std::string plan_json;             // not empty: the text of a plan.json, instead of a strategy
+  int64_t batch = 1;
+  std::string tee = "process";       // process, inline
+  std::string device = "cpu";
+  uint64_t tee_memory_bytes = 0;     // 0: what the plan needs
+  size_t tee_threads = 0;            // 0: one a core
+  size_t device_threads = 0;         // 0: one a core
+  std::string worker_path;           // empty: beside this program or library
+};
+
+// float32, contiguous, row-major.
+struct TensorInfo {
+  std::string name;
+  std::vector<int64_t> shape;
+  size_t elements = 0;
+};
+
+// Nanoseconds of the last run; the phases add up to end_to_end_ns.
+struct RunTimes {
+  uint64_t end_to_end_ns = 0;
+  uint64_t tee_compute_ns = 0;
+  uint64_t device_compute_ns = 0;
+  uint64_t crypto_ns = 0;
+  uint64_t transfer_ns = 0;
+  uint64_t wait_ns = 0;
+  uint64_t residual_ns = 0;
+};
+
+class TAOISM_API Session {
+ public:
+  // Errors: not_found, invalid_argument, unsupported, resource_exhausted (names the memory that would
+  // do), unavailable. `session` is left alone on an error.
+  static Error open(const std::string& model_path, const SessionOptions& options,
+                    std::unique_ptr<Session>& session);
+  ~Session();  // ends the TEE
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const std::vector<TensorInfo>& inputs() const;
+  const std::vector<TensorInfo>& outputs() const;
+  // What must be shown to whoever relies on this session: a simulated TEE, a strategy that is broken.
+  const std::vector<std::string>& warnings() const;
+  // The partition as `taoism plan` prints it.
+  const std::string& plan_text() const;
+
+  // One inference, tensors in the order of inputs() and outputs(), each of exactly its `elements`.
+  // Errors: invalid_argument; unavailable, integrity, policy, after which every run fails.
+  Error run(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs);
+  const RunTimes& last_times() const;
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace taoism::api

@@ -1,0 +1,18 @@
+#include "base/bytes.h"
+
+namespace taoism {
+
+void secure_wipe(void* data, size_t bytes) {
+  std::memset(data, 0, bytes);
+  __asm__ __volatile__("" : : "r"(data) : "memory");
+}
+
+AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
+  if (bytes == 0) return;
+  void* memory = std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
+  TAOISM_CHECK(memory != nullptr);
+  std::memset(memory, 0, bytes);
+  data_.reset(static_cast<std::byte*>(memory));
+}
+
+}  // namespace taoism

@@ -1,0 +1,28 @@
+#include "base/status.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace taoism {
+
+const char* code_name(Code code) {
+  switch (code) {
+    case Code::ok: return "ok";
+    case Code::invalid_argument: return "invalid_argument";
+    case Code::unsupported: return "unsupported";
+    case Code::not_found: return "not_found";
+    case Code::resource_exhausted: return "resource_exhausted";
+    case Code::unavailable: return "unavailable";
+    case Code::integrity: return "integrity";
+    case Code::policy: return "policy";
+    case Code::internal: return "internal";
+  }
+  return "unknown";
+}
+
+void check_failed(const char* condition, const char* file, int line) {
+  std::fprintf(stderr, "%s:%d: check failed: %s\n", file, line, condition);
+  std::abort();
+}
+
+}  // namespace taoism

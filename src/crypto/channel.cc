@@ -1,0 +1,58 @@
+#include "crypto/channel.h"
+
+#include <string_view>
+
+#include "crypto/hash.h"
+
+namespace taoism::crypto {
+namespace {
+
+constexpr std::string_view kSessionLabel = "taoism session v1";
+
+Nonce counter_nonce(uint64_t counter) {
+  Nonce nonce{};
+  for (size_t i = 0; i < sizeof(counter); ++i) {
+    nonce[kNonceBytes - 1 - i] = static_cast<std::byte>(counter >> (8 * i));
+  }
+  return nonce;
+}
+
+}  // namespace
+
+Result<Channel> Channel::create(const AeadKey& key) {
+  TAOISM_ASSIGN_OR_RETURN(Aead aead, Aead::create(key));
+  return Channel(std::move(aead));
+}
+
+Status Channel::seal(ConstByteSpan additional, ByteSpan in_place, Tag& tag) {
+  if (next_ >= kMaxMessagesPerKey) return policy_error("the session key is used up");
+  // The number is spent whether or not sealing works: a nonce never repeats.
+  return aead_.seal(counter_nonce(next_++), additional, in_place, in_place, tag);
+}
+
+Status Channel::open(ConstByteSpan additional, ByteSpan in_place, const Tag& tag) {
+  if (next_ >= kMaxMessagesPerKey) return policy_error("the session key is used up");
+  TAOISM_RETURN_IF_ERROR(aead_.open(counter_nonce(next_), additional, in_place, tag, in_place));
+  ++next_;
+  return {};
+}
+
+Result<SessionKeys> derive_session_keys(const SharedSecret& secret, const PublicKey& host,
+                                        const PublicKey& tee) {
+  std::array<std::byte, 2 * kPublicKeyBytes> transcript;
+  std::memcpy(transcript.data(), host.data(), host.size());
+  std::memcpy(transcript.data() + host.size(), tee.data(), tee.size());
+  TAOISM_ASSIGN_OR_RETURN(const Digest salt, sha256(transcript));
+
+  SecretBytes<2 * kAeadKeyBytes> material;
+  TAOISM_RETURN_IF_ERROR(hkdf_sha256(secret.expose_secret(), salt,
+                                     std::as_bytes(std::span(kSessionLabel)),
+                                     material.expose_secret()));
+  SessionKeys keys;
+  const std::byte* bytes = material.expose_secret().data();
+  std::memcpy(keys.to_tee.expose_secret().data(), bytes, kAeadKeyBytes);
+  std::memcpy(keys.to_host.expose_secret().data(), bytes + kAeadKeyBytes, kAeadKeyBytes);
+  return keys;
+}
+
+}  // namespace taoism::crypto

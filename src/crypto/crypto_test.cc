@@ -1,0 +1,254 @@
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "crypto/aead.h"
+#include "crypto/channel.h"
+#include "crypto/ecdh.h"
+#include "crypto/hash.h"
+#include "crypto/random.h"
+#include "crypto/self_test.h"
+
+namespace taoism::crypto {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+Bytes from_hex(std::string_view hex) {
+  Bytes bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes.push_back(static_cast<std::byte>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+  }
+  return bytes;
+}
+
+std::string to_hex(ConstByteSpan bytes) {
+  std::string hex;
+  for (const std::byte b : bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    hex += kDigits[std::to_integer<int>(b) >> 4];
+    hex += kDigits[std::to_integer<int>(b) & 15];
+  }
+  return hex;
+}
+
+AeadKey key_of(std::string_view hex) {
+  AeadKey key;
+  const Bytes bytes = from_hex(hex);
+  std::copy(bytes.begin(), bytes.end(), key.expose_secret().begin());
+  return key;
+}
+
+Nonce nonce_of(std::string_view hex) {
+  Nonce nonce{};
+  const Bytes bytes = from_hex(hex);
+  std::copy(bytes.begin(), bytes.end(), nonce.begin());
+  return nonce;
+}
+
+// McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", test cases 1 to 4.
+struct GcmVector {
+  const char* key;
+  const char* nonce;
+  const char* additional;
+  const char* plain;
+  const char* sealed;
+  const char* tag;
+};
+constexpr GcmVector kGcmVectors[] = {
+    {"00000000000000000000000000000000", "000000000000000000000000", "", "", "",
+     "58e2fccefa7e3061367f1d57a4e7455a"},
+    {"00000000000000000000000000000000", "000000000000000000000000", "",
+     "00000000000000000000000000000000", "0388dace60b6a392f328c2b971b2fe78",
+     "ab6e47d42cec13bdf53a67b21257bddf"},
+    {"feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888", "",
+     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b"
+     "525b16aedf5aa0de657ba637b391aafd255",
+     "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84a"
+     "a051ba30b396a0aac973d58e091473f5985",
+     "4d5c2af327cd64a62cf35abd2ba6fab4"},
+    {"feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888",
+     "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b"
+     "525b16aedf5aa0de657ba637b39",
+     "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84a"
+     "a051ba30b396a0aac973d58e091",
+     "5bc94fbc3221a5db94fae95ae7121a47"},
+};
+
+TEST(Aead, MatchesPublishedVectors) {
+  for (const GcmVector& v : kGcmVectors) {
+    Aead aead = Aead::create(key_of(v.key)).value();
+    const Bytes additional = from_hex(v.additional);
+    const Bytes plain = from_hex(v.plain);
+    Bytes sealed(plain.size());
+    Tag tag;
+    ASSERT_TRUE(aead.seal(nonce_of(v.nonce), additional, plain, sealed, tag).ok());
+    EXPECT_EQ(to_hex(sealed), v.sealed);
+    EXPECT_EQ(to_hex(tag), v.tag);
+    Bytes opened(sealed.size());
+    ASSERT_TRUE(aead.open(nonce_of(v.nonce), additional, sealed, tag, opened).ok());
+    EXPECT_EQ(opened, plain);
+  }
+}
+
+TEST(Aead, AnyChangedBitIsRefusedAndTheOutputWiped) {
+  Aead aead = Aead::create(key_of(kGcmVectors[3].key)).value();
+  const Nonce nonce = nonce_of(kGcmVectors[3].nonce);
+  const Bytes sealed = from_hex(kGcmVectors[3].sealed);
+  const Bytes additional = from_hex(kGcmVectors[3].additional);
+  const Bytes tag_bytes = from_hex(kGcmVectors[3].tag);
+  Tag tag;
+  std::copy(tag_bytes.begin(), tag_bytes.end(), tag.begin());
+  const Bytes zeros(sealed.size());
+
+  const auto expect_refused = [&](const Nonce& n, const Bytes& a, const Bytes& s, const Tag& t) {
+    Bytes out(s.size(), std::byte{0x5a});
+    EXPECT_EQ(aead.open(n, a, s, t, out).code(), Code::integrity);
+    EXPECT_EQ(out, zeros);
+  };
+  for (size_t bit = 0; bit < sealed.size() * 8; ++bit) {
+    Bytes changed = sealed;
+    changed[bit / 8] ^= std::byte(1 << (bit % 8));
+    expect_refused(nonce, additional, changed, tag);
+  }
+  for (size_t bit = 0; bit < tag.size() * 8; ++bit) {
+    Tag changed = tag;
+    changed[bit / 8] ^= std::byte(1 << (bit % 8));
+    expect_refused(nonce, additional, sealed, changed);
+  }
+  for (size_t bit = 0; bit < additional.size() * 8; ++bit) {
+    Bytes changed = additional;
+    changed[bit / 8] ^= std::byte(1 << (bit % 8));
+    expect_refused(nonce, changed, sealed, tag);
+  }
+  Nonce changed = nonce;
+  changed[0] ^= std::byte{1};
+  expect_refused(changed, additional, sealed, tag);
+}
+
+TEST(Aead, WorksInPlaceAndOnAnySize) {
+  Aead aead = Aead::create(key_of(kGcmVectors[2].key)).value();
+  for (const size_t bytes : {size_t{1}, size_t{15}, size_t{17}, size_t{4095}, size_t{1} << 20}) {
+    Bytes data(bytes);
+    ASSERT_TRUE(random_bytes(data).ok());
+    const Bytes original = data;
+    Tag tag;
+    ASSERT_TRUE(aead.seal(Nonce{}, {}, data, data, tag).ok());
+    EXPECT_NE(data, original);
+    ASSERT_TRUE(aead.open(Nonce{}, {}, data, tag, data).ok());
+    EXPECT_EQ(data, original);
+  }
+}
+
+TEST(Hash, MatchesFips180) {
+  EXPECT_EQ(to_hex(sha256(std::as_bytes(std::span(std::string_view("abc")))).value()),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(to_hex(sha256({}).value()),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(Hash, MatchesRfc4231) {
+  Digest mac;
+  ASSERT_TRUE(
+      hmac_sha256(std::as_bytes(std::span(std::string_view("Jefe"))),
+                  std::as_bytes(std::span(std::string_view("what do ya want for nothing?"))), mac)
+          .ok());
+  EXPECT_EQ(to_hex(mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+// RFC 5869, appendix A.1 to A.3.
+TEST(Hkdf, MatchesRfc5869) {
+  const auto derive = [](const Bytes& secret, const Bytes& salt, const Bytes& info, size_t bytes) {
+    Bytes out(bytes);
+    EXPECT_TRUE(hkdf_sha256(secret, salt, info, out).ok());
+    return to_hex(out);
+  };
+  const auto range = [](int first, int last) {
+    Bytes bytes;
+    for (int i = first; i <= last; ++i) bytes.push_back(static_cast<std::byte>(i));
+    return bytes;
+  };
+  EXPECT_EQ(derive(Bytes(22, std::byte{0x0b}), range(0x00, 0x0c), range(0xf0, 0xf9), 42),
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+  EXPECT_EQ(derive(range(0x00, 0x4f), range(0x60, 0xaf), range(0xb0, 0xff), 82),
+            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41"
+            "c65e590e09da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87");
+  EXPECT_EQ(derive(Bytes(22, std::byte{0x0b}), {}, {}, 42),
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+}
+
+TEST(Ecdh, BothSidesAgreeAndStrangersDoNot) {
+  EcdhKeyPair a = EcdhKeyPair::create().value();
+  EcdhKeyPair b = EcdhKeyPair::create().value();
+  EcdhKeyPair c = EcdhKeyPair::create().value();
+  const std::string ab = to_hex(a.agree(b.public_key()).value().expose_secret());
+  EXPECT_EQ(ab, to_hex(b.agree(a.public_key()).value().expose_secret()));
+  EXPECT_NE(ab, to_hex(c.agree(a.public_key()).value().expose_secret()));
+}
+
+TEST(Ecdh, RefusesWhatIsNotAPointOfTheCurve) {
+  EcdhKeyPair a = EcdhKeyPair::create().value();
+  EXPECT_EQ(a.agree(PublicKey{}).code(), Code::integrity);
+  for (size_t byte = 0; byte < kPublicKeyBytes; ++byte) {
+    PublicKey off_curve = EcdhKeyPair::create().value().public_key();
+    off_curve[byte] ^= std::byte{0x40};
+    EXPECT_EQ(a.agree(off_curve).code(), Code::integrity) << byte;
+  }
+}
+
+class ChannelTest : public ::testing::Test {
+ protected:
+  struct Sealed {
+    Bytes data;
+    Tag tag;
+  };
+  Sealed seal(std::string_view text) {
+    Sealed sealed{Bytes(text.size()), {}};
+    std::memcpy(sealed.data.data(), text.data(), text.size());
+    EXPECT_TRUE(sender_.seal({}, sealed.data, sealed.tag).ok());
+    return sealed;
+  }
+  Code open(Sealed sealed) { return receiver_.open({}, sealed.data, sealed.tag).code(); }
+
+  const AeadKey key_ = key_of("feffe9928665731c6d6a8f9467308308");
+  Channel sender_ = Channel::create(key_).value();
+  Channel receiver_ = Channel::create(key_).value();
+};
+
+TEST_F(ChannelTest, OpensInOrder) {
+  EXPECT_EQ(open(seal("one")), Code::ok);
+  EXPECT_EQ(open(seal("two")), Code::ok);
+  EXPECT_EQ(receiver_.next(), 2U);
+}
+
+TEST_F(ChannelTest, RefusesReplayAndReorder) {
+  const Sealed first = seal("one");
+  const Sealed second = seal("two");
+  EXPECT_EQ(open(second), Code::integrity);
+  EXPECT_EQ(open(first), Code::ok);
+  EXPECT_EQ(open(first), Code::integrity);
+  EXPECT_EQ(open(second), Code::ok);
+}
+
+TEST_F(ChannelTest, EqualTextsSealDifferently) { EXPECT_NE(seal("same").data, seal("same").data); }
+
+TEST(SessionKeys, DependOnTheDirectionAndOnBothPublicKeys) {
+  SharedSecret secret;
+  PublicKey one{};
+  PublicKey two{};
+  two[1] = std::byte{1};
+  const SessionKeys a = derive_session_keys(secret, one, two).value();
+  const SessionKeys b = derive_session_keys(secret, two, one).value();
+  EXPECT_NE(to_hex(a.to_tee.expose_secret()), to_hex(a.to_host.expose_secret()));
+  EXPECT_NE(to_hex(a.to_tee.expose_secret()), to_hex(b.to_tee.expose_secret()));
+}
+
+TEST(Provider, PassesItsSelfTest) { EXPECT_TRUE(self_test().ok()); }
+
+}  // namespace
+}  // namespace taoism::crypto

@@ -1,0 +1,34 @@
+// The driver of dense matrix products over the register tile: C = A . B, A row-major and packed on
+// the fly, B packed in panels [n / tile columns][k][tile columns] (the last zero-padded to whole
+// vectors) ahead of time or on the fly. Internal.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/parallel.h"
+#include "kernels/epilogue.h"
+
+namespace taoism::kernels {
+
+struct GemmOperands {
+  int64_t batch = 1, m = 1, n = 1, k = 1;
+  const float* a = nullptr;  // [batch][m][k]
+  int64_t a_batch_stride = 0;
+  const float* packed_b = nullptr;  // packed, the same for the whole batch; or
+  const float* b = nullptr;         // [batch][k][n]
+  int64_t b_batch_stride = 0;
+  float* c = nullptr;  // [batch][m][n] without gaps
+};
+
+// Packed width of n columns, and the packing of a panel: rows of `width` elements from
+// b[k][n] whose elements are row_stride and column_stride apart.
+int64_t gemm_packed_width(int64_t n);
+void gemm_pack_panel(const float* b, int64_t row_stride, int64_t column_stride, int64_t depth,
+                     int64_t columns, int64_t width, float* packed);
+
+size_t gemm_scratch_bytes(const GemmOperands& gemm, size_t threads);
+// Epilogue: bias per column, residual like c.
+void gemm(const GemmOperands& gemm, const Epilogue& epilogue, ByteSpan scratch, Parallel& parallel);
+
+}  // namespace taoism::kernels

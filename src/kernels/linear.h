@@ -1,0 +1,36 @@
+// Fully connected layer: y[rows][out] = activation(x[rows][in] . W^T + bias + residual), weights
+// packed once for the current target (target.h). Trusted: no allocation; `scratch` is all the
+// temporary memory, aligned to kAlignment. Thread-safety: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/parallel.h"
+#include "kernels/epilogue.h"
+
+namespace taoism::kernels {
+
+struct LinearShape {
+  int64_t rows = 1, in_features = 1, out_features = 1;
+};
+
+// Bytes of the packed weights: independent of the rows.
+size_t linear_packed_bytes(const LinearShape& shape);
+
+// weights [out][in], or [in][out] when weights_are_in_by_out, -> packed.
+void linear_pack(const LinearShape& shape, const float* weights, bool weights_are_in_by_out,
+                 float* packed);
+
+// The packed weights of output features [f0, f1), f0 a multiple of this, are a contiguous part of
+// `packed` and the packed form of the layer that has these features alone.
+int64_t linear_feature_block(const LinearShape& shape);
+
+size_t linear_scratch_bytes(const LinearShape& shape, size_t threads);
+
+// Epilogue: bias per output feature, residual [rows][out]. y may not overlap x.
+void linear(const LinearShape& shape, const float* x, const float* packed, const Epilogue& epilogue,
+            float* y, ByteSpan scratch, Parallel& parallel);
+
+}  // namespace taoism::kernels

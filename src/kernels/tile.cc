@@ -1,0 +1,109 @@
+#include "kernels/tile.h"
+
+#include "kernels/dispatch.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/tile.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "kernels/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace taoism::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Tag = hn::ScalableTag<float>;
+using Vec = hn::Vec<Tag>;
+
+// Rows and vectors of the full tile: the sums, one row of B and one broadcast fill the registers.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kRows = 8, kVectors = 3;
+#elif HWY_TARGET == HWY_AVX2
+constexpr int kRows = 6, kVectors = 2;
+#elif HWY_TARGET == HWY_SCALAR
+constexpr int kRows = 4, kVectors = 4;
+#else
+constexpr int kRows = 4, kVectors = 2;
+#endif
+
+template <int kR, int kV>
+void tile(const TileArgs& args) {
+  const Tag d;
+  constexpr int64_t kLanes = HWY_LANES(float);
+  Vec sum[kR][kV];
+#pragma GCC unroll 16
+  for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kV; ++v) sum[r][v] = hn::Zero(d);
+  }
+  const float* HWY_RESTRICT a = args.a;
+  const float* HWY_RESTRICT b = args.b;
+  for (int64_t k = args.k; k > 0; --k) {
+    Vec row[kV];
+#pragma GCC unroll 16
+    for (int v = 0; v < kV; ++v) row[v] = hn::LoadU(d, b + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kR; ++r) {
+      const Vec x = hn::Set(d, a[r]);
+#pragma GCC unroll 16
+      for (int v = 0; v < kV; ++v) sum[r][v] = hn::MulAdd(x, row[v], sum[r][v]);
+    }
+    a += kR;
+    b += kV * kLanes;
+  }
+  const Vec low = hn::Set(d, args.low);
+  const Vec high = hn::Set(d, args.high);
+#pragma GCC unroll 16
+  for (int r = 0; r < kR; ++r) {
+    const Vec bias = hn::Set(d, args.row_bias ? args.row_bias[r] : 0.0f);
+#pragma GCC unroll 16
+    for (int v = 0; v < kV; ++v) {
+      Vec y = hn::Add(sum[r][v], bias);
+      if (args.column_bias) y = hn::Add(y, hn::LoadU(d, args.column_bias + v * kLanes));
+      if (args.start) {
+        y = hn::Add(y, hn::LoadU(d, args.start + r * args.start_stride + v * kLanes));
+      }
+      hn::StoreU(limit(y, low, high), d, args.c + r * args.c_stride + v * kLanes);
+    }
+  }
+}
+
+template <int kR>
+constexpr void fill_row(TileSet& set) {
+  if constexpr (kR <= kRows) {
+    set.function[kR][1] = &tile<kR, 1>;
+    if constexpr (kVectors >= 2) set.function[kR][2] = &tile<kR, 2>;
+    if constexpr (kVectors >= 3) set.function[kR][3] = &tile<kR, 3>;
+    if constexpr (kVectors >= 4) set.function[kR][4] = &tile<kR, 4>;
+  }
+}
+
+constexpr TileSet make_tile_set() {
+  TileSet set{HWY_LANES(float), kRows, kVectors, {}};
+  fill_row<1>(set);
+  fill_row<2>(set);
+  fill_row<3>(set);
+  fill_row<4>(set);
+  fill_row<5>(set);
+  fill_row<6>(set);
+  fill_row<7>(set);
+  fill_row<8>(set);
+  return set;
+}
+
+const TileSet& get_tile_set() {
+  static constexpr TileSet kSet = make_tile_set();
+  return kSet;
+}
+
+}  // namespace taoism::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace taoism::kernels {
+
+const TileSet& tile_set() { return TAOISM_DISPATCH(get_tile_set)(); }
+
+}  // namespace taoism::kernels
+#endif

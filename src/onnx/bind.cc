@@ -1,0 +1,278 @@
+#include "onnx/bind.h"
+
+#include <algorithm>
+
+#include "onnx/node_import.h"
+
+namespace taoism::onnx {
+namespace {
+
+class Binder {
+ public:
+  Binder(const Model::File& file, const ImportOptions& options, std::vector<Unsupported>& refused)
+      : file_(file), options_(options), refused_(refused) {}
+
+  Result<ir::Graph> run() {
+    import_.graph.name = printable(file_.proto.graph().name());
+    TAOISM_RETURN_IF_ERROR(check_options());
+    TAOISM_RETURN_IF_ERROR(add_inputs());
+    for (const auto& [name, constant] : file_.constants) {
+      import_.tensors.emplace(name, Tensor{.name = name, .constant = constant});
+    }
+    for (const auto& [name, reason] : file_.unreadable) {
+      import_.tensors.emplace(name, Tensor{.name = name, .refused = true});
+    }
+    count_readers();
+    for (const int n : file_.order) {
+      TAOISM_RETURN_IF_ERROR(import_node(n));
+    }
+    for (const auto& [name, reason] : file_.unreadable) {
+      if (import_.readers.contains(name)) refuse(printable(name), "Constant", "", reason);
+    }
+    TAOISM_RETURN_IF_ERROR(add_outputs());
+    if (!refused_.empty()) return std::move(import_.graph);
+    TAOISM_RETURN_IF_ERROR(fuse_bias(import_.graph));
+    TAOISM_RETURN_IF_ERROR(import_.graph.tidy());
+    TAOISM_RETURN_IF_ERROR(import_.graph.verify());
+    return std::move(import_.graph);
+  }
+
+ private:
+  void refuse(std::string node, std::string op, std::string attribute, std::string reason) {
+    refused_.push_back({std::move(node), std::move(op), std::move(attribute), std::move(reason)});
+  }
+
+  Status check_options() {
+    if (options_.batch < 0) {
+      return invalid_argument("batch must be at least 1, got " + std::to_string(options_.batch));
+    }
+    for (const auto& [name, shape] : options_.input_shapes) {
+      const auto known = std::any_of(file_.inputs.begin(), file_.inputs.end(),
+                                     [&](const DeclaredInput& i) { return i.name == name; });
+      if (!known) return invalid_argument("the model has no input '" + printable(name) + "'");
+    }
+    return {};
+  }
+
+  const ir::Shape* given_shape(const std::string& name) const {
+    for (const auto& [given, shape] : options_.input_shapes) {
+      if (given == name) return &shape;
+    }
+    return nullptr;
+  }
+
+  // What a dynamic dimension becomes: one name stands for one size.
+  Result<int64_t> bind_dim(const DeclaredInput& input, size_t i) {
+    const std::string& symbol = input.dim_names[i];
+    if (const auto it = symbols_.find(symbol); !symbol.empty() && it != symbols_.end()) {
+      return it->second;
+    }
+    if (i == 0) return options_.batch > 0 ? options_.batch : 1;
+    return invalid_argument("input '" + printable(input.name) + "': dimension " +
+                            std::to_string(i) + " is dynamic; give the input's shape");
+  }
+
+  Result<ir::Shape> input_shape(const DeclaredInput& input) {
+    const std::string what = "input '" + printable(input.name) + "'";
+    if (const ir::Shape* given = given_shape(input.name)) {
+      bool fits = given->is_bounded();
+      if (input.has_shape) fits = fits && given->rank() == input.dims.size();
+      for (size_t i = 0; fits && input.has_shape && i < given->rank(); ++i) {
+        fits = input.dims[i] < 0 || input.dims[i] == (*given)[i];
+      }
+      if (fits) return *given;
+      return invalid_argument(what + " cannot have shape " + given->text());
+    }
+    if (!input.has_shape) return invalid_argument(what + " has no shape; give one");
+    if (input.dims.size() > ir::kMaxRank) {
+      return invalid_argument(what + " has " + std::to_string(input.dims.size()) + " dimensions");
+    }
+    ir::Shape shape;
+    for (size_t i = 0; i < input.dims.size(); ++i) {
+      int64_t dim = input.dims[i];
+      if (dim < 0) {
+        TAOISM_ASSIGN_OR_RETURN(dim, bind_dim(input, i));
+        if (!input.dim_names[i].empty()) symbols_.emplace(input.dim_names[i], dim);
+      } else if (i == 0 && options_.batch > 0 && options_.batch != dim) {
+        return invalid_argument(what + " has a fixed batch of " + std::to_string(dim) +
+                                ": run with that, or export the model with a dynamic batch");
+      }
+      shape.push_back(dim);
+    }
+    if (!shape.is_bounded()) return invalid_argument(what + " is too large: " + shape.text());
+    return shape;
+  }
+
+  Status add_inputs() {
+    for (size_t i = 0; i < file_.inputs.size(); ++i) {
+      const DeclaredInput& input = file_.inputs[i];
+      TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, input_shape(input));
+      const std::string name = printable(input.name);
+      Tensor tensor{.name = input.name};
+      if (file_.input_types[i] != ::onnx::TensorProto::FLOAT) {
+        refuse(name, "input", "", "has type " + input.dtype + ", only float32 is supported");
+        tensor.refused = true;
+      } else {
+        tensor.id = import_.graph.add_input(name, {ir::DType::f32, shape});
+      }
+      import_.tensors.emplace(input.name, std::move(tensor));
+    }
+    return {};
+  }
+
+  void count_readers() {
+    const auto& graph = file_.proto.graph();
+    for (const int n : file_.order) {
+      for (const std::string& input : graph.node(n).input()) ++import_.readers[input];
+    }
+    for (const auto& output : graph.output()) ++import_.readers[output.name()];
+  }
+
+  Status import_node(int n) {
+    const ::onnx::NodeProto& proto = file_.proto.graph().node(n);
+    const std::string op = printable(proto.op_type());
+    const std::string& name = file_.names[static_cast<size_t>(n)];
+    bool reads_refused = false;
+    for (const std::string& input : proto.input()) {
+      reads_refused = reads_refused || (!input.empty() && import_.tensors.at(input).refused);
+    }
+    NodeImport node(import_, proto, name, file_.opset);
+    const Import import = is_default_domain(proto.domain()) ? find_import(op) : nullptr;
+    const Fold fold = is_default_domain(proto.domain()) ? find_fold(op) : nullptr;
+    const bool is_shape = is_default_domain(proto.domain()) && (op == "Shape" || op == "Size");
+    Status status;
+    if (!import && !fold && !is_shape) {
+      status =
+          unsupported(is_default_domain(proto.domain())
+                          ? std::string("operator is not supported")
+                          : "operator domain '" + printable(proto.domain()) + "' is not supported");
+    } else if (reads_refused) {
+      refuse_outputs(proto);  // the cause has been reported
+      return {};
+    } else if (is_shape) {
+      status = import_shape(node, op);
+    } else if (fold && reads_constants_alone(node)) {
+      status = import_constant(node, op, fold);
+    } else if (import) {
+      status = import(node);
+    } else {
+      status = unsupported("is supported only where it does not depend on the model's input");
+    }
+    return finish(node, proto, op, status);
+  }
+
+  Status finish(NodeImport& node, const ::onnx::NodeProto& proto, const std::string& op,
+                Status status) {
+    std::string attribute = node.refused_attribute();
+    if (status.ok()) status = node.attrs.status();
+    if (status.ok() && !node.attrs.unread().empty()) {
+      attribute = node.attrs.unread();
+      status = unsupported("is not known");
+    }
+    for (size_t i = 0; status.ok() && i < node.outputs(); ++i) {
+      if (node.is_read(i) && !import_.tensors.contains(proto.output(static_cast<int>(i)))) {
+        status = unsupported("output " + std::to_string(i) + " is read, which is not supported");
+      }
+    }
+    if (status.ok()) return {};
+    const std::string prefix = op + " '" + node.name() + "': ";
+    std::string reason = status.message();
+    if (reason.starts_with(prefix)) reason = reason.substr(prefix.size());
+    if (status.code() != Code::unsupported) {
+      return {status.code(), prefix + reason};
+    }
+    refuse(node.name(), op, attribute, reason);
+    refuse_outputs(proto);
+    return {};
+  }
+
+  void refuse_outputs(const ::onnx::NodeProto& proto) {
+    for (const std::string& output : proto.output()) {
+      import_.tensors.insert_or_assign(output, Tensor{.name = output, .refused = true});
+    }
+  }
+
+  bool reads_constants_alone(const NodeImport& node) const {
+    for (size_t i = 0; i < node.inputs(); ++i) {
+      if (node.has(i) && !node.input(i).constant) return false;
+    }
+    return node.has(0);
+  }
+
+  Status import_shape(NodeImport& node, const std::string& op) {
+    TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+    const ir::Shape& shape = node.shape(0);
+    if (op == "Size") {
+      const int64_t elements = shape.elements();
+      return node.give({.constant = ir::make_i64_constant({}, {&elements, 1})});
+    }
+    const auto rank = static_cast<int64_t>(shape.rank());
+    const auto clamp = [rank](int64_t at) {
+      return std::clamp(at < 0 ? at + rank : at, int64_t{0}, rank);
+    };
+    const int64_t start = clamp(node.attrs.i("start", 0));
+    const int64_t end = std::max(start, clamp(node.attrs.i("end", rank)));
+    const auto dims =
+        shape.dims().subspan(static_cast<size_t>(start), static_cast<size_t>(end - start));
+    return node.give({.constant = ir::make_i64_constant({end - start}, dims)});
+  }
+
+  Status import_constant(NodeImport& node, const std::string& op, Fold fold) {
+    std::vector<ConstantPtr> inputs;
+    for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i).constant);
+    TAOISM_ASSIGN_OR_RETURN(
+        const std::vector<ConstantPtr> outputs,
+        fold({op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget}));
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      TAOISM_RETURN_IF_ERROR(node.give({.constant = outputs[i]}, i));
+    }
+    return {};
+  }
+
+  // An output that is an input, or a second name for another output, gets a tensor of its own.
+  Status copy_output(Tensor& tensor, const std::string& name) {
+    ::onnx::NodeProto proto;
+    proto.add_output(name);
+    NodeImport node(import_, proto, "Identity_" + printable(name), file_.opset);
+    const ir::Shape shape = node.desc(tensor).shape;
+    ir::Attrs attrs;
+    attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
+    TAOISM_ASSIGN_OR_RETURN(tensor, node.emit("Reshape", {tensor}, std::move(attrs)));
+    return node.give(tensor);
+  }
+
+  Status add_outputs() {
+    std::vector<ir::ValueId> outputs;
+    const auto& inputs = import_.graph.inputs();
+    for (const auto& output : file_.proto.graph().output()) {
+      Tensor& tensor = import_.tensors.at(output.name());
+      if (tensor.refused) continue;
+      if (tensor.constant) {
+        refuse(printable(output.name()), "output", "", "does not depend on the model's input");
+        continue;
+      }
+      const bool taken = std::find(inputs.begin(), inputs.end(), tensor.id) != inputs.end() ||
+                         std::find(outputs.begin(), outputs.end(), tensor.id) != outputs.end();
+      if (taken) TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));
+      import_.graph.value(tensor.id).name = printable(output.name());
+      outputs.push_back(tensor.id);
+    }
+    import_.graph.set_outputs(std::move(outputs));
+    return {};
+  }
+
+  const Model::File& file_;
+  const ImportOptions& options_;
+  std::vector<Unsupported>& refused_;
+  GraphImport import_;
+  std::unordered_map<std::string, int64_t> symbols_;  // by dim_param
+};
+
+}  // namespace
+
+Result<ir::Graph> bind_file(const Model::File& file, const ImportOptions& options,
+                            std::vector<Unsupported>& refused) {
+  return Binder(file, options, refused).run();
+}
+
+}  // namespace taoism::onnx

@@ -1,0 +1,16 @@
+// From a parsed file to a graph at fixed shapes. Internal to this folder.
+#pragma once
+
+#include "onnx/model_file.h"
+
+namespace taoism::onnx {
+
+// Goes through all nodes; what cannot be run is appended to `refused`, and the graph is whole only
+// when that stays empty. Errors: invalid_argument. May throw what the standard library throws.
+Result<ir::Graph> bind_file(const Model::File& file, const ImportOptions& options,
+                            std::vector<Unsupported>& refused);
+
+// Gives a Linear without bias the constant that an Add behind it adds to every row.
+Status fuse_bias(ir::Graph& graph);
+
+}  // namespace taoism::onnx

@@ -1,0 +1,321 @@
+#include "onnx/fold.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "onnx/shape_rules.h"
+#include "ops/core/index.h"
+
+namespace taoism::onnx {
+namespace {
+
+using Constants = Result<std::vector<ConstantPtr>>;
+using ops::Index;
+
+Constants one(std::shared_ptr<const ir::Constant> constant) {
+  return std::vector<ConstantPtr>{std::move(constant)};
+}
+
+// out[index] = in[offset + index * strides].
+Result<ConstantPtr> copy_strided(const FoldNode& node, const ir::Constant& in, int64_t offset,
+                                 const Index& strides, const ir::Shape& shape) {
+  TAOISM_ASSIGN_OR_RETURN(const Fresh out, node.budget.make(in.desc.dtype, shape));
+  const size_t bytes = ir::dtype_bytes(in.desc.dtype);
+  std::byte* to = out.data;
+  ops::for_each_index(shape, [&](const Index& index, int64_t) {
+    const int64_t from = offset + ops::offset_of(index, strides, shape.rank());
+    std::memcpy(to, in.data + static_cast<size_t>(from) * bytes, bytes);
+    to += bytes;
+  });
+  return ConstantPtr(out.constant);
+}
+
+// The same elements under another shape: nothing is copied.
+Constants renamed(const ConstantPtr& in, const ir::Shape& shape) {
+  auto constant = std::make_shared<ir::Constant>(*in);
+  constant->desc.shape = shape;
+  return one(std::move(constant));
+}
+
+Constants fold_identity(const FoldNode& node) { return one(node.inputs[0]); }
+
+Constants fold_reshape(const FoldNode& node) {
+  const bool allow_zero = node.attrs.i("allowzero", 0) != 0;
+  TAOISM_ASSIGN_OR_RETURN(const auto target, node.ints(1, ""));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
+                          reshape_target(node.inputs[0]->desc.shape, target, allow_zero));
+  return renamed(node.inputs[0], shape);
+}
+
+Constants fold_squeeze(const FoldNode& node) {
+  TAOISM_ASSIGN_OR_RETURN(const auto axes, node.ints(1, "axes"));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, squeeze_target(node.inputs[0]->desc.shape, axes));
+  return renamed(node.inputs[0], shape);
+}
+
+Constants fold_unsqueeze(const FoldNode& node) {
+  TAOISM_ASSIGN_OR_RETURN(const auto axes, node.ints(1, "axes"));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
+                          unsqueeze_target(node.inputs[0]->desc.shape, axes));
+  return renamed(node.inputs[0], shape);
+}
+
+Constants fold_flatten(const FoldNode& node) {
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
+                          flatten_target(node.inputs[0]->desc.shape, node.attrs.i("axis", 1)));
+  return renamed(node.inputs[0], shape);
+}
+
+Constants fold_transpose(const FoldNode& node) {
+  const ir::Constant& x = *node.inputs[0];
+  const size_t rank = x.desc.shape.rank();
+  std::vector<int64_t> perm = node.attrs.ints("perm");
+  for (size_t i = 0; perm.size() < rank && !node.attrs.has("perm"); ++i) {
+    perm.push_back(static_cast<int64_t>(rank - 1 - i));
+  }
+  TAOISM_RETURN_IF_ERROR(resolve_axes(perm, rank).status());
+  if (perm.size() != rank) return invalid_argument("perm " + list_text(perm));
+  const Index own = ops::strides_of(x.desc.shape);
+  ir::Shape shape;
+  Index strides = {};
+  for (size_t i = 0; i < rank; ++i) {
+    TAOISM_ASSIGN_OR_RETURN(const size_t from, resolve_axis(perm[i], rank));
+    shape.push_back(x.desc.shape[from]);
+    strides[i] = own[from];
+  }
+  TAOISM_ASSIGN_OR_RETURN(ConstantPtr out, copy_strided(node, x, 0, strides, shape));
+  return one(std::move(out));
+}
+
+Constants fold_gather(const FoldNode& node) {
+  if (!node.has(1) || node.inputs[1]->desc.dtype != ir::DType::i64) {
+    return invalid_argument("indices must be integers");
+  }
+  const ir::Constant& x = *node.inputs[0];
+  const ir::Constant& indices = *node.inputs[1];
+  TAOISM_ASSIGN_OR_RETURN(const size_t axis,
+                          resolve_axis(node.attrs.i("axis", 0), x.desc.shape.rank()));
+  const ir::Shape& in = x.desc.shape;
+  if (in.rank() + indices.desc.shape.rank() > ir::kMaxRank + 1) {
+    return unsupported("result has too many dimensions");
+  }
+  ir::Shape shape;
+  for (size_t i = 0; i < axis; ++i) shape.push_back(in[i]);
+  for (const int64_t dim : indices.desc.shape) shape.push_back(dim);
+  for (size_t i = axis + 1; i < in.rank(); ++i) shape.push_back(in[i]);
+  TAOISM_ASSIGN_OR_RETURN(const Fresh out, node.budget.make(x.desc.dtype, shape));
+  const int64_t outer = in.product(0, axis), count = indices.desc.shape.elements();
+  const size_t row =
+      static_cast<size_t>(in.product(axis + 1, in.rank())) * ir::dtype_bytes(x.desc.dtype);
+  std::byte* to = out.data;
+  for (int64_t o = 0; o < outer; ++o) {
+    for (int64_t i = 0; i < count; ++i, to += row) {
+      int64_t at = indices.i64()[i];
+      if (at < 0) at += in[axis];
+      if (at < 0 || at >= in[axis]) {
+        return invalid_argument("index " + std::to_string(indices.i64()[i]) +
+                                " of a dimension of " + std::to_string(in[axis]));
+      }
+      if (row > 0) std::memcpy(to, x.data + static_cast<size_t>(o * in[axis] + at) * row, row);
+    }
+  }
+  return one(out.constant);
+}
+
+Constants fold_concat(const FoldNode& node) {
+  ir::TensorDesc desc = node.inputs[0]->desc;
+  TAOISM_ASSIGN_OR_RETURN(const size_t axis,
+                          resolve_axis(node.attrs.i("axis", 0), desc.shape.rank()));
+  desc.shape[axis] = 0;
+  for (const ConstantPtr& in : node.inputs) {
+    ir::Shape expected = desc.shape;
+    const bool same_rank = in && in->desc.shape.rank() == expected.rank();
+    if (same_rank) expected[axis] = in->desc.shape[axis];
+    if (!same_rank || in->desc.dtype != desc.dtype || !(in->desc.shape == expected)) {
+      return invalid_argument("inputs do not join");
+    }
+    desc.shape[axis] += in->desc.shape[axis];
+  }
+  TAOISM_ASSIGN_OR_RETURN(const Fresh out, node.budget.make(desc.dtype, desc.shape));
+  const int64_t outer = desc.shape.product(0, axis);
+  const size_t inner = static_cast<size_t>(desc.shape.product(axis + 1, desc.shape.rank())) *
+                       ir::dtype_bytes(desc.dtype);
+  std::byte* to = out.data;
+  for (int64_t o = 0; o < outer; ++o) {
+    for (const ConstantPtr& in : node.inputs) {
+      const size_t bytes = static_cast<size_t>(in->desc.shape[axis]) * inner;
+      if (bytes > 0) std::memcpy(to, in->data + static_cast<size_t>(o) * bytes, bytes);
+      to += bytes;
+    }
+  }
+  return one(out.constant);
+}
+
+Constants fold_slice(const FoldNode& node) {
+  const ir::Constant& x = *node.inputs[0];
+  TAOISM_ASSIGN_OR_RETURN(const auto starts, node.ints(1, ""));
+  TAOISM_ASSIGN_OR_RETURN(const auto ends, node.ints(2, ""));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> axes, node.ints(3, ""));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> steps, node.ints(4, ""));
+  if (axes.empty()) {
+    for (size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+  }
+  if (steps.empty()) steps.assign(starts.size(), 1);
+  TAOISM_RETURN_IF_ERROR(resolve_axes(axes, x.desc.shape.rank()).status());
+  if (ends.size() != starts.size() || axes.size() != starts.size() ||
+      steps.size() != starts.size()) {
+    return invalid_argument("starts, ends, axes and steps differ in length");
+  }
+  ir::Shape shape = x.desc.shape;
+  Index strides = ops::strides_of(shape);
+  int64_t offset = 0;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    TAOISM_ASSIGN_OR_RETURN(const size_t axis, resolve_axis(axes[i], shape.rank()));
+    const int64_t dim = shape[axis];
+    if (steps[i] == 0) return invalid_argument("steps must not be 0");
+    const int64_t step =
+        std::clamp(steps[i], -std::max<int64_t>(dim, 1), std::max<int64_t>(dim, 1));
+    const auto bound = [dim](int64_t value, int64_t lowest, int64_t highest) {
+      if (value < 0) value = value < -dim ? lowest : value + dim;
+      return std::clamp(value, lowest, std::max(lowest, highest));
+    };
+    const int64_t start = step > 0 ? bound(starts[i], 0, dim) : bound(starts[i], 0, dim - 1);
+    const int64_t end = step > 0 ? bound(ends[i], 0, dim) : bound(ends[i], -1, dim - 1);
+    const int64_t length =
+        step > 0 ? (end - start + step - 1) / step : (start - end - step - 1) / -step;
+    shape[axis] = dim == 0 ? 0 : std::max<int64_t>(length, 0);
+    offset += start * strides[axis];
+    strides[axis] *= step;
+  }
+  TAOISM_ASSIGN_OR_RETURN(ConstantPtr out, copy_strided(node, x, offset, strides, shape));
+  return one(std::move(out));
+}
+
+Constants fold_split(const FoldNode& node) {
+  const ir::Constant& x = *node.inputs[0];
+  TAOISM_ASSIGN_OR_RETURN(const size_t axis,
+                          resolve_axis(node.attrs.i("axis", 0), x.desc.shape.rank()));
+  TAOISM_ASSIGN_OR_RETURN(const auto given, node.ints(1, "split"));
+  node.attrs.ignore("num_outputs");
+  TAOISM_ASSIGN_OR_RETURN(const auto lengths, split_lengths(x.desc.shape[axis], given,
+                                                            static_cast<int64_t>(node.outputs)));
+  const Index strides = ops::strides_of(x.desc.shape);
+  std::vector<ConstantPtr> parts;
+  int64_t at = 0;
+  for (const int64_t length : lengths) {
+    ir::Shape shape = x.desc.shape;
+    shape[axis] = length;
+    TAOISM_ASSIGN_OR_RETURN(ConstantPtr part,
+                            copy_strided(node, x, at * strides[axis], strides, shape));
+    parts.push_back(std::move(part));
+    at += length;
+  }
+  return parts;
+}
+
+// The shape that an input of sizes names. Errors: invalid_argument, unsupported.
+Result<ir::Shape> shape_of_sizes(std::span<const int64_t> sizes) {
+  if (sizes.size() > ir::kMaxRank) return unsupported("result has too many dimensions");
+  ir::Shape shape(sizes);
+  if (!shape.is_bounded()) return invalid_argument("size " + list_text(sizes));
+  return shape;
+}
+
+Constants fold_expand(const FoldNode& node) {
+  const ir::Constant& x = *node.inputs[0];
+  TAOISM_ASSIGN_OR_RETURN(const auto sizes, node.ints(1, ""));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape target, shape_of_sizes(sizes));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, ops::broadcast_shape(x.desc.shape, target));
+  TAOISM_ASSIGN_OR_RETURN(
+      ConstantPtr out,
+      copy_strided(node, x, 0, ops::broadcast_strides(x.desc.shape, shape), shape));
+  return one(std::move(out));
+}
+
+Constants fold_constant_of_shape(const FoldNode& node) {
+  TAOISM_ASSIGN_OR_RETURN(const auto sizes, node.ints(0, ""));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, shape_of_sizes(sizes));
+  ConstantPtr value = ir::make_f32_constant({1}, std::vector<float>{0});
+  if (const auto* tensor = node.attrs.tensor("value")) {
+    ExternalFiles none{std::filesystem::path()};
+    TAOISM_ASSIGN_OR_RETURN(value, read_tensor(*tensor, none));
+    if (value->desc.shape.elements() != 1) return invalid_argument("value must be one element");
+  }
+  TAOISM_ASSIGN_OR_RETURN(ConstantPtr out, copy_strided(node, *value, 0, Index{}, shape));
+  return one(std::move(out));
+}
+
+Constants fold_range(const FoldNode& node) {
+  for (size_t i = 0; i < 3; ++i) {
+    if (!node.has(i) || node.inputs[i]->desc.shape.elements() != 1 ||
+        node.inputs[i]->desc.dtype != node.inputs[0]->desc.dtype) {
+      return invalid_argument("start, limit and delta must be scalars of one type");
+    }
+  }
+  const bool real = node.inputs[0]->desc.dtype == ir::DType::f32;
+  const auto number = [&](size_t i) {
+    return real ? static_cast<double>(*node.inputs[i]->f32())
+                : static_cast<double>(*node.inputs[i]->i64());
+  };
+  const double count = std::ceil((number(1) - number(0)) / number(2));
+  if (!(std::abs(count) < 1e9)) return invalid_argument("has no end");
+  const ir::Shape shape{std::max<int64_t>(static_cast<int64_t>(count), 0)};
+  TAOISM_ASSIGN_OR_RETURN(const Fresh out, node.budget.make(node.inputs[0]->desc.dtype, shape));
+  for (int64_t i = 0; i < shape[0]; ++i) {
+    if (real) {
+      reinterpret_cast<float*>(out.data)[i] =
+          static_cast<float>(number(0) + static_cast<double>(i) * number(2));
+    } else {
+      const auto start = static_cast<uint64_t>(*node.inputs[0]->i64());
+      const auto delta = static_cast<uint64_t>(*node.inputs[2]->i64());
+      reinterpret_cast<int64_t*>(out.data)[i] =
+          static_cast<int64_t>(start + static_cast<uint64_t>(i) * delta);
+    }
+  }
+  return one(out.constant);
+}
+
+constexpr struct {
+  const char* op;
+  Fold fold;
+} kFolds[] = {
+    {"Identity", fold_identity}, {"Reshape", fold_reshape},
+    {"Squeeze", fold_squeeze},   {"Unsqueeze", fold_unsqueeze},
+    {"Flatten", fold_flatten},   {"Transpose", fold_transpose},
+    {"Gather", fold_gather},     {"Concat", fold_concat},
+    {"Slice", fold_slice},       {"Split", fold_split},
+    {"Expand", fold_expand},     {"ConstantOfShape", fold_constant_of_shape},
+    {"Range", fold_range},
+};
+
+}  // namespace
+
+Result<Fresh> FoldBudget::make(ir::DType dtype, const ir::Shape& shape) {
+  const bool bounded = shape.is_bounded();
+  const uint64_t bytes = bounded ? ir::TensorDesc{dtype, shape}.bytes() : 0;
+  if (!bounded || bytes > kMaxTotalBytes - used_bytes_) {
+    return unsupported("a constant of shape " + shape.text() + " is too large to compute ahead");
+  }
+  used_bytes_ += bytes;
+  auto [constant, data] = ir::make_constant({dtype, shape});
+  return Fresh{std::move(constant), data};
+}
+
+Result<std::vector<int64_t>> FoldNode::ints(size_t i, const char* name) const {
+  if (*name != 0 && attrs.has(name)) return attrs.ints(name);
+  if (!has(i)) return std::vector<int64_t>();
+  const ir::Constant& constant = *inputs[i];
+  if (constant.desc.dtype != ir::DType::i64 || constant.desc.shape.rank() > 1) {
+    return invalid_argument("input " + std::to_string(i) + " must be a list of integers");
+  }
+  return std::vector<int64_t>(constant.i64(), constant.i64() + constant.desc.shape.elements());
+}
+
+Fold find_fold(std::string_view op) {
+  for (const auto& entry : kFolds) {
+    if (op == entry.op) return entry.fold;
+  }
+  return find_math_fold(op);
+}
+
+}  // namespace taoism::onnx

@@ -1,0 +1,50 @@
+// A small interpreter for the parts of a model that do not depend on its input: shape arithmetic
+// and rearranged weights. Internal to this folder.
+#pragma once
+
+#include <span>
+
+#include "onnx/node_attributes.h"
+#include "onnx/tensor_proto.h"
+
+namespace taoism::onnx {
+
+// A constant that is still being filled.
+struct Fresh {
+  ConstantPtr constant;
+  std::byte* data = nullptr;
+};
+
+// Bounds what folding may allocate, however large a shape the file asks for.
+class FoldBudget {
+ public:
+  // A zeroed constant. Errors: unsupported when it or the sum of all would be too large.
+  Result<Fresh> make(ir::DType dtype, const ir::Shape& shape);
+
+ private:
+  static constexpr uint64_t kMaxTotalBytes = uint64_t{1} << 30;
+  uint64_t used_bytes_ = 0;
+};
+
+// One node whose inputs are all constants (null: absent).
+struct FoldNode {
+  std::string_view op;
+  int64_t opset;
+  size_t outputs;
+  NodeAttributes& attrs;
+  std::span<const ConstantPtr> inputs;
+  FoldBudget& budget;
+
+  bool has(size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
+  // The integers of input `i`, or of the attribute where the operator has it there. Empty: absent.
+  Result<std::vector<int64_t>> ints(size_t i, const char* name) const;
+};
+
+using Fold = Result<std::vector<ConstantPtr>> (*)(const FoldNode& node);
+// Null when the operator is not one of these.
+Fold find_fold(std::string_view op);
+
+// Element by element with broadcasting: fold_math.cc. Null when there is none.
+Fold find_math_fold(std::string_view op);
+
+}  // namespace taoism::onnx

@@ -1,0 +1,153 @@
+// Constant folding, seen from outside: the folded integers become a Reshape's target or a Slice.
+#include "onnx/reference_run.h"
+#include "onnx/test_model.h"
+
+namespace taoism::onnx {
+namespace {
+
+struct FoldCase {
+  const char* name;
+  // Builds "target" from x of N x 4 x 6 and constants.
+  void (*build)(TestModel& m);
+  std::vector<int64_t> target;
+};
+
+const FoldCase kFolds[] = {
+    {"shape and concat",
+     [](TestModel& m) {
+       m.node("Shape", {"x"}, {"s"});
+       m.node("Gather", {"s", "zero"}, {"n"});
+       m.node("Unsqueeze", {"n", "axis0"}, {"n1"});
+       set_int(m.node("Concat", {"n1", "rest"}, {"target"}), "axis", 0);
+     },
+     {2, 24}},
+    {"shape with bounds",
+     [](TestModel& m) {
+       auto& shape = m.node("Shape", {"x"}, {"s"});
+       set_int(shape, "start", -1);
+       set_int(m.node("Concat", {"rest", "s"}, {"target"}), "axis", 0);
+     },
+     {8, 6}},
+    {"size and arithmetic",
+     [](TestModel& m) {
+       m.node("Size", {"x"}, {"count"});
+       m.node("Div", {"count", "six"}, {"a"});  // 8
+       m.node("Sub", {"a", "six"}, {"b"});      // 2
+       m.node("Mul", {"b", "six"}, {"c"});      // 12
+       m.node("Add", {"c", "b"}, {"d"});        // 14
+       m.node("Sub", {"d", "six"}, {"e"});      // 8
+       m.node("Unsqueeze", {"e", "axis0"}, {"f"});
+       set_int(m.node("Concat", {"f", "rest"}, {"target"}), "axis", 0);
+     },
+     {8, 6}},
+    {"float round trip",
+     [](TestModel& m) {
+       m.node("Shape", {"x"}, {"s"});
+       set_int(m.node("Cast", {"s"}, {"f"}), "to", ::onnx::TensorProto::FLOAT);
+       m.weight("factor", {3}, {1, 1.5F, 0.7F});
+       m.node("Mul", {"f", "factor"}, {"g"});  // 2, 6, 4.2
+       m.node("Floor", {"g"}, {"h"});
+       set_int(m.node("Cast", {"h"}, {"target"}), "to", ::onnx::TensorProto::INT64);
+     },
+     {2, 6, 4}},
+    {"slice backwards",
+     [](TestModel& m) {
+       m.ints("from", {-1}).ints("to", {-100}).ints("back", {-1});
+       m.node("Shape", {"x"}, {"s"});
+       m.node("Slice", {"s", "from", "to", "axis0", "back"}, {"target"});
+     },
+     {6, 4, 2}},
+    {"product of a slice",
+     [](TestModel& m) {
+       m.ints("one", {1}).ints("three", {3});
+       m.node("Shape", {"x"}, {"s"});
+       m.node("Slice", {"s", "one", "three"}, {"t"});
+       m.node("ReduceProd", {"t"}, {"p"});
+       set_int(m.node("Concat", {"rest", "p"}, {"target"}), "axis", 0);
+     },
+     {2, 24}},
+    {"where equal",
+     [](TestModel& m) {
+       m.ints("asked", {2, -1}).ints("instead", {3, 16});
+       m.node("ConstantOfShape", {"two"}, {"zeros"});
+       m.ints("two", {2});
+       set_int(m.node("Cast", {"zeros"}, {"z"}), "to", ::onnx::TensorProto::INT64);
+       m.node("Add", {"z", "rest"}, {"minus"});
+       m.node("Equal", {"asked", "minus"}, {"is"});
+       m.node("Where", {"is", "instead", "asked"}, {"target0"});
+       m.ints("fix", {1, 0});
+       m.node("Add", {"target0", "fix"}, {"target"});
+     },
+     {3, 16}},
+    {"range, expand and squeeze",
+     [](TestModel& m) {
+       m.ints("start", {4}).ints("stop", {13}).ints("step", {8}).ints("ones", {1, 2});
+       for (const char* name : {"start", "stop", "step"}) {
+         m.node("Squeeze", {name}, {std::string(name) + "0"});
+       }
+       m.node("Range", {"start0", "stop0", "step0"}, {"r"});  // 4, 12
+       m.node("Expand", {"r", "ones"}, {"e"});
+       m.node("Squeeze", {"e", "axis0"}, {"target"});
+     },
+     {4, 12}},
+    {"split and transpose",
+     [](TestModel& m) {
+       m.weight("unused", {1}, {0});
+       auto& tensor = m.weight("table", {2, 2}, {});
+       tensor.set_data_type(::onnx::TensorProto::INT32);
+       for (const int value : {3, 8, 16, 6}) tensor.add_int32_data(value);
+       m.node("Transpose", {"table"}, {"t"});  // 3 16 / 8 6
+       set_int(m.node("Split", {"t"}, {"a", "b"}), "axis", 0);
+       m.node("Squeeze", {"b", "axis0"}, {"target"});
+     },
+     {8, 6}},
+};
+
+TEST(FoldTest, ShapeArithmeticBecomesConstants) {
+  for (const FoldCase& c : kFolds) {
+    TestModel m;
+    m.input("x", {-1, 4, 6}).output("y");
+    m.ints("axis0", {0}).ints("rest", {-1});
+    for (const auto& [name, value] : {std::pair<const char*, int64_t>{"zero", 0}, {"six", 6}}) {
+      m.ints(name, {value});
+      m.graph().mutable_initializer(m.graph().initializer_size() - 1)->clear_dims();
+    }
+    c.build(m);
+    m.node("Reshape", {"x", "target"}, {"y"});
+    const auto model = m.load();
+    ASSERT_TRUE(model.ok()) << c.name << ": " << model.status().message();
+    const auto graph = model->bind({.batch = 2});
+    ASSERT_TRUE(graph.ok()) << c.name << ": " << graph.status().message();
+    EXPECT_EQ(op_names(*graph), std::vector<std::string>{"Reshape"}) << c.name;
+    EXPECT_EQ(graph->value(graph->outputs()[0]).desc.shape, ir::Shape(c.target)) << c.name;
+  }
+}
+
+TEST(FoldTest, ConstantNodesOfEveryKind) {
+  TestModel m;
+  m.input("x", {-1, 2}).output("y");
+  auto& list = *m.node("Constant", {}, {"list"}).add_attribute();
+  list.set_name("value_floats");
+  list.set_type(::onnx::AttributeProto::FLOATS);
+  list.add_floats(1);
+  list.add_floats(2);
+  set_float(m.node("Constant", {}, {"half"}), "value_float", 0.5);
+  set_ints(m.node("Constant", {}, {"shape"}), "value_ints", {2, 1});
+  auto& value = *m.node("Constant", {}, {"tensor"}).add_attribute();
+  value.set_name("value");
+  value.set_type(::onnx::AttributeProto::TENSOR);
+  value.mutable_t()->set_data_type(::onnx::TensorProto::FLOAT16);
+  value.mutable_t()->add_int32_data(0x4900);  // 10
+  m.node("Add", {"x", "list"}, {"a"});
+  m.node("Mul", {"a", "half"}, {"b"});
+  m.node("Add", {"b", "tensor"}, {"c"});
+  m.node("Reshape", {"c", "shape"}, {"y"});
+  const auto model = m.load();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const auto graph = model->bind();
+  ASSERT_TRUE(graph.ok()) << graph.status().message();
+  EXPECT_EQ(reference_run(*graph, {{3, 4}}), (std::vector<float>{12, 13}));
+}
+
+}  // namespace
+}  // namespace taoism::onnx

@@ -1,0 +1,265 @@
+// What moves elements or gives them another shape.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "onnx/node_import.h"
+#include "onnx/shape_rules.h"
+#include "ops/core/index.h"
+
+namespace taoism::onnx {
+namespace {
+
+Status give_shape(NodeImport& node, const ir::Shape& shape) {
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.reshape(node.input(0), shape));
+  return node.give(std::move(y));
+}
+
+Status import_reshape(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
+  const bool allow_zero = node.attrs.i("allowzero", 0) != 0;
+  TAOISM_ASSIGN_OR_RETURN(const auto target, node.required_ints(1, "shape"));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, reshape_target(node.shape(0), target, allow_zero));
+  return give_shape(node, shape);
+}
+
+Status import_flatten(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
+                          flatten_target(node.shape(0), node.attrs.i("axis", 1)));
+  return give_shape(node, shape);
+}
+
+Status import_squeeze(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  TAOISM_ASSIGN_OR_RETURN(const auto axes, node.ints(1, "axes"));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
+                          squeeze_target(node.shape(0), axes ? *axes : std::vector<int64_t>()));
+  return give_shape(node, shape);
+}
+
+Status import_unsqueeze(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  TAOISM_ASSIGN_OR_RETURN(const auto axes, node.required_ints(1, "axes"));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, unsqueeze_target(node.shape(0), axes));
+  return give_shape(node, shape);
+}
+
+// Only where it changes nothing.
+Status import_expand(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
+  TAOISM_ASSIGN_OR_RETURN(const auto sizes, node.required_ints(1, "shape"));
+  if (sizes.size() > ir::kMaxRank) return node.refuse("shape", "has too many dimensions");
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
+                          ops::broadcast_shape(node.shape(0), ir::Shape(sizes)));
+  if (!shape.is_bounded() || shape.elements() != node.shape(0).elements()) {
+    return node.refuse("shape", "repeating activations is not supported");
+  }
+  return give_shape(node, shape);
+}
+
+Status import_transpose(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  const size_t rank = node.shape(0).rank();
+  std::vector<int64_t> perm = node.attrs.ints("perm");
+  if (!node.attrs.has("perm")) {
+    for (size_t i = 0; i < rank; ++i) perm.push_back(static_cast<int64_t>(rank - 1 - i));
+  }
+  bool is_identity = perm.size() == rank;
+  for (size_t i = 0; i < perm.size(); ++i) {
+    is_identity = is_identity && perm[i] == static_cast<int64_t>(i);
+  }
+  if (is_identity) return node.give(node.input(0));
+  ir::Attrs attrs;
+  attrs.set("perm", std::move(perm));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Transpose", {node.input(0)}, std::move(attrs)));
+  return node.give(std::move(y));
+}
+
+Status import_concat(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(std::max<size_t>(node.inputs(), 1)));
+  if (!node.attrs.has("axis")) return invalid_argument("attribute axis is missing");
+  const int64_t axis = node.attrs.i("axis", 0);
+  if (node.inputs() == 1) return node.give(node.input(0));
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i));
+  ir::Attrs attrs;
+  attrs.set("axis", axis);
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Concat", std::move(inputs), std::move(attrs)));
+  return node.give(std::move(y));
+}
+
+// Opset 18 names axes; here pads are always of every axis.
+Result<std::vector<int64_t>> full_pads(NodeImport& node, const std::vector<int64_t>& given) {
+  const size_t rank = node.shape(0).rank();
+  TAOISM_ASSIGN_OR_RETURN(const auto axes, node.ints(3, "axes"));
+  if (!axes) return given;
+  TAOISM_RETURN_IF_ERROR(resolve_axes(*axes, rank).status());
+  if (given.size() != 2 * axes->size()) {
+    return invalid_argument("pads " + list_text(given) + " for axes " + list_text(*axes));
+  }
+  std::vector<int64_t> pads(2 * rank, 0);
+  for (size_t i = 0; i < axes->size(); ++i) {
+    TAOISM_ASSIGN_OR_RETURN(const size_t axis, resolve_axis((*axes)[i], rank));
+    pads[axis] = given[i];
+    pads[rank + axis] = given[axes->size() + i];
+  }
+  return pads;
+}
+
+Status import_pad(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
+  const std::string mode = node.attrs.s("mode", "constant");
+  TAOISM_ASSIGN_OR_RETURN(const auto given, node.required_ints(1, "pads"));
+  TAOISM_ASSIGN_OR_RETURN(const auto value, node.number(2, "constant_value"));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> pads, full_pads(node, given));
+  const bool none = pads.size() == 2 * node.shape(0).rank() &&
+                    std::all_of(pads.begin(), pads.end(), [](int64_t pad) { return pad == 0; });
+  if (none) return node.give(node.input(0));
+  ir::Attrs attrs;
+  attrs.set("pads", std::move(pads));
+  attrs.set("value", value.value_or(0.0F));
+  attrs.set("mode", printable(mode));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Pad", {node.input(0)}, std::move(attrs)));
+  return node.give(std::move(y));
+}
+
+Status import_slice(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(3));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> starts, node.required_ints(1, "starts"));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> ends, node.required_ints(2, "ends"));
+  TAOISM_ASSIGN_OR_RETURN(const auto given_axes, node.ints(3, "axes"));
+  TAOISM_ASSIGN_OR_RETURN(const auto given_steps, node.ints(4, "steps"));
+  std::vector<int64_t> axes(starts.size()), steps(starts.size(), 1);
+  std::iota(axes.begin(), axes.end(), 0);
+  if (given_axes) axes = *given_axes;
+  if (given_steps) steps = *given_steps;
+  ir::Attrs attrs;
+  attrs.set("starts", std::move(starts));
+  attrs.set("ends", std::move(ends));
+  attrs.set("axes", std::move(axes));
+  attrs.set("steps", std::move(steps));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Slice", {node.input(0)}, std::move(attrs)));
+  return node.give(std::move(y));
+}
+
+Status import_split(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  TAOISM_ASSIGN_OR_RETURN(const auto given, node.ints(1, "split"));
+  TAOISM_ASSIGN_OR_RETURN(const size_t axis,
+                          resolve_axis(node.attrs.i("axis", 0), node.shape(0).rank()));
+  const auto count = static_cast<int64_t>(node.outputs());
+  if (node.attrs.i("num_outputs", count) != count) {
+    return invalid_argument("num_outputs is not the number of outputs");
+  }
+  TAOISM_ASSIGN_OR_RETURN(
+      const auto lengths,
+      split_lengths(node.shape(0)[axis], given ? *given : std::vector<int64_t>(), count));
+  if (lengths.size() != node.outputs()) {
+    return invalid_argument("split " + list_text(lengths) + " gives another number of outputs");
+  }
+  const Tensor x = node.input(0);
+  int64_t at = 0;
+  for (size_t i = 0; i < lengths.size(); at += lengths[i++]) {
+    if (!node.is_read(i)) continue;
+    ir::Attrs attrs;
+    attrs.set("starts", std::vector<int64_t>{at});
+    attrs.set("ends", std::vector<int64_t>{at + lengths[i]});
+    attrs.set("axes", std::vector<int64_t>{static_cast<int64_t>(axis)});
+    attrs.set("steps", std::vector<int64_t>{1});
+    const std::string suffix = "/" + std::to_string(i);
+    TAOISM_ASSIGN_OR_RETURN(Tensor part, node.emit("Slice", {x}, std::move(attrs), suffix.c_str()));
+    TAOISM_RETURN_IF_ERROR(node.give(std::move(part), i));
+  }
+  return {};
+}
+
+// The axes that opset 18 lets a Resize name; all when it does not.
+Result<std::vector<int64_t>> resize_axes(NodeImport& node) {
+  const size_t rank = node.shape(0).rank();
+  std::vector<int64_t> axes = node.attrs.ints("axes");
+  for (size_t i = 0; axes.size() < rank && !node.attrs.has("axes"); ++i) {
+    axes.push_back(static_cast<int64_t>(i));
+  }
+  TAOISM_RETURN_IF_ERROR(resolve_axes(axes, rank).status());
+  return axes;
+}
+
+Status resize_target(NodeImport& node, ir::Attrs& attrs) {
+  const ir::Shape& x = node.shape(0);
+  std::vector<int64_t> target(x.begin(), x.end());
+  std::vector<float> factors(x.rank(), 1.0F);
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<int64_t> axes, resize_axes(node));
+  // An empty tensor stands for an absent one.
+  const auto given = [&](size_t i) {
+    return node.has(i) && (!node.input(i).constant || node.shape(i).elements() > 0);
+  };
+  if (given(2) == given(3)) return invalid_argument("takes either scales or sizes");
+  const size_t source = given(2) ? 2 : 3;
+  const ConstantPtr& constant = node.input(source).constant;
+  const bool by_scales = source == 2;
+  if (!constant) {
+    return node.refuse(by_scales ? "scales" : "sizes", "is computed from the model's input");
+  }
+  const ir::DType expected = by_scales ? ir::DType::f32 : ir::DType::i64;
+  if (constant->desc.dtype != expected || constant->desc.shape.rank() != 1 ||
+      constant->desc.shape[0] != static_cast<int64_t>(axes.size())) {
+    return invalid_argument(std::string(by_scales ? "scales" : "sizes") +
+                            " must be one number an axis");
+  }
+  for (size_t i = 0; i < axes.size(); ++i) {
+    TAOISM_ASSIGN_OR_RETURN(const size_t axis, resolve_axis(axes[i], x.rank()));
+    if (!by_scales) {
+      target[axis] = constant->i64()[i];
+      continue;
+    }
+    const float scale = constant->f32()[i];
+    const float size = std::floor(static_cast<float>(x[axis]) * scale);
+    if (!(scale > 0) || !(size < 0x1p40F)) return invalid_argument("scales must be positive");
+    factors[axis] = scale;
+    target[axis] = static_cast<int64_t>(size);
+  }
+  attrs.set("sizes", std::move(target));
+  if (by_scales) attrs.set("scales", std::move(factors));
+  return {};
+}
+
+Status import_resize(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  ir::Attrs attrs;
+  TAOISM_RETURN_IF_ERROR(resize_target(node, attrs));
+  const std::string mode = node.attrs.s("mode", "nearest");
+  if (mode != "nearest" && mode != "linear") {
+    return node.refuse("mode",
+                       "'" + printable(mode) + "' is not supported, nearest and linear are");
+  }
+  for (const char* name : {"cubic_coeff_a", "exclude_outside", "extrapolation_value"}) {
+    node.attrs.ignore(name);  // of modes that are refused
+  }
+  const std::string coordinates = node.attrs.s("coordinate_transformation_mode", "half_pixel");
+  if (coordinates == "tf_crop_and_resize") {
+    return node.refuse("coordinate_transformation_mode", "'" + coordinates + "' is not supported");
+  }
+  if (node.attrs.i("antialias", 0) != 0) return node.refuse("antialias", "is not supported");
+  if (node.attrs.s("keep_aspect_ratio_policy", "stretch") != "stretch") {
+    return node.refuse("keep_aspect_ratio_policy", "only stretch is supported");
+  }
+  attrs.set("mode", mode);
+  attrs.set("coordinate_transformation_mode", printable(coordinates));
+  attrs.set("nearest_mode", printable(node.attrs.s("nearest_mode", "round_prefer_floor")));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Resize", {node.input(0)}, std::move(attrs)));
+  return node.give(std::move(y));
+}
+
+constexpr ImportEntry kImports[] = {
+    {"Reshape", import_reshape},     {"Flatten", import_flatten}, {"Squeeze", import_squeeze},
+    {"Unsqueeze", import_unsqueeze}, {"Expand", import_expand},   {"Transpose", import_transpose},
+    {"Concat", import_concat},       {"Pad", import_pad},         {"Slice", import_slice},
+    {"Split", import_split},         {"Resize", import_resize},
+};
+
+}  // namespace
+
+std::span<const ImportEntry> layout_imports() { return kImports; }
+
+}  // namespace taoism::onnx

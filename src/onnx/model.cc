@@ -1,0 +1,99 @@
+#include "onnx/model.h"
+
+#include <cmath>
+#include <exception>
+#include <new>
+
+#include "onnx/bind.h"
+#include "onnx/model_file.h"
+
+namespace taoism::onnx {
+namespace {
+
+// The one place where what protobuf and the standard library throw becomes a Status.
+template <typename Function>
+auto guarded(Function&& function) -> decltype(function()) {
+  try {
+    return function();
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted("the model does not fit this machine's memory");
+  } catch (const std::exception& error) {
+    return invalid_argument(std::string("the model cannot be imported: ") + error.what());
+  }
+}
+
+}  // namespace
+
+std::string Unsupported::text() const {
+  return op + " '" + node + "': " + (attribute.empty() ? "" : "attribute " + attribute + ": ") +
+         reason;
+}
+
+Result<Model> Model::load(const std::string& path) {
+  return guarded([&]() -> Result<Model> {
+    TAOISM_ASSIGN_OR_RETURN(std::shared_ptr<const File> file, read_model_file(path));
+    return Model(std::move(file));
+  });
+}
+
+Result<std::string> Model::hash() const {
+  return guarded([&] {
+    std::vector<const SourceFile*> files;
+    for (const SourceFile& source : file_->sources) files.push_back(&source);
+    return hash_files(files);
+  });
+}
+
+const std::string& Model::name() const { return file_->proto.graph().name(); }
+int64_t Model::opset() const { return file_->opset; }
+int64_t Model::ir_version() const { return file_->proto.ir_version(); }
+const std::string& Model::producer() const { return file_->producer; }
+const std::vector<std::pair<std::string, std::string>>& Model::metadata() const {
+  return file_->metadata;
+}
+const std::vector<DeclaredInput>& Model::inputs() const { return file_->inputs; }
+
+bool Model::batch_is_dynamic() const {
+  for (const DeclaredInput& input : file_->inputs) {
+    if (!input.has_shape || (!input.dims.empty() && input.dims[0] < 0)) return true;
+  }
+  return false;
+}
+
+Result<ir::Graph> Model::bind(const ImportOptions& options) const {
+  return guarded([&]() -> Result<ir::Graph> {
+    std::vector<Unsupported> refused;
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, bind_file(*file_, options, refused));
+    if (refused.empty()) return graph;
+    constexpr size_t kShown = 3;
+    std::string message = "the model has " + std::to_string(refused.size()) +
+                          (refused.size() == 1 ? " thing" : " things") + " that cannot be run: ";
+    for (size_t i = 0; i < refused.size() && i < kShown; ++i) {
+      message += (i > 0 ? "; " : "") + refused[i].text();
+    }
+    if (refused.size() > kShown) message += "; ... ('taoism inspect' lists all)";
+    return taoism::unsupported(message);
+  });
+}
+
+Result<std::vector<Unsupported>> Model::unsupported(const ImportOptions& options) const {
+  return guarded([&]() -> Result<std::vector<Unsupported>> {
+    std::vector<Unsupported> refused;
+    TAOISM_RETURN_IF_ERROR(bind_file(*file_, options, refused).status());
+    return refused;
+  });
+}
+
+size_t count_nonfinite(const ir::Graph& graph) {
+  size_t count = 0;
+  for (size_t v = 0; v < graph.value_count(); ++v) {
+    const ir::Value& value = graph.value(static_cast<ir::ValueId>(v));
+    if (!value.is_constant() || value.desc.dtype != ir::DType::f32) continue;
+    const float* data = value.constant->f32();
+    const auto elements = static_cast<size_t>(value.desc.shape.elements());
+    for (size_t i = 0; i < elements; ++i) count += std::isfinite(data[i]) ? 0 : 1;
+  }
+  return count;
+}
+
+}  // namespace taoism::onnx

@@ -1,0 +1,36 @@
+// What Model::load keeps of a file: the graph's nodes in an order in which they can run, and its
+// tensors as constants of ours. Internal to this folder.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <unordered_map>
+
+#include "onnx/model.h"
+#include "onnx/tensor_proto.h"
+
+namespace taoism::onnx {
+
+struct Model::File {
+  ::onnx::ModelProto proto;  // without the data of its tensors, which `constants` has taken over
+  std::unordered_map<std::string, ConstantPtr> constants;
+  // Constant nodes whose value is of a kind we do not read: output name and reason.
+  std::unordered_map<std::string, std::string> unreadable;
+  std::vector<int> order;          // live nodes, each after those it reads from
+  std::vector<std::string> names;  // by node: unique, printable
+  std::vector<DeclaredInput> inputs;
+  std::vector<int32_t> input_types;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::string producer;
+  int64_t opset = 0;
+  std::vector<SourceFile> sources;  // the model, then its external data by name
+};
+
+// Parses and checks `path`. May throw what protobuf and the standard library throw.
+Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& path);
+
+inline bool is_default_domain(const std::string& domain) {
+  return domain.empty() || domain == "ai.onnx";
+}
+
+}  // namespace taoism::onnx

@@ -1,0 +1,102 @@
+// What the import of one node sees of the graph that is being built. One function an ONNX operator
+// (import_*.cc) reads a node's inputs and attributes here and gives its outputs, as operators of
+// ours, as constants, or as an input under another name. Internal to this folder.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "ir/graph.h"
+#include "onnx/fold.h"
+#include "onnx/node_attributes.h"
+
+namespace taoism::onnx {
+
+// What a tensor's name in the file stands for.
+struct Tensor {
+  std::string name;
+  ir::ValueId id = ir::kNoValue;  // in the graph; constants enter it when a node reads them
+  ConstantPtr constant;
+  bool refused = false;  // what produces it cannot be run
+
+  bool exists() const { return id != ir::kNoValue || constant != nullptr || refused; }
+};
+
+// The graph under construction, shared by the imports of all its nodes.
+struct GraphImport {
+  ir::Graph graph;
+  std::unordered_map<std::string, Tensor> tensors;
+  std::unordered_map<std::string, int> readers;  // by tensor: live nodes and outputs
+  std::unordered_map<const ir::Constant*, ir::ValueId> constant_ids;
+  std::unordered_set<std::string> node_names;
+  FoldBudget budget;
+
+  ir::ValueId value_of(const Tensor& tensor);
+};
+
+class NodeImport {
+ public:
+  NodeImport(GraphImport& import, const ::onnx::NodeProto& node, std::string name, int64_t opset);
+
+  NodeAttributes attrs;
+
+  int64_t opset() const { return opset_; }
+  const std::string& name() const { return name_; }
+  size_t inputs() const { return inputs_.size(); }
+  size_t outputs() const { return static_cast<size_t>(node_.output_size()); }
+  bool has(size_t i) const { return i < inputs_.size() && inputs_[i].exists(); }
+  // Input `i` must be there.
+  const Tensor& input(size_t i) const { return inputs_[i]; }
+  const ir::TensorDesc& desc(const Tensor& tensor) const;
+  const ir::Shape& shape(size_t i) const { return desc(inputs_[i]).shape; }
+  // Whether anybody reads output `i`.
+  bool is_read(size_t i) const;
+
+  // Error unless inputs 0 to count-1 are there.
+  Status expect_inputs(size_t count) const;
+  // The integers of constant input `i`, or of attribute `name` where it is one; nothing when
+  // absent.
+  Result<std::optional<std::vector<int64_t>>> ints(size_t i, const char* name);
+  // The same, where the operator requires it.
+  Result<std::vector<int64_t>> required_ints(size_t i, const char* name);
+  // The one number of constant input `i`; nothing when absent.
+  Result<std::optional<float>> number(size_t i, const char* name);
+
+  // Appends a node of ours. `suffix` tells apart several of one ONNX node.
+  Result<Tensor> emit(const char* op, std::vector<Tensor> inputs, ir::Attrs attrs = {},
+                      const char* suffix = "");
+  // Emits Reshape, unless the shape is the same.
+  Result<Tensor> reshape(const Tensor& tensor, const ir::Shape& shape, const char* suffix = "");
+  // Says that output `i` is `tensor`.
+  Status give(Tensor tensor, size_t i = 0);
+
+  // An error that names the attribute.
+  Status refuse(const char* attribute, const std::string& reason);
+  const std::string& refused_attribute() const { return refused_attribute_; }
+
+ private:
+  GraphImport& import_;
+  const ::onnx::NodeProto& node_;
+  std::string name_;
+  int64_t opset_;
+  std::vector<Tensor> inputs_;
+  size_t first_value_;  // values from here on are this node's
+  std::string refused_attribute_;
+};
+
+using Import = Status (*)(NodeImport& node);
+struct ImportEntry {
+  const char* op;  // the ONNX operator
+  Import import;
+};
+std::span<const ImportEntry> linear_imports();
+std::span<const ImportEntry> pointwise_imports();
+std::span<const ImportEntry> layout_imports();
+// Null when the operator is not supported.
+Import find_import(std::string_view op);
+
+}  // namespace taoism::onnx

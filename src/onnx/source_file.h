@@ -1,0 +1,44 @@
+// A regular file that is read in pieces, and the identity by which a later read can tell that it is
+// still the same file. Host only. Thread-safety: reads may run at the same time.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace taoism::onnx {
+
+class SourceFile {
+ public:
+  // Errors: not_found, invalid_argument (a directory, a pipe, ...).
+  static Result<SourceFile> open(const std::string& path);
+  SourceFile(SourceFile&& other) noexcept;
+  SourceFile& operator=(SourceFile&&) = delete;
+  ~SourceFile();
+
+  const std::string& path() const { return path_; }
+  uint64_t size() const { return size_; }
+  int descriptor() const { return descriptor_; }
+  // Fills `into` from `offset`. Errors: invalid_argument when the file ends before.
+  Status read(uint64_t offset, ByteSpan into) const;
+  // Whether it has not been written to or replaced since it was opened.
+  bool is_unchanged() const;
+
+ private:
+  SourceFile() = default;
+
+  std::string path_;
+  int descriptor_ = -1;
+  uint64_t size_ = 0;
+  int64_t modified_ns_ = 0;
+};
+
+// SHA-256 over the files' contents, one after the other, in hex: what sha256sum prints for one
+// file. Errors: invalid_argument when a file has changed since it was opened.
+Result<std::string> hash_files(const std::vector<const SourceFile*>& files);
+
+}  // namespace taoism::onnx

@@ -1,0 +1,47 @@
+// From a TensorProto, whatever it keeps its elements in, to a constant of ours. Internal to this
+// folder. Every number read here is the file's: it is checked before it is used.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "ir/types.h"
+#include "onnx/source_file.h"
+
+namespace taoism::onnx {
+
+using ConstantPtr = std::shared_ptr<const ir::Constant>;
+
+// The files beside a model that hold the data of its large tensors.
+class ExternalFiles {
+ public:
+  explicit ExternalFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  // Only files inside the model's folder. Errors: invalid_argument for a location that leaves it,
+  // not_found.
+  Result<const SourceFile*> open(const std::string& location);
+  // What was opened, by location; nothing can be opened afterwards through pointers from before.
+  std::map<std::string, SourceFile> take() { return std::move(files_); }
+
+ private:
+  std::filesystem::path folder_;
+  std::map<std::string, SourceFile> files_;
+};
+
+// float32, float64, float16 and bfloat16 become float32; every integer type and bool becomes int64.
+// Errors: unsupported for other types, invalid_argument where the data contradicts the dimensions.
+Result<ConstantPtr> read_tensor(const ::onnx::TensorProto& tensor, ExternalFiles& files);
+
+// "float16", "int4", ...; "type 99" when unknown.
+std::string element_type_name(int32_t type);
+bool is_float_type(int32_t type);
+
+// A name from a file, fit for a one-line message and a table: no control characters, bounded
+// length.
+std::string printable(const std::string& name);
+
+}  // namespace taoism::onnx

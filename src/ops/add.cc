@@ -1,0 +1,19 @@
+// Add: a + b with numpy's broadcasting, and a fused activation.
+#include "ops/core/binary_op.h"
+
+namespace taoism::ops {
+namespace {
+
+constexpr AttrSpec kAttrs[] = {TAOISM_FUSED_ACTIVATION_ATTRS};
+
+void run(const RunContext& context) { run_binary(kernels::BinaryOp::add, context); }
+void reference(const RunContext& context) {
+  reference_binary([](double a, double b) { return a + b; }, context);
+}
+
+}  // namespace
+
+extern const OpDef kAddOp;
+constinit const OpDef kAddOp = binary_op("Add", kAttrs, run, reference);
+
+}  // namespace taoism::ops

@@ -1,0 +1,72 @@
+// Concat: joins tensors along one axis.
+#include "ops/core/block_copy.h"
+#include "ops/core/rules.h"
+
+namespace taoism::ops {
+namespace {
+
+constexpr AttrSpec kAttrs[] = {{"axis", AttrSpec::integer, true}};
+
+size_t axis_of(const NodeView& node) {
+  return *normalize_axis(node.attrs.i("axis"), node.shape(0).rank());
+}
+
+Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  ir::Shape shape = node.shape(0);
+  TAOISM_ASSIGN_OR_RETURN(const size_t axis, normalize_axis(node.attrs.i("axis"), shape.rank()));
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    if (!node.has(i)) return invalid_argument("input " + std::to_string(i) + " is missing");
+    const ir::Shape& other = node.shape(i);
+    ir::Shape expected = shape;
+    if (other.rank() == shape.rank()) expected[axis] = other[axis];
+    if (!(other == expected)) {
+      return invalid_argument("input " + std::to_string(i) + " of shape " + other.text() +
+                              " does not join " + shape.text() + " along axis " +
+                              std::to_string(axis));
+    }
+    shape[axis] += other[axis];  // 255 inputs of at most 2^40: no overflow
+  }
+  outputs[0] = {ir::DType::f32, shape};
+  return {};
+}
+
+void run(const RunContext& context) {
+  const size_t axis = axis_of(context.node);
+  const Index to_strides = strides_of(context.node.outputs[0].shape);
+  float* to = context.out_f32();
+  for (size_t i = 0; i < context.inputs.size(); ++i) {
+    const ir::Shape& shape = context.node.shape(i);
+    copy_block(shape, context.f32(i), strides_of(shape), to, to_strides, context.parallel);
+    to += shape[axis] * to_strides[axis];
+  }
+}
+
+void reference(const RunContext& context) {
+  const size_t axis = axis_of(context.node);
+  const ir::Shape& out = context.node.outputs[0].shape;
+  for_each_index(out, [&](const Index& index, int64_t position) {
+    Index from = index;
+    size_t input = 0;
+    while (from[axis] >= context.node.shape(input)[axis]) {
+      from[axis] -= context.node.shape(input++)[axis];
+    }
+    const Index strides = strides_of(context.node.shape(input));
+    context.out_f32()[position] = context.f32(input)[offset_of(from, strides, out.rank())];
+  });
+}
+
+}  // namespace
+
+extern const OpDef kConcatOp;
+constinit const OpDef kConcatOp = {
+    .name = "Concat",
+    .role = Role::combine,
+    .attrs = kAttrs,
+    .min_inputs = 1,
+    .max_inputs = 255,
+    .infer = infer,
+    .run = run,
+    .reference = reference,
+};
+
+}  // namespace taoism::ops

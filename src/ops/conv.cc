@@ -1,0 +1,109 @@
+// Conv: x, w, [bias], [residual] -> activation(x * w + bias + residual), 1-D and 2-D. The residual
+// and the activation are what partition/fuse puts there.
+#include "ops/core/conv_geometry.h"
+#include "ops/core/rules.h"
+#include "ops/fused.h"
+
+namespace taoism::ops {
+namespace {
+
+constexpr AttrSpec kAttrs[] = {TAOISM_CONV_ATTRS, TAOISM_FUSED_ACTIVATION_ATTRS};
+constexpr size_t kX = 0, kW = 1, kBias = 2, kResidual = 3;
+
+Result<ConvGeometry> geometry_of(const NodeView& node) {
+  const ir::Shape& w = node.shape(kW);
+  return conv_geometry(node.attrs, node.shape(kX), w[0], w.dims().subspan(2));
+}
+
+Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  TAOISM_RETURN_IF_ERROR(expect_rank(node, kX, "x", 3, 4));
+  const ir::Shape& x = node.shape(kX);
+  TAOISM_RETURN_IF_ERROR(expect_rank(node, kW, "w", x.rank(), x.rank()));
+  const ir::Shape& w = node.shape(kW);
+  TAOISM_ASSIGN_OR_RETURN(const ConvGeometry geometry, geometry_of(node));
+  ir::Shape expected = w;
+  expected[1] = x[1] / geometry.shape.groups;
+  TAOISM_RETURN_IF_ERROR(expect_weight(node, kW, "w", expected));
+  if (node.has(kBias)) TAOISM_RETURN_IF_ERROR(expect_weight(node, kBias, "bias", {w[0]}));
+  if (node.has(kResidual) && !(node.shape(kResidual) == geometry.output)) {
+    return invalid_argument("residual must have the output's shape " + geometry.output.text() +
+                            ", got " + node.shape(kResidual).text());
+  }
+  TAOISM_RETURN_IF_ERROR(fused_activation(node.attrs).status());
+  outputs[0] = {ir::DType::f32, geometry.output};
+  return {};
+}
+
+Cost cost(const NodeView& node) {
+  const ConvGeometry geometry = *geometry_of(node);
+  const auto weights = static_cast<uint64_t>(node.shape(kW).elements());
+  const auto pixels = static_cast<uint64_t>(geometry.shape.out_h * geometry.shape.out_w);
+  const auto bias = node.has(kBias) ? static_cast<uint64_t>(node.shape(kW)[0]) : 0;
+  return {.macs = saturating_mul(pixels, weights), .params = weights + bias};
+}
+
+size_t packed_bytes(const NodeView& node, size_t input) {
+  return input == kW ? kernels::conv2d_packed_bytes(geometry_of(node)->shape) : 0;
+}
+
+void pack(const NodeView& node, size_t, const std::byte* raw, std::byte* packed) {
+  kernels::conv2d_pack(geometry_of(node)->shape, reinterpret_cast<const float*>(raw),
+                       reinterpret_cast<float*>(packed));
+}
+
+size_t scratch_bytes(const NodeView& node, size_t threads) {
+  return kernels::conv2d_scratch_bytes(geometry_of(node)->shape, threads);
+}
+
+kernels::Epilogue epilogue_of(const RunContext& context) {
+  return {.bias = context.f32(kBias),
+          .residual = context.f32(kResidual),
+          .activation = *fused_activation(context.node.attrs)};
+}
+
+void run(const RunContext& context) {
+  kernels::conv2d(geometry_of(context.node)->shape, context.f32(kX), context.f32(kW),
+                  epilogue_of(context), context.out_f32(), context.scratch, context.parallel);
+}
+
+void reference(const RunContext& context) {
+  const ConvGeometry geometry = *geometry_of(context.node);
+  const kernels::Conv2dShape& s = geometry.shape;
+  const kernels::Epilogue epilogue = epilogue_of(context);
+  int64_t at = 0;
+  for (int64_t n = 0; n < s.batch; ++n) {
+    for (int64_t oc = 0; oc < s.out_channels; ++oc) {
+      const float* row = context.f32(kW) + oc * geometry.row_elems();
+      for (int64_t oh = 0; oh < s.out_h; ++oh) {
+        for (int64_t ow = 0; ow < s.out_w; ++ow, ++at) {
+          double sum =
+              conv_sum(s, context.f32(kX), n, oc, oh, ow, [&](int64_t k) { return row[k]; });
+          if (epilogue.bias != nullptr) sum += epilogue.bias[oc];
+          if (epilogue.residual != nullptr) sum += epilogue.residual[at];
+          context.out_f32()[at] = static_cast<float>(activate(sum, epilogue.activation));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern const OpDef kConvOp;
+constinit const OpDef kConvOp = {
+    .name = "Conv",
+    .role = Role::linear,
+    .attrs = kAttrs,
+    .min_inputs = 2,
+    .max_inputs = 4,
+    .tolerance = {.relative = 1e-5F, .absolute = 1e-5F},
+    .infer = infer,
+    .cost = cost,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .scratch_bytes = scratch_bytes,
+    .run = run,
+    .reference = reference,
+};
+
+}  // namespace taoism::ops

@@ -1,0 +1,34 @@
+// The rules that Add, Sub, Mul and Div share. Trusted.
+#pragma once
+
+#include "kernels/elementwise.h"
+#include "ops/core/index.h"
+#include "ops/fused.h"
+
+namespace taoism::ops {
+
+inline Status infer_binary(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  TAOISM_RETURN_IF_ERROR(fused_activation(node.attrs).status());
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, broadcast_shape(node.shape(0), node.shape(1)));
+  outputs[0] = {ir::DType::f32, shape};
+  return {};
+}
+
+void run_binary(kernels::BinaryOp op, const RunContext& context);
+void reference_binary(double (*op)(double, double), const RunContext& context);
+
+constexpr OpDef binary_op(const char* name, std::span<const AttrSpec> attrs,
+                          void (*run)(const RunContext&), void (*reference)(const RunContext&)) {
+  return {.name = name,
+          .role = Role::combine,
+          .attrs = attrs,
+          .min_inputs = 2,
+          .max_inputs = 2,
+          .storage = Storage::in_place,
+          .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
+          .infer = infer_binary,
+          .run = run,
+          .reference = reference};
+}
+
+}  // namespace taoism::ops

@@ -1,0 +1,17 @@
+// Div: a / b with numpy's broadcasting.
+#include "ops/core/binary_op.h"
+
+namespace taoism::ops {
+namespace {
+
+void run(const RunContext& context) { run_binary(kernels::BinaryOp::div, context); }
+void reference(const RunContext& context) {
+  reference_binary([](double a, double b) { return a / b; }, context);
+}
+
+}  // namespace
+
+extern const OpDef kDivOp;
+constinit const OpDef kDivOp = binary_op("Div", {}, run, reference);
+
+}  // namespace taoism::ops

@@ -1,0 +1,17 @@
+// Mul: a * b with numpy's broadcasting.
+#include "ops/core/binary_op.h"
+
+namespace taoism::ops {
+namespace {
+
+void run(const RunContext& context) { run_binary(kernels::BinaryOp::mul, context); }
+void reference(const RunContext& context) {
+  reference_binary([](double a, double b) { return a * b; }, context);
+}
+
+}  // namespace
+
+extern const OpDef kMulOp;
+constinit const OpDef kMulOp = binary_op("Mul", {}, run, reference);
+
+}  // namespace taoism::ops

@@ -1,0 +1,114 @@
+// Pad: grows (or, with negative pads and a constant, crops) each dimension.
+#include <algorithm>
+
+#include "ops/core/block_copy.h"
+#include "ops/core/rules.h"
+
+namespace taoism::ops {
+namespace {
+
+constexpr AttrSpec kAttrs[] = {
+    {"pads", AttrSpec::integers, true}, {"value", AttrSpec::real}, {"mode", AttrSpec::text}};
+
+enum class Mode : uint8_t { constant, reflect, edge };
+
+Result<Mode> mode_of(const ir::Attrs& attrs) {
+  const std::string_view mode = attrs.s("mode", "constant");
+  if (mode == "constant") return Mode::constant;
+  if (mode == "reflect") return Mode::reflect;
+  if (mode == "edge") return Mode::edge;
+  return unsupported("mode must be constant, reflect or edge, got " + std::string(mode));
+}
+
+Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  const ir::Shape& x = node.shape(0);
+  const auto pads = node.attrs.ints("pads");
+  TAOISM_ASSIGN_OR_RETURN(const Mode mode, mode_of(node.attrs));
+  if (pads.size() != 2 * x.rank()) {
+    return invalid_argument("pads must have " + std::to_string(2 * x.rank()) + " elements, got " +
+                            list_text(pads));
+  }
+  ir::Shape shape = x;
+  for (size_t i = 0; i < x.rank(); ++i) {
+    for (const int64_t pad : {pads[i], pads[x.rank() + i]}) {
+      const int64_t lowest = mode == Mode::constant ? -kMaxExtent : 0;
+      const int64_t highest = mode == Mode::reflect ? std::min(kMaxExtent, x[i] - 1) : kMaxExtent;
+      if (pad < lowest || pad > highest) {
+        return invalid_argument("pads of axis " + std::to_string(i) + " must be in [" +
+                                std::to_string(lowest) + ", " + std::to_string(highest) +
+                                "], got " + std::to_string(pad));
+      }
+      shape[i] += pad;
+    }
+    // Crops may not overlap: what is left must be inside the input from both ends.
+    if (shape[i] < 1 || x[i] + std::min<int64_t>(0, pads[i]) < 1 ||
+        x[i] + std::min<int64_t>(0, pads[x.rank() + i]) < 1) {
+      return invalid_argument("pads " + list_text(pads) + " leave nothing of " + x.text());
+    }
+  }
+  outputs[0] = {ir::DType::f32, shape};
+  return {};
+}
+
+// The input index that output index `o` of a dimension shows, or -1 for the constant.
+int64_t source(int64_t o, int64_t pad, int64_t dim, Mode mode) {
+  const int64_t i = o - pad;
+  if (i >= 0 && i < dim) return i;
+  switch (mode) {
+    case Mode::constant: return -1;
+    case Mode::edge: return i < 0 ? 0 : dim - 1;
+    case Mode::reflect: return i < 0 ? -i : 2 * (dim - 1) - i;
+  }
+  return -1;
+}
+
+void reference(const RunContext& context) {
+  const ir::Shape& x = context.node.shape(0);
+  const ir::Shape& out = context.node.outputs[0].shape;
+  const auto pads = context.node.attrs.ints("pads");
+  const float value = context.node.attrs.f("value");
+  const Mode mode = *mode_of(context.node.attrs);
+  const Index strides = strides_of(x);
+  for_each_index(out, [&](const Index& index, int64_t position) {
+    int64_t from = 0;
+    for (size_t i = 0; i < x.rank(); ++i) {
+      const int64_t at = source(index[i], pads[i], x[i], mode);
+      from = at < 0 || from < 0 ? -1 : from + at * strides[i];
+    }
+    context.out_f32()[position] = from < 0 ? value : context.f32(0)[from];
+  });
+}
+
+void run(const RunContext& context) {
+  if (*mode_of(context.node.attrs) != Mode::constant) return reference(context);
+  const ir::Shape& x = context.node.shape(0);
+  const ir::Shape& out = context.node.outputs[0].shape;
+  const auto pads = context.node.attrs.ints("pads");
+  const Index from_strides = strides_of(x), to_strides = strides_of(out);
+  std::fill_n(context.out_f32(), out.elements(), context.node.attrs.f("value"));
+  ir::Shape kept = x;
+  Index from = {}, to = {};
+  for (size_t i = 0; i < x.rank(); ++i) {
+    const int64_t begin = pads[i], end = pads[x.rank() + i];
+    from[i] = std::max<int64_t>(0, -begin);
+    to[i] = std::max<int64_t>(0, begin);
+    kept[i] = x[i] - from[i] - std::max<int64_t>(0, -end);
+    if (kept[i] <= 0) return;
+  }
+  copy_block(kept, context.f32(0) + offset_of(from, from_strides, x.rank()), from_strides,
+             context.out_f32() + offset_of(to, to_strides, x.rank()), to_strides, context.parallel);
+}
+
+}  // namespace
+
+extern const OpDef kPadOp;
+constinit const OpDef kPadOp = {
+    .name = "Pad",
+    .role = Role::layout,
+    .attrs = kAttrs,
+    .infer = infer,
+    .run = run,
+    .reference = reference,
+};
+
+}  // namespace taoism::ops

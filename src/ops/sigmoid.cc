@@ -1,0 +1,17 @@
+// Sigmoid: 1 / (1 + exp(-x)).
+#include "ops/core/activation_op.h"
+
+namespace taoism::ops {
+namespace {
+
+constexpr const char* kName = "Sigmoid";
+
+void run(const RunContext& context) { run_activation(kName, context); }
+void reference(const RunContext& context) { reference_activation(kName, context); }
+
+}  // namespace
+
+extern const OpDef kSigmoidOp;
+constinit const OpDef kSigmoidOp = activation_op(kName, {}, run, reference);
+
+}  // namespace taoism::ops

@@ -1,0 +1,89 @@
+// Accounting: what a partition puts where, what crosses, and what the device gets to see. Counted
+// on the source graph and its rewritten, unfused form, before devices compile it. Host only.
+// Thread-safety: pure functions over values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/segment.h"
+
+namespace taoism::partition {
+
+struct ReportNode {
+  std::string name;
+  std::string origin;  // the source node, when a rewrite made this one
+  std::string op;
+  ir::Placement placement;
+  std::string why;
+  uint64_t macs = 0;    // per image
+  uint64_t params = 0;  // held on the node's side; a node split in two shares them out
+  uint64_t bytes_in =
+      0;  // tensors that cross to this side because this node is the first to read them
+  uint64_t bytes_out = 0;  // tensors that this node makes and that cross to the other side
+};
+
+// A private weight (or a part of it) that the device holds in clear.
+struct ExposedWeight {
+  std::string name;
+  std::string node;  // the source node that it belongs to
+  uint64_t params = 0;
+  double share = 0;  // of all private parameters
+  std::string note;  // "" or how the device's copy differs from the weight
+};
+
+// A private tensor that the device reads or computes.
+struct ExposedActivation {
+  enum Kind : uint8_t { input, received, computed };
+  std::string name;
+  std::string shape;
+  uint64_t bytes = 0;
+  Kind kind = computed;
+};
+const char* exposure_kind_name(ExposedActivation::Kind kind);  // "input", "received", "computed"
+
+struct Report {
+  std::string model;
+  std::string strategy;  // canonical text, as in the plan
+  std::vector<ReportNode> nodes;
+
+  // MACs and parameters of the source graph, per image; and what of it the TEE does. (The MACs of
+  // the two sides may add up to more: a split layer is computed on both.)
+  uint64_t macs_total = 0;
+  uint64_t macs_tee = 0;
+  uint64_t params_total = 0;
+  uint64_t params_tee = 0;
+  // params_tee as the field's published sweeps count it: without the stem's batch-norm, whose scale
+  // and shift they leave out (128 of ResNet-18's 11220132 parameters). To compare with those
+  // figures alone.
+  uint64_t params_tee_published = 0;
+
+  // Tensors that pass the TEE's boundary in one run, either way; the runs of nodes inside it; bytes
+  // for the batch that the graph is bound to.
+  uint64_t crossings = 0;
+  uint64_t tee_segments = 0;
+  uint64_t device_segments = 0;
+  uint64_t bytes_to_device = 0;  // out of the TEE, the caller's results included
+  uint64_t bytes_to_tee = 0;
+
+  // Elements of float weights marked private (batch-norm statistics not counted), and how many of
+  // them the device holds.
+  uint64_t private_params_total = 0;
+  uint64_t private_params_exposed = 0;
+  std::vector<ExposedWeight> exposed_weights;
+  std::vector<ExposedActivation> exposed_activations;
+
+  // Bytes that the TEE will need; 0 until the runtime has lowered the plan and fills it in.
+  uint64_t tee_memory_peak_bytes = 0;
+  std::vector<std::string> warnings;
+
+  double macs_tee_share() const;
+  double params_tee_share() const;
+  double private_params_exposed_share() const;
+};
+
+// `source` is the graph before, `partitioned` the unfused graph after rewriting. Errors: internal
+// for an operator that does not exist.
+Result<Report> account(const ir::Graph& source, const ir::PartitionedGraph& partitioned);
+
+}  // namespace taoism::partition

@@ -1,0 +1,32 @@
+// What strategies ask about a node: its role, its weights, its cost. Host only. Thread-safety: pure
+// functions.
+#pragma once
+
+#include "ir/graph.h"
+#include "ops/op.h"
+
+namespace taoism::partition {
+
+// The operator's role; nonlinear, which no strategy gives away, for an operator that is not known.
+ops::Role role_of(const ir::Node& node);
+
+// A linear operator with float weights: a "layer" in the sense of the strategies.
+bool is_layer(const ir::Graph& graph, const ir::Node& node);
+
+// A layer whose weights a rewrite can take apart: an unfused convolution or product with a matrix.
+bool is_splittable(const ir::Graph& graph, const ir::Node& node);
+
+// Cost per image; zero for an operator that is not known.
+ops::Cost cost_of(const ir::Graph& graph, const ir::Node& node);
+
+// Whether input `index` of the node is a trained float parameter. Running statistics of batch
+// normalization are not, nor are index lists.
+bool is_parameter(const ir::Graph& graph, const ir::Node& node, size_t index);
+
+// Input `index`, or kNoValue when the node has none there.
+ir::ValueId input_of(const ir::Node& node, size_t index);
+
+// "name", or "name.2" and so on when a node of the graph is called that already.
+std::string unused_node_name(const ir::Graph& graph, const std::string& name);
+
+}  // namespace taoism::partition

@@ -1,0 +1,14 @@
+// The bytes of a program (FlatBuffers, schema in program.fbs) and their bounded, verifying reader.
+// What decode() accepts has also passed verify(). Trusted.
+#pragma once
+
+#include "program/program.h"
+
+namespace taoism::program {
+
+std::vector<std::byte> encode(const Program& program);
+
+// Errors: integrity with a static text; never reads outside `bytes`, never trusts a count in it.
+Result<Program> decode(ConstByteSpan bytes);
+
+}  // namespace taoism::program

@@ -1,0 +1,249 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "ops/graph_view.h"
+#include "program/codec.h"
+#include "program/execute.h"
+#include "program/lower.h"
+#include "program/memory_plan.h"
+
+namespace taoism::program {
+namespace {
+
+using ir::DType;
+using ir::Placement;
+using ir::TensorDesc;
+
+std::shared_ptr<const ir::Constant> random_constant(ir::Shape shape, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(0, 0.3F);
+  std::vector<float> values(static_cast<size_t>(shape.elements()));
+  for (float& v : values) v = normal(generator);
+  return ir::make_f32_constant(shape, values);
+}
+
+// x -> conv1 -> relu -> conv2 -> add(conv1's relu) -> reshape: aliases, in-place and a long-lived value.
+ir::PartitionedGraph small_net(bool split_in_two) {
+  ir::PartitionedGraph p;
+  ir::Graph& g = p.graph;
+  const TensorDesc image{DType::f32, {2, 4, 6, 6}};
+  const auto x = g.add_input("x", image);
+  const auto w1 = g.add_constant("w1", random_constant({4, 4, 3, 3}, 1));
+  const auto w2 = g.add_constant("w2", random_constant({4, 4, 3, 3}, 2));
+  const auto c1 = g.add_value("c1", image), r1 = g.add_value("r1", image);
+  const auto c2 = g.add_value("c2", image), s = g.add_value("s", image);
+  const auto y = g.add_value("y", {DType::f32, {2, 144}});
+  ir::Attrs conv;
+  conv.set("kernel_shape", std::vector<int64_t>{3, 3});
+  conv.set("pads", std::vector<int64_t>{1, 1, 1, 1});
+  ir::Attrs flat;
+  flat.set("shape", std::vector<int64_t>{2, 144});
+  g.add_node({"Conv", "conv1", {x, w1}, {c1}, conv, Placement::device, "", ""});
+  g.add_node({"Relu", "relu1", {c1}, {r1}, {}, Placement::device, "", ""});
+  g.add_node({"Conv", "conv2", {r1, w2}, {c2}, conv, Placement::device, "", ""});
+  g.add_node({"Add", "add", {c2, r1}, {s}, {}, Placement::device, "", ""});
+  g.add_node({"Reshape", "flat", {s}, {y}, flat, Placement::device, "", ""});
+  g.set_outputs({y});
+  if (split_in_two) {
+    p.segments = {{Placement::device, {0, 1, 2}, {x}, {c2}}, {Placement::device, {3, 4}, {}, {y}}};
+  } else {
+    p.segments = {{Placement::device, {0, 1, 2, 3, 4}, {x}, {y}}};
+  }
+  return p;
+}
+
+std::vector<float> execute(const ir::PartitionedGraph& p, const std::vector<float>& input) {
+  auto lowered = lower(p, Placement::device, 1);
+  EXPECT_TRUE(lowered.ok()) << lowered.status().message();
+  const Program& program = lowered->program;
+  EXPECT_TRUE(verify(program).ok()) << verify(program).message();
+  AlignedBuffer weights(program.weight_bytes), activations(program.activation_bytes), scratch(program.scratch_bytes);
+  for (WeightId w = 0; w < program.weights.size(); ++w) {
+    pack_weight(p.graph, *lowered, w, weights.data() + program.weights[w].offset);
+  }
+  SerialParallel serial;
+  Executor executor(program, {weights.span(), activations.span(), scratch.span()}, serial);
+  for (size_t s = 0; s < program.segments.size(); ++s) {
+    for (SlotId slot : program.segments[s].inputs) {
+      std::memcpy(executor.slot(slot).data(), input.data(), executor.slot(slot).size());
+    }
+    EXPECT_TRUE(executor.run(s).ok());
+  }
+  const ByteSpan out = executor.slot(program.segments.back().outputs.back());
+  const auto* y = reinterpret_cast<const float*>(out.data());
+  return {y, y + out.size() / sizeof(float)};
+}
+
+// Every node by its operator's plain definition, each value in memory of its own.
+std::vector<float> reference(const ir::Graph& g, const std::vector<float>& input) {
+  std::vector<AlignedBuffer> memory(g.value_count());
+  for (size_t v = 0; v < g.value_count(); ++v) {
+    const ir::Value& value = g.value(static_cast<ir::ValueId>(v));
+    memory[v] = AlignedBuffer(value.desc.bytes());
+    if (value.is_constant()) std::memcpy(memory[v].data(), value.constant->data, value.desc.bytes());
+  }
+  std::memcpy(memory[static_cast<size_t>(g.inputs()[0])].data(), input.data(), input.size() * sizeof(float));
+  SerialParallel serial;
+  for (const ir::Node& node : g.nodes()) {
+    const ops::OpDef* op = ops::find_op(node.op);
+    const ops::GraphNodeView holder(g, node);
+    std::vector<const std::byte*> in;
+    for (ir::ValueId v : node.inputs) in.push_back(v == ir::kNoValue ? nullptr : memory[static_cast<size_t>(v)].data());
+    std::byte* out = memory[static_cast<size_t>(node.outputs[0])].data();
+    (op->reference != nullptr ? op->reference : op->run)({holder.view(), in, {&out, 1}, {}, serial});
+  }
+  const auto& y = memory[static_cast<size_t>(g.outputs()[0])];
+  return {y.as<float>(), y.as<float>() + y.size() / sizeof(float)};
+}
+
+std::vector<float> test_input() {
+  std::vector<float> x(2 * 4 * 6 * 6);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 17) / 8 - 1;
+  return x;
+}
+
+TEST(Lower, EqualsTheReference) {
+  for (bool split : {false, true}) {
+    const auto p = small_net(split);
+    const auto got = execute(p, test_input());
+    const auto want = reference(p.graph, test_input());
+    ASSERT_EQ(got.size(), want.size());
+    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-4) << i;
+  }
+}
+
+TEST(Lower, SharesMemoryBetweenLives) {
+  const auto p = small_net(false);
+  const auto lowered = lower(p, Placement::device, 1);
+  ASSERT_TRUE(lowered.ok());
+  const Program& program = lowered->program;
+  uint64_t sum = 0;
+  for (const Slot& slot : program.slots) sum += round_up(slot.desc.bytes(), kAlignment);
+  EXPECT_LT(program.activation_bytes, sum);
+  // The reshape is a view of the sum, and relu writes over the convolution's result.
+  const Segment& segment = program.segments[0];
+  EXPECT_EQ(program.slots[segment.instructions[4].outputs[0]].offset,
+            program.slots[segment.instructions[4].inputs[0].index].offset);
+  EXPECT_EQ(program.slots[segment.instructions[1].outputs[0]].offset,
+            program.slots[segment.instructions[1].inputs[0].index].offset);
+}
+
+TEST(Execute, RefusesSegmentsOutOfOrder) {
+  const auto p = small_net(true);
+  const auto lowered = lower(p, Placement::device, 1);
+  ASSERT_TRUE(lowered.ok());
+  const Program& program = lowered->program;
+  AlignedBuffer weights(program.weight_bytes), activations(program.activation_bytes), scratch(program.scratch_bytes);
+  SerialParallel serial;
+  Executor executor(program, {weights.span(), activations.span(), scratch.span()}, serial);
+  EXPECT_EQ(executor.run(1).code(), Code::policy);
+  EXPECT_TRUE(executor.run(0).ok());
+  EXPECT_TRUE(executor.run(1).ok());
+  EXPECT_EQ(executor.run(1).code(), Code::policy);
+  EXPECT_EQ(executor.run(7).code(), Code::policy);
+}
+
+Program good_program() {
+  auto lowered = lower(small_net(true), Placement::device, 2);
+  EXPECT_TRUE(lowered.ok());
+  return std::move(lowered)->program;
+}
+
+TEST(Verify, RefusesWhatExecutionCouldNotTrust) {
+  const Program good = good_program();
+  ASSERT_TRUE(verify(good).ok());
+  struct Case {
+    const char* what;
+    void (*spoil)(Program&);
+  };
+  const Case cases[] = {
+      {"target", [](Program& p) { p.target = "other"; }},
+      {"threads", [](Program& p) { p.threads = 0; }},
+      {"slot beyond the arena", [](Program& p) { p.slots[0].offset = p.activation_bytes; }},
+      {"slot offset overflows", [](Program& p) { p.slots[0].offset = ~uint64_t{63}; }},
+      {"slot unaligned", [](Program& p) { p.slots[0].offset += 4; }},
+      {"slot type", [](Program& p) { p.slots[0].desc.dtype = static_cast<DType>(99); }},
+      {"slot shape", [](Program& p) { p.slots[1].desc.shape[0] = -3; }},
+      {"arena too small", [](Program& p) { p.activation_bytes = 64; }},
+      {"weights too small", [](Program& p) { p.weight_bytes = 64; }},
+      {"weights overlap", [](Program& p) { p.weights[1].offset = 0; }},
+      {"packed size", [](Program& p) { p.weights[0].packed_bytes -= 64; }},
+      {"scratch too small", [](Program& p) { p.scratch_bytes = 0; }},
+      {"operand index", [](Program& p) { p.segments[0].instructions[0].inputs[0].index = 1000; }},
+      {"weight index", [](Program& p) { p.segments[0].instructions[0].inputs[1].index = 1000; }},
+      {"operand kind", [](Program& p) { p.segments[0].instructions[0].inputs[1].kind = static_cast<Operand::Kind>(9); }},
+      {"output index", [](Program& p) { p.segments[0].instructions[0].outputs[0] = 1000; }},
+      {"output type", [](Program& p) { p.segments[0].instructions[0].outputs[0] = static_cast<SlotId>(p.slots.size() - 1); }},
+      {"no outputs", [](Program& p) { p.segments[0].instructions[0].outputs.clear(); }},
+      {"read before write", [](Program& p) { std::swap(p.segments[0].instructions[0], p.segments[0].instructions[2]); }},
+      {"segments swapped", [](Program& p) { std::swap(p.segments[0], p.segments[1]); }},
+      {"output never written", [](Program& p) { p.segments[0].outputs = {static_cast<SlotId>(p.slots.size() - 1)}; }},
+      {"input out of range", [](Program& p) { p.segments[0].inputs = {4096}; }},
+      {"output over an input", [](Program& p) {
+         const Instruction& conv = p.segments[0].instructions[2];
+         p.slots[conv.outputs[0]].offset = p.slots[conv.inputs[0].index].offset;
+       }},
+      {"attribute", [](Program& p) { p.segments[0].instructions[0].attrs.set("strides", std::vector<int64_t>{0, 0}); }},
+      {"unknown attribute", [](Program& p) { p.segments[0].instructions[0].attrs.set("magic", int64_t{1}); }},
+  };
+  for (const Case& c : cases) {
+    Program spoiled = good;
+    c.spoil(spoiled);
+    EXPECT_EQ(verify(spoiled).code(), Code::integrity) << c.what;
+  }
+}
+
+TEST(Codec, RoundTrips) {
+  const Program good = good_program();
+  const auto bytes = encode(good);
+  const auto again = decode(bytes);
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_EQ(encode(*again), bytes);
+}
+
+TEST(Codec, SurvivesAnyBytes) {
+  const auto bytes = encode(good_program());
+  std::mt19937 generator(7);
+  size_t refused = 0;
+  for (int i = 0; i < 4000; ++i) {
+    auto spoiled = bytes;
+    if (i % 4 == 0) {
+      spoiled.resize(generator() % bytes.size());
+    } else {
+      for (int flips = 1 + static_cast<int>(generator() % 4); flips > 0; --flips) {
+        spoiled[generator() % spoiled.size()] ^= static_cast<std::byte>(1U << (generator() % 8));
+      }
+    }
+    const auto result = decode(spoiled);
+    if (!result.ok()) {
+      ++refused;
+      EXPECT_EQ(result.code(), Code::integrity);
+    }
+  }
+  EXPECT_GT(refused, 1000U);
+}
+
+TEST(MemoryPlan, LivesThatOverlapNeverShare) {
+  std::mt19937 generator(3);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<BufferLife> lives;
+    for (int i = 0; i < 40; ++i) {
+      const auto first = static_cast<uint32_t>(generator() % 50);
+      lives.push_back({generator() % 10000, first, first + static_cast<uint32_t>(generator() % 10)});
+    }
+    const MemoryPlan plan = plan_memory(lives);
+    for (size_t a = 0; a < lives.size(); ++a) {
+      EXPECT_EQ(plan.offsets[a] % kAlignment, 0U);
+      EXPECT_LE(plan.offsets[a] + lives[a].bytes, plan.total_bytes);
+      for (size_t b = 0; b < a; ++b) {
+        if (lives[a].last < lives[b].first || lives[b].last < lives[a].first) continue;
+        EXPECT_TRUE(plan.offsets[a] + lives[a].bytes <= plan.offsets[b] ||
+                    plan.offsets[b] + lives[b].bytes <= plan.offsets[a]);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace taoism::program

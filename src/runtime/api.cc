@@ -1,0 +1,138 @@
+// The public API of include/taoism over the runtime: translates types and nothing else.
+#include <exception>
+#include <new>
+
+#include "partition/explain.h"
+#include "runtime/prepare.h"
+#include "runtime/session.h"
+#include "taoism/session.h"
+
+namespace taoism::api {
+namespace {
+
+ErrorCode error_code(Code code) {
+  switch (code) {
+    case Code::ok: return ErrorCode::ok;
+    case Code::invalid_argument: return ErrorCode::invalid_argument;
+    case Code::unsupported: return ErrorCode::unsupported;
+    case Code::not_found: return ErrorCode::not_found;
+    case Code::resource_exhausted: return ErrorCode::resource_exhausted;
+    case Code::unavailable: return ErrorCode::unavailable;
+    case Code::integrity: return ErrorCode::integrity;
+    case Code::policy: return ErrorCode::policy;
+    case Code::internal: return ErrorCode::internal;
+  }
+  return ErrorCode::internal;
+}
+
+Error to_error(const Status& status) { return {error_code(status.code()), status.message()}; }
+
+std::vector<TensorInfo> tensor_infos(const std::vector<runtime::TensorSpec>& specs) {
+  std::vector<TensorInfo> infos;
+  for (const runtime::TensorSpec& spec : specs) {
+    infos.push_back({spec.name,
+                     {spec.desc.shape.begin(), spec.desc.shape.end()},
+                     static_cast<size_t>(spec.desc.shape.elements())});
+  }
+  return infos;
+}
+
+}  // namespace
+
+struct Session::State {
+  std::unique_ptr<runtime::Session> session;
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<ir::ConstTensorView> input_views;
+  std::vector<ir::TensorView> output_views;
+  std::vector<std::string> warnings;
+  std::string plan_text;
+  RunTimes times;
+
+  Status open(const std::string& path, const SessionOptions& options) {
+    runtime::Machine machine{options.tee,         options.device,         options.tee_memory_bytes,
+                             options.tee_threads, options.device_threads, options.worker_path};
+    TAOISM_ASSIGN_OR_RETURN(machine, runtime::resolve(std::move(machine)));
+    TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path));
+    TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, {.batch = options.batch}));
+    partition::Plan plan;
+    if (options.plan_json.empty()) {
+      TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(options.strategy));
+      TAOISM_ASSIGN_OR_RETURN(plan, partition::make_plan(graph, spec, hash));
+    } else {
+      TAOISM_ASSIGN_OR_RETURN(plan, partition::read_plan(options.plan_json, graph, hash));
+    }
+    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine.tee_threads));
+    TAOISM_ASSIGN_OR_RETURN(session, runtime::Session::open(prepared, machine));
+    for (const auto* specs : {&session->inputs(), &session->outputs()}) {
+      for (const runtime::TensorSpec& spec : *specs) {
+        if (spec.desc.dtype != ir::DType::f32) {
+          return unsupported("'" + spec.name + "' is " + ir::dtype_name(spec.desc.dtype) + "; only float32 yet");
+        }
+      }
+    }
+    inputs = tensor_infos(session->inputs());
+    outputs = tensor_infos(session->outputs());
+    for (const auto& spec : session->inputs()) input_views.push_back({spec.desc, nullptr});
+    for (const auto& spec : session->outputs()) output_views.push_back({spec.desc, nullptr});
+    plan_text = partition::report_text(prepared.report);
+    warnings = prepared.report.warnings;
+    if (prepared.uses_tee && runtime::is_simulated(machine.tee)) {
+      warnings.push_back("simulated TEE: " + machine.tee + " is not a hardware TEE");
+    }
+    for (std::string& warning : session->warnings()) warnings.push_back(std::move(warning));
+    return {};
+  }
+};
+
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Session::~Session() = default;
+
+Error Session::open(const std::string& model_path, const SessionOptions& options,
+                    std::unique_ptr<Session>& session) {
+  try {
+    auto state = std::make_unique<State>();
+    if (Status status = state->open(model_path, options); !status.ok()) return to_error(status);
+    session.reset(new Session(std::move(state)));
+    return {};
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::resource_exhausted, "out of memory; use a smaller batch"};
+  } catch (const std::exception& error) {
+    return {ErrorCode::internal, std::string("defect: ") + error.what()};
+  }
+}
+
+const std::vector<TensorInfo>& Session::inputs() const { return state_->inputs; }
+const std::vector<TensorInfo>& Session::outputs() const { return state_->outputs; }
+const std::vector<std::string>& Session::warnings() const { return state_->warnings; }
+const std::string& Session::plan_text() const { return state_->plan_text; }
+const RunTimes& Session::last_times() const { return state_->times; }
+
+Error Session::run(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs) {
+  State& state = *state_;
+  auto wrong = [](const TensorInfo& info, size_t given) {
+    return Error{ErrorCode::invalid_argument, "'" + info.name + "' has " + std::to_string(info.elements) +
+                                                  " elements; " + std::to_string(given) + " were given"};
+  };
+  if (inputs.size() != state.inputs.size() || outputs.size() != state.outputs.size()) {
+    return {ErrorCode::invalid_argument, "the model has " + std::to_string(state.inputs.size()) + " inputs and " +
+                                             std::to_string(state.outputs.size()) + " outputs"};
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].size() != state.inputs[i].elements) return wrong(state.inputs[i], inputs[i].size());
+    state.input_views[i].data = reinterpret_cast<const std::byte*>(inputs[i].data());
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].size() != state.outputs[i].elements) return wrong(state.outputs[i], outputs[i].size());
+    state.output_views[i].data = reinterpret_cast<std::byte*>(outputs[i].data());
+  }
+  runtime::RunProfile p;
+  if (Status status = state.session->run(state.input_views, state.output_views, p); !status.ok()) {
+    return to_error(status);
+  }
+  state.times = {p.end_to_end_ns, p.tee_compute_ns, p.device_compute_ns, p.crypto_ns,
+                 p.transfer_ns,   p.wait_ns,        p.residual_ns};
+  return {};
+}
+
+}  // namespace taoism::api

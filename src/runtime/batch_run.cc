@@ -1,0 +1,182 @@
+#include "runtime/batch_run.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/prepare.h"
+#include "runtime/session.h"
+
+namespace taoism::runtime {
+namespace {
+
+std::string shape_error(const TensorSpec& spec, const ir::TensorDesc& given) {
+  std::string text = "N";
+  for (size_t i = 1; i < spec.desc.shape.rank(); ++i) {
+    text += 'x';
+    text += std::to_string(spec.desc.shape[i]);
+  }
+  return "input '" + spec.name + "' wants " + ir::dtype_name(spec.desc.dtype) + " " + text + "; " +
+         ir::dtype_name(given.dtype) + " " + given.shape.text() + " was given";
+}
+
+// Whether the rows of `given` are those of `spec`, and how many there are.
+Result<size_t> count_rows(const TensorSpec& spec, const files::Tensor& given) {
+  const ir::Shape& want = spec.desc.shape;
+  const ir::Shape& have = given.desc.shape;
+  Status bad = invalid_argument(shape_error(spec, given.desc));
+  if (spec.desc.dtype != given.desc.dtype || want.rank() == 0 || have.rank() == 0) return bad;
+  if (given.format == files::Format::idx) {
+    if (want.product(1, want.rank()) != have.product(1, have.rank())) return bad;
+  } else if (!std::equal(want.begin() + 1, want.end(), have.begin() + 1, have.end())) {
+    return bad;
+  }
+  return static_cast<size_t>(have[0]);
+}
+
+class RowRun {
+ public:
+  RowRun(const onnx::Model& model, const partition::Plan& plan, std::span<const files::Tensor> inputs,
+         const BatchRunOptions& options)
+      : model_(model), plan_(plan), inputs_(inputs), options_(options) {}
+
+  Result<BatchRunResult> run() {
+    TAOISM_RETURN_IF_ERROR(count());
+    size_t row = 0;
+    while (row < result_.rows) {
+      size_t left = result_.rows - row;
+      TAOISM_RETURN_IF_ERROR(run_batches(row, std::min(result_.batch, left), left));
+    }
+    if (result_.rows == 0) return invalid_argument("the input has no rows");
+    return std::move(result_);
+  }
+
+ private:
+  Status count() {
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(options_.import));
+    if (graph.inputs().size() != inputs_.size()) {
+      return invalid_argument("the model has " + std::to_string(graph.inputs().size()) + " inputs; " +
+                              std::to_string(inputs_.size()) + " were given");
+    }
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const ir::Value& value = graph.value(graph.inputs()[i]);
+      TAOISM_ASSIGN_OR_RETURN(size_t rows, count_rows({value.name, value.desc}, inputs_[i]));
+      if (i > 0 && rows != result_.rows) {
+        return invalid_argument("input '" + value.name + "' has " + std::to_string(rows) + " rows, '" +
+                                graph.value(graph.inputs()[0]).name + "' has " + std::to_string(result_.rows));
+      }
+      result_.rows = rows;
+      result_.batch = static_cast<size_t>(value.desc.shape[0]);
+    }
+    if (!model_.batch_is_dynamic() && result_.batch > 0 && result_.rows % result_.batch != 0) {
+      return invalid_argument("the model's batch is fixed at " + std::to_string(result_.batch) +
+                              " and the input has " + std::to_string(result_.rows) +
+                              " rows; give a multiple of it");
+    }
+    if (result_.batch == 0) return invalid_argument("the model's batch is 0");
+    result_.batch = std::min(result_.batch, std::max<size_t>(result_.rows, 1));
+    return {};
+  }
+
+  // Full batches from `row` on, as many as fit into `left` rows; advances `row`.
+  Status run_batches(size_t& row, size_t batch, size_t left) {
+    onnx::ImportOptions import = options_.import;
+    import.batch = model_.batch_is_dynamic() ? static_cast<int64_t>(batch) : 0;
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(import));
+    TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare(graph, plan_, options_.machine.tee_threads));
+    TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
+                            Session::open(prepared, options_.machine, device_));
+    if (result_.outputs.empty()) {
+      TAOISM_RETURN_IF_ERROR(make_outputs(*session, batch));
+      result_.warnings = prepared.report.warnings;
+      for (std::string& warning : session->warnings()) result_.warnings.push_back(std::move(warning));
+      result_.uses_tee = prepared.uses_tee;
+      result_.tee_memory_budget = session->tee_memory_budget();
+    }
+    for (size_t i = 0; i < left / batch; ++i, row += batch) {
+      TAOISM_RETURN_IF_ERROR(run_one(*session, row));
+      if (options_.progress) {
+        options_.progress(static_cast<double>(row + batch) / static_cast<double>(result_.rows));
+      }
+    }
+    return {};
+  }
+
+  Status make_outputs(const Session& session, size_t batch) {
+    for (const TensorSpec& spec : session.outputs()) {
+      ir::TensorDesc desc = spec.desc;
+      bool by_row = desc.shape.rank() > 0 && desc.shape[0] == static_cast<int64_t>(batch);
+      if (!by_row && result_.rows != batch) {
+        return unsupported("output '" + spec.name + "' (" + desc.shape.text() +
+                           ") has not one row for each row of the input; run one batch: --batch " +
+                           std::to_string(result_.rows));
+      }
+      if (by_row) desc.shape[0] = static_cast<int64_t>(result_.rows);
+      result_.outputs.push_back({spec.name, desc, AlignedBuffer(std::max<size_t>(desc.bytes(), 1))});
+    }
+    return {};
+  }
+
+  Status run_one(Session& session, size_t row) {
+    std::vector<ir::ConstTensorView> inputs;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      size_t row_bytes = inputs_[i].desc.bytes() / result_.rows;
+      inputs.push_back({session.inputs()[i].desc, inputs_[i].data.data() + row * row_bytes});
+    }
+    std::vector<ir::TensorView> outputs;
+    for (size_t o = 0; o < result_.outputs.size(); ++o) {
+      RowTensor& output = result_.outputs[o];
+      outputs.push_back({session.outputs()[o].desc, output.data.data() + row * (output.desc.bytes() / result_.rows)});
+    }
+    RunProfile profile;
+    TAOISM_RETURN_IF_ERROR(session.run(inputs, outputs, profile));
+    result_.total.add(profile);
+    return {};
+  }
+
+  const onnx::Model& model_;
+  const partition::Plan& plan_;
+  std::span<const files::Tensor> inputs_;
+  const BatchRunOptions& options_;
+  std::shared_ptr<device::Device> device_;
+  BatchRunResult result_;
+};
+
+}  // namespace
+
+Result<BatchRunResult> run_rows(const onnx::Model& model, const partition::Plan& plan,
+                                std::span<const files::Tensor> inputs, const BatchRunOptions& options) {
+  return RowRun(model, plan, inputs, options).run();
+}
+
+std::vector<int64_t> arg_max(const RowTensor& output) {
+  TAOISM_CHECK(output.desc.dtype == ir::DType::f32 && output.desc.shape.rank() == 2);
+  const int64_t classes = output.desc.shape[1];
+  std::vector<int64_t> best;
+  for (int64_t row = 0; row < output.desc.shape[0]; ++row) {
+    const float* values = output.data.as<float>() + row * classes;
+    int64_t winner = 0;
+    for (int64_t c = 1; c < classes; ++c) {
+      if (values[c] > values[winner] || (values[winner] != values[winner] && values[c] == values[c])) winner = c;
+    }
+    best.push_back(winner);
+  }
+  return best;
+}
+
+Result<Accuracy> accuracy(const RowTensor& output, std::span<const int64_t> labels) {
+  if (output.desc.dtype != ir::DType::f32 || output.desc.shape.rank() != 2 || output.desc.shape[1] == 0) {
+    return invalid_argument("accuracy wants an output of [rows, classes]; '" + output.name + "' is " +
+                            output.desc.shape.text());
+  }
+  std::vector<int64_t> best = arg_max(output);
+  if (best.size() != labels.size()) {
+    return invalid_argument(std::to_string(labels.size()) + " labels for " + std::to_string(best.size()) +
+                            " rows; give a label for each row");
+  }
+  Accuracy accuracy;
+  accuracy.rows = best.size();
+  for (size_t i = 0; i < best.size(); ++i) accuracy.right += best[i] == labels[i];
+  return accuracy;
+}
+
+}  // namespace taoism::runtime

@@ -1,0 +1,56 @@
+// run_rows: all rows of an input through one model under one plan, a batch at a time.
+// Thread-safety: free functions; one run at a time per machine, or timings mean nothing.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "onnx/model.h"
+#include "partition/plan.h"
+#include "runtime/files/tensor_file.h"
+#include "runtime/machine.h"
+#include "runtime/profile.h"
+
+namespace taoism::runtime {
+
+struct BatchRunOptions {
+  Machine machine;             // resolved
+  onnx::ImportOptions import;  // batch: rows at a time, at most
+  std::function<void(double done)> progress;
+};
+
+struct RowTensor {
+  std::string name;
+  ir::TensorDesc desc;  // of all rows
+  AlignedBuffer data;
+};
+
+struct BatchRunResult {
+  std::vector<RowTensor> outputs;
+  size_t rows = 0;
+  size_t batch = 0;
+  RunProfile total;  // of the inferences, without opening sessions
+  bool uses_tee = false;
+  uint64_t tee_memory_budget = 0;
+  std::vector<std::string> warnings;
+};
+
+// `inputs` in the model's order, with the same number of rows each. IDX images take the model's shape
+// when the elements of a row agree; other inputs must have it. Rows that do not fill a batch are run
+// as a smaller one; a model with a fixed batch wants a multiple of it. Errors: invalid_argument,
+// those of prepare and Session.
+Result<BatchRunResult> run_rows(const onnx::Model& model, const partition::Plan& plan,
+                                std::span<const files::Tensor> inputs, const BatchRunOptions& options);
+
+struct Accuracy {
+  size_t right = 0;
+  size_t rows = 0;
+  double share() const { return rows == 0 ? 0 : static_cast<double>(right) / static_cast<double>(rows); }
+};
+
+// The class with the largest value of each row (the first of equals; NaN is never the largest).
+std::vector<int64_t> arg_max(const RowTensor& output);
+// Errors: invalid_argument when `output` is not [rows, classes] or the labels are not as many.
+Result<Accuracy> accuracy(const RowTensor& output, std::span<const int64_t> labels);
+
+}  // namespace taoism::runtime

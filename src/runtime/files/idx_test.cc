@@ -1,0 +1,77 @@
+#include "runtime/files/idx.h"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <random>
+
+#include "runtime/files/output_file.h"
+#include "runtime/files/tensor_file.h"
+
+namespace taoism::files {
+namespace {
+
+ConstByteSpan bytes_of(const std::string& text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+// 2 images of 1x3 pixels.
+std::string images() {
+  return std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x03", 16) + std::string("\0\x33\xff\0\0\xff", 6);
+}
+
+TEST(Idx, ReadsShapeAndOffset) {
+  Result<IdxLayout> layout = parse_idx(bytes_of(images()));
+  ASSERT_TRUE(layout.ok()) << layout.status().message();
+  EXPECT_EQ(layout->desc.shape, (ir::Shape{2, 1, 3}));
+  EXPECT_EQ(layout->data_offset, 16U);
+}
+
+TEST(Idx, RefusesTruncationAndNoise) {
+  std::string good = images();
+  for (size_t n = 0; n < good.size(); ++n) EXPECT_FALSE(parse_idx(bytes_of(good.substr(0, n))).ok()) << n;
+  EXPECT_FALSE(parse_idx(bytes_of(good + "x")).ok());
+  std::mt19937 random(7);
+  for (int i = 0; i < 5000; ++i) {
+    std::string bad = good;
+    bad[random() % bad.size()] = static_cast<char>(random());
+    std::string exact(bad);
+    Result<IdxLayout> layout = parse_idx(bytes_of(exact));
+    if (layout.ok()) {
+      EXPECT_EQ(layout->data_offset + layout->desc.bytes(), exact.size());
+    }
+  }
+}
+
+TEST(Idx, ScalesImagesFromPlainAndGzip) {
+  std::string plain = testing::TempDir() + "idx_test.idx";
+  std::string packed = plain + ".gz";
+  ASSERT_TRUE(write_file(plain, images()).ok());
+  gzFile gz = gzopen(packed.c_str(), "wb");
+  ASSERT_EQ(gzwrite(gz, images().data(), 22), 22);
+  ASSERT_EQ(gzclose(gz), Z_OK);
+  for (const std::string& path : {plain, packed}) {
+    Result<Tensor> tensor = read_float_input(path);
+    ASSERT_TRUE(tensor.ok()) << tensor.status().message();
+    EXPECT_EQ(tensor->desc.shape, (ir::Shape{2, 1, 3}));
+    EXPECT_FLOAT_EQ(tensor->data.as<float>()[1], 0.2F);
+    EXPECT_FLOAT_EQ(tensor->data.as<float>()[2], 1.0F);
+  }
+  ASSERT_EQ(truncate(packed.c_str(), 25), 0);
+  EXPECT_FALSE(read_float_input(packed).ok());
+  EXPECT_FALSE(read_labels(plain).ok());  // not one a row
+  (void)std::remove(plain.c_str());
+  (void)std::remove(packed.c_str());
+}
+
+TEST(Idx, LabelsAreBytes) {
+  std::string path = testing::TempDir() + "idx_test_labels.idx";
+  ASSERT_TRUE(write_file(path, std::string("\0\0\x08\x01\0\0\0\x03\x09\x00\x05", 11)).ok());
+  Result<std::vector<int64_t>> labels = read_labels(path);
+  ASSERT_TRUE(labels.ok()) << labels.status().message();
+  EXPECT_EQ(*labels, (std::vector<int64_t>{9, 0, 5}));
+  (void)std::remove(path.c_str());
+}
+
+}  // namespace
+}  // namespace taoism::files

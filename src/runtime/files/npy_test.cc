@@ -1,0 +1,108 @@
+#include "runtime/files/npy.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "runtime/files/output_file.h"
+#include "runtime/files/tensor_file.h"
+
+namespace taoism::files {
+namespace {
+
+ConstByteSpan bytes_of(const std::string& text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+std::string file_of(const std::string& dict, size_t data_bytes) {
+  std::string header = "\x93NUMPY";
+  header += '\x01';
+  header += '\x00';
+  header += static_cast<char>(dict.size() & 0xff);
+  header += static_cast<char>(dict.size() >> 8);
+  return header + dict + std::string(data_bytes, '\0');
+}
+
+TEST(Npy, HeaderReadsBack) {
+  for (const ir::Shape& shape : {ir::Shape{}, ir::Shape{3}, ir::Shape{2, 3}, ir::Shape{1, 3, 224, 224},
+                                 ir::Shape{0, 4}}) {
+    for (ir::DType dtype : {ir::DType::f32, ir::DType::f64, ir::DType::i64, ir::DType::u8}) {
+      ir::TensorDesc desc{dtype, shape};
+      std::string header = npy_header(desc);
+      EXPECT_EQ(header.size() % kAlignment, 0U);
+      Result<NpyLayout> layout = parse_npy(bytes_of(header + std::string(desc.bytes(), 'x')));
+      ASSERT_TRUE(layout.ok()) << layout.status().message();
+      EXPECT_EQ(layout->desc, desc);
+      EXPECT_EQ(layout->data_offset, header.size());
+    }
+  }
+}
+
+TEST(Npy, RefusesWithTheMend) {
+  struct Case {
+    std::string file;
+    std::string says;
+  };
+  const Case cases[] = {
+      {"", "NUMPY"},
+      {"\x93NUMPY", "truncated"},
+      {std::string("\x93NUMPY\x09\x00\x02\x00{}00", 14), "version 9"},
+      {file_of("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", 4), "big-endian"},
+      {file_of("{'descr': '<f2', 'fortran_order': False, 'shape': (1,), }", 2), "astype('float32')"},
+      {file_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }", 4), "ascontiguousarray"},
+      {file_of("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 4), "fields"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 4), "truncated"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 8), "after the end"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 4), "damaged"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 4),
+       "damaged"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 4),
+       "too large"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4), "damaged"},
+      {file_of("{'descr': '<f4', 'shape': (1,), }", 4), "damaged"},
+      {file_of("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", 4), "damaged"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} trailing", 4), "damaged"},
+      {file_of("{'descr", 4), "damaged"},
+  };
+  for (const Case& c : cases) {
+    Result<NpyLayout> layout = parse_npy(bytes_of(c.file));
+    ASSERT_FALSE(layout.ok()) << c.says;
+    EXPECT_EQ(layout.code(), Code::invalid_argument);
+    EXPECT_NE(layout.status().message().find(c.says), std::string::npos) << layout.status().message();
+  }
+}
+
+// Whatever is accepted lies inside the bytes that were given.
+TEST(Npy, SurvivesTruncationAndNoise) {
+  ir::TensorDesc desc{ir::DType::f32, {2, 3}};
+  std::string good = npy_header(desc) + std::string(desc.bytes(), 'x');
+  for (size_t n = 0; n < good.size(); ++n) {
+    EXPECT_FALSE(parse_npy(bytes_of(good.substr(0, n))).ok()) << n;
+  }
+  std::mt19937 random(7);
+  for (int i = 0; i < 20000; ++i) {
+    std::string bad = good;
+    for (size_t flips = 1 + random() % 4; flips > 0; --flips) {
+      bad[random() % bad.size()] = static_cast<char>(random());
+    }
+    std::string exact(bad);  // its own allocation, so that a sanitizer sees an overrun
+    Result<NpyLayout> layout = parse_npy(bytes_of(exact));
+    if (layout.ok()) {
+      EXPECT_EQ(layout->data_offset + layout->desc.bytes(), exact.size());
+    }
+  }
+}
+
+TEST(Npy, FloatInputNamesTheMendForOtherTypes) {
+  std::string path = testing::TempDir() + "npy_test_f64.npy";
+  ir::TensorDesc desc{ir::DType::f64, {1, 2}};
+  ASSERT_TRUE(write_file(path, npy_header(desc) + std::string(desc.bytes(), '\0')).ok());
+  Result<Tensor> tensor = read_float_input(path);
+  ASSERT_FALSE(tensor.ok());
+  EXPECT_NE(tensor.status().message().find("astype('float32')"), std::string::npos);
+  EXPECT_EQ(read_float_input(path + ".none").code(), Code::not_found);
+  (void)std::remove(path.c_str());
+}
+
+}  // namespace
+}  // namespace taoism::files

@@ -1,0 +1,140 @@
+#include "runtime/files/tensor_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "runtime/files/idx.h"
+#include "runtime/files/npy.h"
+
+namespace taoism::files {
+namespace {
+
+// A bound for what a compressed file may expand to, and for what is read into memory at all.
+constexpr size_t kMaxFileBytes = size_t{8} << 30;
+
+// The whole file, decompressed where it is gzip.
+Result<std::vector<std::byte>> read_bytes(const std::string& path) {
+  struct stat st = {};
+  if (stat(path.c_str(), &st) != 0) {
+    std::string text = "cannot open: " + std::string(std::strerror(errno));
+    return errno == ENOENT || errno == ENOTDIR ? not_found(text) : invalid_argument(text);
+  }
+  if (!S_ISREG(st.st_mode)) return invalid_argument("not a regular file");
+  gzFile file = gzopen(path.c_str(), "rbe");
+  if (file == nullptr) return invalid_argument("cannot open: " + std::string(std::strerror(errno)));
+  (void)gzbuffer(file, 1 << 18);
+  std::vector<std::byte> bytes;
+  bytes.resize(std::clamp<size_t>(static_cast<size_t>(st.st_size) + 1, 4096, kMaxFileBytes));
+  size_t used = 0;
+  Status status;
+  while (true) {
+    size_t room = std::min<size_t>(bytes.size() - used, size_t{1} << 30);
+    int n = gzread(file, bytes.data() + used, static_cast<unsigned>(room));
+    if (n < 0) {
+      status = invalid_argument("damaged gzip data");
+      break;
+    }
+    used += static_cast<size_t>(n);
+    if (n == 0) {
+      // A gzip stream cut short reads as a clean end of file unless asked.
+      int error = Z_OK;
+      (void)gzerror(file, &error);
+      if (error != Z_OK) status = invalid_argument("truncated gzip data");
+      break;
+    }
+    if (used < bytes.size()) continue;
+    if (bytes.size() == kMaxFileBytes) {
+      status = resource_exhausted("larger than 8 GiB; split the file");
+      break;
+    }
+    bytes.resize(std::min(bytes.size() * 2, kMaxFileBytes));
+  }
+  (void)gzclose(file);
+  if (!status.ok()) return status;
+  bytes.resize(used);
+  return bytes;
+}
+
+Result<Tensor> read_unnamed(const std::string& path) {
+  TAOISM_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, read_bytes(path));
+  Tensor tensor;
+  size_t offset = 0;
+  if (!bytes.empty() && bytes.front() == std::byte{0}) {
+    TAOISM_ASSIGN_OR_RETURN(IdxLayout layout, parse_idx(bytes));
+    tensor.format = Format::idx;
+    tensor.desc = layout.desc;
+    offset = layout.data_offset;
+  } else {
+    Result<NpyLayout> layout = parse_npy(bytes);
+    if (!layout.ok()) return layout.status();
+    tensor.desc = layout->desc;
+    offset = layout->data_offset;
+  }
+  tensor.data = AlignedBuffer(tensor.desc.bytes());
+  if (tensor.desc.bytes() > 0) {
+    std::memcpy(tensor.data.data(), bytes.data() + offset, tensor.desc.bytes());
+  }
+  return tensor;
+}
+
+template <typename T>
+void append_labels(const Tensor& tensor, std::vector<int64_t>& labels) {
+  const T* data = tensor.data.as<T>();
+  labels.assign(data, data + tensor.desc.shape.elements());
+}
+
+}  // namespace
+
+Result<Tensor> read_tensor(const std::string& path) {
+  Result<Tensor> tensor = read_unnamed(path);
+  if (!tensor.ok()) return tensor.status().annotate(path);
+  return tensor;
+}
+
+Result<Tensor> read_float_input(const std::string& path) {
+  TAOISM_ASSIGN_OR_RETURN(Tensor tensor, read_tensor(path));
+  if (tensor.desc.dtype == ir::DType::f32) return tensor;
+  if (tensor.format == Format::npy) {
+    return invalid_argument(path + ": " + ir::dtype_name(tensor.desc.dtype) +
+                            " input where the model wants float32; save x.astype('float32')");
+  }
+  Tensor scaled;
+  scaled.format = tensor.format;
+  scaled.desc = {ir::DType::f32, tensor.desc.shape};
+  scaled.data = AlignedBuffer(scaled.desc.bytes());
+  const uint8_t* from = tensor.data.as<uint8_t>();
+  float* to = scaled.data.as<float>();
+  for (int64_t i = 0, n = tensor.desc.shape.elements(); i < n; ++i) {
+    to[i] = static_cast<float>(from[i]) / 255.0F;
+  }
+  return scaled;
+}
+
+Result<std::vector<int64_t>> read_labels(const std::string& path) {
+  TAOISM_ASSIGN_OR_RETURN(Tensor tensor, read_tensor(path));
+  const ir::Shape& shape = tensor.desc.shape;
+  if (!(shape.rank() == 1 || (shape.rank() == 2 && shape[1] == 1))) {
+    return invalid_argument(path + ": labels of shape " + shape.text() +
+                            "; one class number a row is wanted");
+  }
+  std::vector<int64_t> labels;
+  switch (tensor.desc.dtype) {
+    case ir::DType::u8: append_labels<uint8_t>(tensor, labels); break;
+    case ir::DType::i8: append_labels<int8_t>(tensor, labels); break;
+    case ir::DType::i32: append_labels<int32_t>(tensor, labels); break;
+    case ir::DType::i64: append_labels<int64_t>(tensor, labels); break;
+    default:
+      return invalid_argument(path + ": labels of type " + ir::dtype_name(tensor.desc.dtype) +
+                              "; save y.astype('int64')");
+  }
+  return labels;
+}
+
+}  // namespace taoism::files

@@ -1,0 +1,61 @@
+#include "runtime/machine.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "device/cpu/cpu_device.h"
+#include "tee/tee.h"
+
+namespace taoism::runtime {
+namespace {
+
+constexpr size_t kMaxThreads = 256;
+
+}  // namespace
+
+size_t core_count() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) {
+    return static_cast<size_t>(CPU_COUNT(&set));
+  }
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+Result<Machine> resolve(Machine machine) {
+  if (machine.tee == "sgx") {
+    return unsupported("--tee sgx is not yet available; use --tee process");
+  }
+  if (machine.tee != "process" && machine.tee != "inline") {
+    return invalid_argument("--tee '" + machine.tee + "': no such TEE; use process or inline");
+  }
+  if (machine.device.starts_with("torch:")) {
+    return unsupported("--device " + machine.device + " is not yet available; use --device cpu");
+  }
+  if (machine.device != "cpu") {
+    return invalid_argument("--device '" + machine.device + "': no such device; use cpu");
+  }
+  if (machine.tee_threads > kMaxThreads || machine.device_threads > kMaxThreads) {
+    return invalid_argument("--tee-threads and --device-threads: at most " + std::to_string(kMaxThreads));
+  }
+  if (machine.tee_threads == 0) machine.tee_threads = core_count();
+  if (machine.device_threads == 0) machine.device_threads = core_count();
+  return machine;
+}
+
+Result<std::unique_ptr<device::Device>> open_device(const Machine& machine) {
+  return device::open_cpu({.threads = machine.device_threads});
+}
+
+Result<std::unique_ptr<device::Device>> open_tee(const Machine& machine) {
+  return tee::open_tee({.kind = machine.tee,
+                        .memory_bytes = machine.tee_memory_bytes,
+                        .threads = machine.tee_threads,
+                        .worker_path = machine.worker_path});
+}
+
+bool is_simulated(const std::string& tee) { return tee != "sgx"; }
+
+}  // namespace taoism::runtime

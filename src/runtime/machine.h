@@ -1,0 +1,36 @@
+// Machine: which TEE and which device a session runs on. The only place that knows the kinds there
+// are; a new kind is one line in machine.cc. Thread-safety: values and free functions.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "device/device.h"
+
+namespace taoism::runtime {
+
+struct Machine {
+  std::string tee = "process";     // process, inline
+  std::string device = "cpu";      // cpu
+  uint64_t tee_memory_bytes = 0;   // 0: what the plan needs
+  size_t tee_threads = 0;          // 0: one a core
+  size_t device_threads = 0;       // 0: one a core
+  std::string worker_path;         // empty: beside this program
+};
+
+// Cores this process may run on.
+size_t core_count();
+
+// `machine` with every default filled in and every name checked. Errors: invalid_argument listing the
+// names there are; unsupported for one that is planned.
+Result<Machine> resolve(Machine machine);
+
+// Both want a resolved machine; neither starts anything before compile(). Errors: unavailable.
+Result<std::unique_ptr<device::Device>> open_device(const Machine& machine);
+Result<std::unique_ptr<device::Device>> open_tee(const Machine& machine);
+
+// True for a TEE that is not hardware: everything that is printed about it says so.
+bool is_simulated(const std::string& tee);
+
+}  // namespace taoism::runtime

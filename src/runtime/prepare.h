@@ -1,0 +1,28 @@
+// From a bound graph and a plan to what devices compile, with the account of it: nothing is started.
+// Thread-safety: pure functions.
+#pragma once
+
+#include <string>
+
+#include "ir/segment.h"
+#include "onnx/model.h"
+#include "partition/plan.h"
+
+namespace taoism::runtime {
+
+struct Prepared {
+  ir::PartitionedGraph partitioned;  // placed, fused, cut
+  partition::Report report;          // of the unfused graph, with the TEE's peak memory filled in
+  std::string plan_hash;
+  bool uses_tee = false;
+  bool uses_device = false;
+};
+
+// The model at exactly options.batch. Errors: invalid_argument when the file fixes another batch.
+Result<ir::Graph> bind_batch(const onnx::Model& model, const onnx::ImportOptions& options);
+
+// `source` is bound to a batch. `tee_threads` decides the scratch memory that the TEE will need.
+// Errors: invalid_argument, unsupported.
+Result<Prepared> prepare(const ir::Graph& source, const partition::Plan& plan, size_t tee_threads);
+
+}  // namespace taoism::runtime

@@ -1,0 +1,94 @@
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "tee/find_image.h"
+#include "tee/process/spawn.h"
+#include "tee/tee.h"
+
+namespace taoism::tee {
+namespace {
+
+TeeFeature feature(std::string name, bool available, std::string reason, std::string mend) {
+  return {std::move(name), available, std::move(reason), available ? "" : std::move(mend)};
+}
+
+TeeFeature probe_sgx_processor() {
+  bool available = false;
+#if defined(__x86_64__)
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kSgxBit = 1U << 2;  // CPUID.07H:EBX.SGX
+  available = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & kSgxBit) != 0;
+#endif
+  return feature("sgx: processor", available,
+                 available ? "CPUID reports SGX" : "CPUID reports no SGX",
+                 "an Intel Xeon of the third generation or later, SGX switched on in the firmware");
+}
+
+TeeFeature probe_sgx_driver() {
+  const bool available = access("/dev/sgx_enclave", R_OK | W_OK) == 0;
+  return feature("sgx: driver", available,
+                 available ? "/dev/sgx_enclave can be opened"
+                           : std::string("/dev/sgx_enclave: ") + std::strerror(errno),
+                 "Linux 5.11 or later on such a processor; the user in group sgx");
+}
+
+TeeFeature probe_namespaces() {
+  const int error = try_namespaces();
+  return feature("process: namespaces", error == 0,
+                 error == 0 ? "user, process, network, mount and IPC namespaces can be made"
+                            : std::string("namespaces cannot be made: ") + std::strerror(error),
+                 "sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone, or the "
+                 "container's security profile; the worker runs without them");
+}
+
+TeeFeature probe_seccomp() {
+  const uint32_t action = SECCOMP_RET_KILL_PROCESS;
+  const bool available = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+  return feature(
+      "process: seccomp", available,
+      available ? "system call filters can end a process"
+                : std::string("no system call filters: ") + std::strerror(errno),
+      "Linux 4.14 or later with CONFIG_SECCOMP_FILTER; the container must allow seccomp");
+}
+
+TeeFeature probe_sealed_memory() {
+  const Descriptor fd(memfd_create("taoism-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const bool available =
+      fd.is_open() && fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0;
+  return feature("process: sealed shared memory", available,
+                 available ? "memfd with size seals"
+                           : std::string("memfd with size seals: ") + std::strerror(errno),
+                 "Linux 3.17 or later with CONFIG_MEMFD_CREATE");
+}
+
+TeeFeature probe_worker(const std::string& worker_path) {
+  const auto found = find_image(worker_path, "taoism-enclave");
+  const bool available = found.ok() && access(found->c_str(), X_OK) == 0;
+  return feature(
+      "process: worker", available,
+      found.ok() ? *found + (available ? "" : ": not executable") : found.status().message(),
+      "build the target 'programs', or reinstall");
+}
+
+}  // namespace
+
+std::vector<TeeFeature> probe_tee(const std::string& worker_path) {
+  return {probe_worker(worker_path), probe_namespaces(),    probe_seccomp(),
+          probe_sealed_memory(),     probe_sgx_processor(), probe_sgx_driver()};
+}
+
+}  // namespace taoism::tee

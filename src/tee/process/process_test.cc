@@ -1,0 +1,233 @@
+// The worker process: its sandbox, its death, its host's death, and what is left behind.
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tee/process/spawn.h"
+#include "tee/transport.h"
+
+namespace taoism::tee {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using wire::Message;
+using wire::MessageType;
+
+constexpr size_t kPayloadBytes = size_t{1} << 20;
+
+TeeOptions options() {
+  TeeOptions options;
+  options.worker_path = TAOISM_WORKER;
+  options.memory_bytes = 1 << 20;
+  return options;
+}
+
+Status ping(Transport& transport) {
+  wire::Reply reply;
+  return transport.call(Message::of(MessageType::ping), reply);
+}
+
+size_t open_descriptors() {
+  return static_cast<size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), {}));
+}
+
+std::string status_field(int pid, const std::string& name) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(name + ":", 0) == 0) {
+      return line.substr(line.find_first_not_of(" \t", name.size() + 1));
+    }
+  }
+  return "";
+}
+
+bool exists(int pid) { return kill(pid, 0) == 0; }
+
+bool is_gone_within(int pid, std::chrono::milliseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (exists(pid)) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
+TEST(Worker, LeavesNothingBehind) {
+  { ASSERT_TRUE(start_process(options(), kPayloadBytes).ok()); }
+  const size_t before = open_descriptors();
+  int pid = 0;
+  {
+    const auto transport = start_process(options(), kPayloadBytes);
+    ASSERT_TRUE(transport.ok()) << transport.status().message();
+    ASSERT_TRUE(ping(**transport).ok());
+    pid = (*transport)->worker_pid();
+    EXPECT_TRUE(exists(pid));
+  }
+  EXPECT_FALSE(exists(pid));  // not even as a zombie
+  EXPECT_EQ(open_descriptors(), before);
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
+TEST(Worker, IsInASandbox) {
+  const auto transport = start_process(options(), kPayloadBytes);
+  ASSERT_TRUE(transport.ok());
+  ASSERT_TRUE(ping(**transport).ok());  // it has closed its sandbox when it answers
+  const int pid = (*transport)->worker_pid();
+  EXPECT_EQ(status_field(pid, "NoNewPrivs"), "1");
+  EXPECT_EQ(status_field(pid, "Seccomp"), "2");
+  EXPECT_EQ(status_field(pid, "CapEff"), "0000000000000000");
+  rlimit core{1, 1};
+  if (prlimit(pid, RLIMIT_CORE, nullptr, &core) == 0) {
+    EXPECT_EQ(core.rlim_cur, 0U);
+    EXPECT_EQ(core.rlim_max, 0U);
+  }
+}
+
+TEST(Worker, HasNoEnvironmentAndTwoDescriptorsAtMost) {
+  setenv("TAOISM_TEST_SECRET", "must not be inherited", 1);
+  const auto transport = start_process(options(), kPayloadBytes);
+  ASSERT_TRUE(transport.ok());
+  ASSERT_TRUE(ping(**transport).ok());
+  const std::string proc = "/proc/" + std::to_string((*transport)->worker_pid());
+  // Only root may look into a process that is not dumpable.
+  std::error_code denied;
+  const fs::directory_iterator descriptors(proc + "/fd", denied);
+  if (denied) GTEST_SKIP() << "the worker cannot be looked into, as it should be";
+  for (const fs::directory_entry& entry : descriptors) {
+    const std::string target = fs::read_symlink(entry.path());
+    EXPECT_TRUE(target == "/dev/null" || target.rfind("socket:", 0) == 0 ||
+                entry.path().filename() == "2")
+        << entry.path() << " " << target;
+  }
+  std::ifstream environment(proc + "/environ");
+  const std::string text((std::istreambuf_iterator<char>(environment)), {});
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("TAOISM_TEST_SECRET")));
+}
+
+TEST(Worker, KilledWhileWaitedForIsNoticed) {
+  const auto transport = start_process(options(), kPayloadBytes);
+  ASSERT_TRUE(transport.ok());
+  const int pid = (*transport)->worker_pid();
+  ASSERT_EQ(kill(pid, SIGSTOP), 0);  // it does not answer
+  std::thread killer([pid] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    kill(pid, SIGKILL);
+  });
+  const auto start = std::chrono::steady_clock::now();
+  const Status status = ping(**transport);
+  killer.join();
+  EXPECT_EQ(status.code(), Code::unavailable);
+  EXPECT_THAT(status.message(), HasSubstr("the TEE worker died (signal 9"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_EQ(ping(**transport).message(), status.message());
+  EXPECT_FALSE(exists(pid));
+}
+
+TEST(Worker, ThatDoesNotAnswerInTimeIsEnded) {
+  TeeOptions impatient = options();
+  impatient.call_timeout_ms = 200;
+  const auto transport = start_process(impatient, kPayloadBytes);
+  ASSERT_TRUE(transport.ok());
+  const int pid = (*transport)->worker_pid();
+  ASSERT_EQ(kill(pid, SIGSTOP), 0);
+  const Status status = ping(**transport);
+  EXPECT_EQ(status.code(), Code::unavailable);
+  EXPECT_THAT(status.message(), HasSubstr("gave no answer"));
+  EXPECT_FALSE(exists(pid) && status_field(pid, "State").rfind("T", 0) == 0);
+}
+
+TEST(Worker, UsesNoProcessorWhileIdle) {
+  const auto transport = start_process(options(), kPayloadBytes);
+  ASSERT_TRUE(transport.ok());
+  ASSERT_TRUE(ping(**transport).ok());
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const int pid = (*transport)->worker_pid();
+  EXPECT_EQ(status_field(pid, "State").substr(0, 1), "S");
+  const std::string before = status_field(pid, "voluntary_ctxt_switches");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(status_field(pid, "voluntary_ctxt_switches"), before);
+  EXPECT_TRUE(ping(**transport).ok());  // and still wakes
+}
+
+TEST(Worker, EndsWithItsHostHoweverTheHostEnds) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  const pid_t host = fork();
+  ASSERT_GE(host, 0);
+  if (host == 0) {
+    const auto transport = start_process(options(), kPayloadBytes);
+    const int pid = transport.ok() && ping(**transport).ok() ? (*transport)->worker_pid() : -1;
+    (void)!write(pipe_ends[1], &pid, sizeof(pid));
+    for (;;) pause();
+  }
+  int worker = -1;
+  ASSERT_EQ(read(pipe_ends[0], &worker, sizeof(worker)), static_cast<ssize_t>(sizeof(worker)));
+  ASSERT_GT(worker, 0);
+  ASSERT_TRUE(exists(worker));
+  kill(host, SIGKILL);
+  waitpid(host, nullptr, 0);
+  // Its new parent reaps it: where nobody does, it stays as a zombie.
+  EXPECT_TRUE(is_gone_within(worker, std::chrono::seconds(5)) ||
+              status_field(worker, "State").rfind("Z", 0) == 0);
+  close(pipe_ends[0]);
+  close(pipe_ends[1]);
+}
+
+TEST(Worker, SurvivesTheThreadThatStartedIt) {
+  std::unique_ptr<Transport> transport;
+  std::thread starter([&] { transport = start_process(options(), kPayloadBytes).value(); });
+  starter.join();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(ping(*transport).ok());
+}
+
+TEST(Worker, ThatIsNoProgramIsAnError) {
+  TeeOptions broken = options();
+  broken.worker_path = "/etc/hostname";
+  const auto transport = start_process(broken, kPayloadBytes);
+  ASSERT_EQ(transport.code(), Code::unavailable);
+  EXPECT_THAT(transport.status().message(), HasSubstr("cannot be run"));
+  broken.worker_path = "/bin/true";
+  const auto liar = start_process(broken, kPayloadBytes);
+  ASSERT_EQ(liar.code(), Code::unavailable);
+  EXPECT_THAT(liar.status().message(), HasSubstr("died (exit code 0)"));
+}
+
+TEST(Worker, ThatCannotHaveItsMemorySaysSo) {
+  TeeOptions greedy = options();
+  greedy.memory_bytes = uint64_t{1} << 62;
+  const auto transport = start_process(greedy, kPayloadBytes);
+  ASSERT_EQ(transport.code(), Code::unavailable);
+  EXPECT_THAT(transport.status().message(), HasSubstr("the trusted memory"));
+}
+
+TEST(Transport, KeepsRepliesInOrderWithAFullRing) {
+  const auto transport = start_process(options(), kPayloadBytes);
+  ASSERT_TRUE(transport.ok());
+  for (int round = 0; round < 100; ++round) {
+    for (int i = 0; i < 8; ++i) {
+      ASSERT_TRUE((*transport)
+                      ->post(Message::of(i % 2 == 0 ? MessageType::hello : MessageType::ping))
+                      .ok());
+    }
+    for (int i = 0; i < 8; ++i) {
+      wire::Reply reply;
+      ASSERT_TRUE((*transport)->collect(reply).ok());
+      EXPECT_EQ(reply.as<wire::HelloReply>().version, i % 2 == 0 ? wire::kProtocolVersion : 0U);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace taoism::tee

@@ -1,0 +1,276 @@
+// `--tee process`: a sandboxed worker, messages over a ring in shared memory.
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <cstring>
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tee/find_image.h"
+#include "tee/process/spawn.h"
+#include "tee/transport.h"
+#include "wire/ring.h"
+
+namespace taoism::tee {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Longer than an empty call and the gap between two segments, shorter than anybody notices.
+constexpr uint64_t kSpinNs = 80'000;
+constexpr int kLooksPerClock = 32;
+// A sleeping wait looks so often whether the worker still lives.
+constexpr timespec kNap{0, 20'000'000};
+constexpr int kStartMs = 20'000;
+constexpr int kFarewellMs = 2'000;
+
+int processors() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+void pause_cpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Shared memory whose size nobody can change.
+class Region {
+ public:
+  static Result<Region> create(size_t bytes) {
+    Region region;
+    region.fd_ = Descriptor(memfd_create("taoism-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!region.fd_.is_open() || ftruncate(region.fd_.get(), static_cast<off_t>(bytes)) != 0 ||
+        fcntl(region.fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+      return failed(bytes);
+    }
+    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, region.fd_.get(), 0);
+    if (data == MAP_FAILED) return failed(bytes);
+    region.data_ = static_cast<std::byte*>(data);
+    region.bytes_ = bytes;
+    return region;
+  }
+  Region(Region&& other) noexcept
+      : fd_(std::move(other.fd_)), data_(other.data_), bytes_(other.bytes_) {
+    other.data_ = nullptr;
+  }
+  Region& operator=(Region&&) = delete;
+  ~Region() {
+    if (data_ != nullptr) munmap(data_, bytes_);
+  }
+
+  int fd() const { return fd_.get(); }
+  ByteSpan bytes() const { return {data_, bytes_}; }
+  // The worker has its own mapping then.
+  void close_descriptor() { fd_.reset(); }
+
+ private:
+  Region() = default;
+  static Status failed(size_t bytes) {
+    return unavailable("shared memory of " + std::to_string(bytes) +
+                       " bytes for the TEE: " + std::strerror(errno));
+  }
+
+  Descriptor fd_;
+  std::byte* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+const char* stage_text(uint32_t stage) {
+  switch (static_cast<wire::StartupStage>(stage)) {
+    case wire::StartupStage::ready: return "nothing";
+    case wire::StartupStage::region: return "the shared memory";
+    case wire::StartupStage::config: return "the configuration";
+    case wire::StartupStage::memory: return "the trusted memory";
+    case wire::StartupStage::threads: return "the threads";
+    case wire::StartupStage::crypto: return "the crypto provider's self-test";
+    case wire::StartupStage::sandbox: return "closing the sandbox (seccomp)";
+  }
+  return "an unknown stage";
+}
+
+class ProcessTransport final : public Transport {
+ public:
+  ProcessTransport(Region region, Descriptor control, Child child, const TeeOptions& options)
+      : region_(std::move(region)),
+        control_(std::move(control)),
+        child_(std::move(child)),
+        spin_ns_(processors() > 1 ? kSpinNs : 0),
+        timeout_(std::chrono::milliseconds(options.call_timeout_ms)) {}
+
+  // The worker ends when its socket closes; what does not end by itself is killed.
+  ~ProcessTransport() override {
+    control_.reset();
+    child_.wait(kFarewellMs);
+  }
+
+  // Waits until the worker has set itself up.
+  Status finish_start() {
+    wire::Startup startup;
+    TAOISM_RETURN_IF_ERROR(read_startup(startup, kStartMs));
+    region_.close_descriptor();
+    sealed_ = startup.sealed;
+    return {};
+  }
+
+  ByteSpan payload() override { return region_.bytes().subspan(wire::kPayloadOffset); }
+
+  Status post(const wire::Message& message) override {
+    if (!end_.ok()) return end_;
+    TAOISM_CHECK(posted_ - collected_ < wire::kRingEntries);
+    ring().submissions[posted_ % wire::kRingEntries] = message;
+    ++posted_;
+    if (wire::publish(ring().submitted, posted_, ring().worker_sleeping)) {
+      syscall(SYS_futex, &ring().submitted, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+    }
+    return {};
+  }
+
+  Status collect(wire::Reply& reply) override {
+    TAOISM_CHECK(posted_ != collected_);
+    TAOISM_RETURN_IF_ERROR(wait_for_completion());
+    reply = ring().completions[collected_ % wire::kRingEntries];
+    ++collected_;
+    return {};
+  }
+
+  int worker_pid() const override { return child_.pid(); }
+
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> warnings{"simulated TEE: a sandboxed process, no hardware protection"};
+    if (!child_.is_isolated()) {
+      warnings.emplace_back(
+          "the TEE worker has no namespaces of its own: allow unprivileged user namespaces "
+          "(see taoism doctor)");
+    }
+    if ((sealed_ & wire::kSealedNotDumpable) == 0) {
+      warnings.emplace_back("the TEE worker's memory can be read by processes of the same user");
+    }
+    return warnings;
+  }
+
+ private:
+  wire::Ring& ring() { return *reinterpret_cast<wire::Ring*>(region_.bytes().data()); }
+
+  // Whether the worker has answered more than was collected.
+  bool has_completion() {
+    return std::atomic_ref(ring().completed).load(std::memory_order_acquire) != collected_;
+  }
+
+  Status wait_for_completion() {
+    if (!end_.ok()) return end_;
+    const Clock::time_point start = Clock::now();
+    const Clock::time_point spin_end = start + std::chrono::nanoseconds(spin_ns_);
+    do {
+      for (int look = 0; look < kLooksPerClock; ++look) {
+        if (has_completion()) return {};
+        pause_cpu();
+      }
+    } while (Clock::now() < spin_end);
+
+    const std::atomic_ref asleep(ring().host_sleeping);
+    while (!has_completion()) {
+      asleep.store(1, std::memory_order_seq_cst);
+      if (std::atomic_ref(ring().completed).load(std::memory_order_seq_cst) == collected_) {
+        syscall(SYS_futex, &ring().completed, FUTEX_WAIT, collected_, &kNap, nullptr, 0);
+      }
+      asleep.store(0, std::memory_order_relaxed);
+      if (has_completion()) break;
+      if (child_.wait(0)) return died();
+      if (Clock::now() - start > timeout_) return timed_out();
+    }
+    return {};
+  }
+
+  Status died() {
+    // The socket closes a moment before the process has ended.
+    if (!child_.wait(kFarewellMs)) child_.kill();
+    child_.wait(-1);
+    wire::Startup last;
+    const Status reason = read_startup(last, 0);
+    end_ = reason.code() == Code::internal
+               ? unavailable("the TEE worker died (" + child_.how_it_ended() +
+                             "): run again; if it repeats, see the kernel's log")
+               : reason;
+    return end_;
+  }
+
+  Status timed_out() {
+    child_.kill();
+    child_.wait(-1);
+    end_ =
+        unavailable("the TEE worker gave no answer for " + std::to_string(timeout_.count() / 1000) +
+                    " s and was ended: raise the call timeout or use more threads");
+    return end_;
+  }
+
+  // Errors: unavailable with the stage that failed; internal when the worker wrote nothing.
+  Status read_startup(wire::Startup& startup, int timeout_ms) {
+    pollfd readable{control_.get(), POLLIN, 0};
+    int ready = 0;
+    do {
+      ready = poll(&readable, 1, timeout_ms);
+    } while (ready < 0 && errno == EINTR);
+    const ssize_t bytes =
+        ready > 0 ? recv(control_.get(), &startup, sizeof(startup), MSG_DONTWAIT) : 0;
+    if (bytes != sizeof(startup)) return internal_error("no startup record");
+    if (startup.version != wire::kProtocolVersion) {
+      return unavailable("the TEE's image is of another build: rebuild the target 'programs'");
+    }
+    if (startup.stage != static_cast<uint32_t>(wire::StartupStage::ready)) {
+      return unavailable(std::string("the TEE worker cannot start: ") + stage_text(startup.stage) +
+                         " failed: " + std::strerror(startup.error) + " (see taoism doctor)");
+    }
+    return {};
+  }
+
+  Region region_;
+  Descriptor control_;
+  Child child_;
+  const uint64_t spin_ns_;
+  const std::chrono::milliseconds timeout_;
+  uint32_t sealed_ = 0;
+  uint32_t posted_ = 0;
+  uint32_t collected_ = 0;
+  Status end_;
+
+  friend Result<std::unique_ptr<Transport>> taoism::tee::start_process(const TeeOptions&, size_t);
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Transport>> start_process(const TeeOptions& options, size_t payload_bytes) {
+  TAOISM_ASSIGN_OR_RETURN(const std::string path,
+                          find_image(options.worker_path, "taoism-enclave"));
+  TAOISM_ASSIGN_OR_RETURN(Region region, Region::create(wire::kPayloadOffset + payload_bytes));
+  auto& ring = *reinterpret_cast<wire::Ring*>(region.bytes().data());
+  ring.config.version = wire::kProtocolVersion;
+  ring.config.threads = static_cast<uint32_t>(options.threads);
+  ring.config.budget_bytes = options.memory_bytes;
+  ring.config.spin_ns = processors() > 1 ? kSpinNs : 0;
+
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return unavailable(std::string("a socket for the TEE worker: ") + std::strerror(errno));
+  }
+  Descriptor ours(ends[0]);
+  Descriptor theirs(ends[1]);
+  TAOISM_ASSIGN_OR_RETURN(Child child, spawn(path, region.fd(), theirs.get()));
+  theirs.reset();
+  auto transport = std::make_unique<ProcessTransport>(std::move(region), std::move(ours),
+                                                      std::move(child), options);
+  const Status started = transport->finish_start();
+  if (started.code() == Code::internal) return transport->died();
+  TAOISM_RETURN_IF_ERROR(started);
+  return std::unique_ptr<Transport>(std::move(transport));
+}
+
+}  // namespace taoism::tee

@@ -1,0 +1,66 @@
+// Starts a process that shares nothing with this one but two descriptors, in namespaces of its own
+// where the kernel allows. Host only; Linux. Thread-safety: free functions, safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+
+namespace taoism::tee {
+
+// Owns a descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  ~Descriptor() { reset(); }
+
+  int get() const { return fd_; }
+  bool is_open() const { return fd_ >= 0; }
+  int release();
+  void reset();
+
+ private:
+  int fd_ = -1;
+};
+
+// Owns a child: ended and reaped with the object. The child sends no SIGCHLD, and nobody who waits
+// for "any child" sees it.
+class Child {
+ public:
+  Child() = default;
+  Child(int pid, Descriptor pidfd, bool isolated)
+      : pid_(pid), pidfd_(std::move(pidfd)), isolated_(isolated) {}
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+  ~Child();
+
+  int pid() const { return pid_; }
+  // Whether it has user, process, network, mount and IPC namespaces of its own.
+  bool is_isolated() const { return isolated_; }
+  // Whether it has ended within the time.
+  bool wait(int timeout_ms) const;
+  void kill() const;
+  // Reaps it, if it has ended: "signal 9 (Killed)", "exit code 1". Empty while it runs.
+  const std::string& how_it_ended();
+
+ private:
+  int pid_ = 0;
+  Descriptor pidfd_;
+  bool isolated_ = false;
+  bool reaped_ = false;
+  std::string end_;
+};
+
+// Runs `path` with an empty environment, `region` as descriptor 3, `control` as descriptor 4, no
+// other open descriptor, a session of its own, no core dump and no new privileges. Errors:
+// unavailable.
+Result<Child> spawn(const std::string& path, int region, int control);
+
+// Whether spawn() can give namespaces here; else errno.
+int try_namespaces();
+
+}  // namespace taoism::tee

@@ -1,0 +1,59 @@
+// Opening a TEE, and what this machine offers for one. Host only.
+// Thread-safety: free functions; one thread at a time per device and executable.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "device/device.h"
+
+namespace taoism::tee {
+
+struct TeeOptions {
+  std::string kind = "process";  // process, inline; sgx is not available yet
+  uint64_t memory_bytes = 0;     // the budget of trusted memory; 0: as much as the plan needs
+  size_t threads = 1;
+  // The image: taoism-enclave or libtaoism-inline.so. Empty: the one beside the running program, or
+  // beside the library that contains this code.
+  std::string worker_path;
+  uint64_t call_timeout_ms = 600'000;  // a worker that takes longer for one call is ended
+};
+
+// A TEE as a device: nothing is started before compile(). Every executable has a TEE of its own,
+// which ends with it. Errors: invalid_argument (unknown kind, no threads), unavailable (sgx; the
+// image is missing), each with the mend.
+Result<std::unique_ptr<device::Device>> open_tee(const TeeOptions& options);
+
+// What compile() of such a device returns.
+class TeeExecutable : public device::Executable {
+ public:
+  // The highest use of trusted memory so far, as the TEE counts it; never above the budget.
+  virtual uint64_t peak_trusted_bytes() const = 0;
+  virtual uint64_t budget_bytes() const = 0;
+  // An empty call. Errors: as run().
+  virtual Status ping() = 0;
+  // The worker's process, or 0 where there is none.
+  virtual int worker_pid() const = 0;
+  // What this TEE lacks here, one line each, to be printed with every result.
+  virtual std::vector<std::string> warnings() const = 0;
+};
+
+// Null when `executable` does not run in a TEE.
+TeeExecutable* as_tee(device::Executable& executable);
+inline const TeeExecutable* as_tee(const device::Executable& executable) {
+  return as_tee(const_cast<device::Executable&>(executable));
+}
+
+// One thing that a TEE needs, or would be better with.
+struct TeeFeature {
+  std::string name;
+  bool available = false;
+  std::string reason;  // what was found
+  std::string mend;    // empty when available
+};
+
+// For `taoism doctor`: SGX, and each part of the process sandbox. Tries them; changes nothing.
+std::vector<TeeFeature> probe_tee(const std::string& worker_path = "");
+
+}  // namespace taoism::tee

@@ -1,0 +1,269 @@
+#include "tee/tee_device.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "crypto/aead.h"
+#include "ops/op.h"
+#include "program/codec.h"
+#include "program/lower.h"
+#include "tee/owner_session.h"
+#include "wire/ring.h"
+
+namespace taoism::tee {
+namespace {
+
+using wire::Message;
+using wire::MessageType;
+using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+
+// What run() needs to know about a partition segment.
+struct SegmentSizes {
+  int program_segment = -1;
+  std::vector<size_t> inputs;
+  std::vector<size_t> outputs;
+
+  // Room for the list of slots and for each tensor.
+  size_t staging_bytes() const {
+    size_t bytes = round_up((inputs.size() + outputs.size()) * sizeof(wire::Range), kAlignment);
+    for (const size_t tensor : inputs) bytes += round_up(tensor, kAlignment);
+    for (const size_t tensor : outputs) bytes += round_up(tensor, kAlignment);
+    return bytes;
+  }
+};
+
+std::vector<SegmentSizes> segment_sizes(const ir::PartitionedGraph& graph,
+                                        const program::Lowered& lowered) {
+  std::vector<SegmentSizes> sizes(graph.segments.size());
+  for (size_t s = 0; s < sizes.size(); ++s) {
+    sizes[s].program_segment = lowered.segment_index[s];
+    if (sizes[s].program_segment < 0) continue;
+    for (const ir::ValueId v : graph.segments[s].inputs) {
+      sizes[s].inputs.push_back(graph.graph.value(v).desc.bytes());
+    }
+    for (const ir::ValueId v : graph.segments[s].outputs) {
+      sizes[s].outputs.push_back(graph.graph.value(v).desc.bytes());
+    }
+  }
+  return sizes;
+}
+
+std::string in_mib(uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), bytes < kMiB / 10 && bytes != 0 ? "%.4f" : "%.1f",
+                static_cast<double>(bytes) / static_cast<double>(kMiB));
+  return text;
+}
+
+// The shortest exact text of a memory size, as --tee-memory takes it.
+std::string memory_text(uint64_t bytes) {
+  if (bytes % kMiB == 0) return std::to_string(bytes / kMiB) + "MiB";
+  if (bytes % 1024 == 0) return std::to_string(bytes / 1024) + "KiB";
+  return std::to_string(bytes);
+}
+
+Status over_budget(const program::Program& program, uint64_t budget) {
+  const uint64_t needed = program.arena_bytes();
+  return resource_exhausted("the plan needs " + in_mib(needed) +
+                            " MiB of trusted memory (weights " + in_mib(program.weight_bytes) +
+                            ", activations " + in_mib(program.activation_bytes) + ", scratch " +
+                            in_mib(program.scratch_bytes) + ") but --tee-memory is " +
+                            memory_text(budget) + ": give --tee-memory " +
+                            std::to_string((needed + kMiB - 1) / kMiB) + "MiB");
+}
+
+class Executable final : public TeeExecutable {
+ public:
+  Executable(std::unique_ptr<Transport> transport, std::vector<SegmentSizes> segments,
+             size_t staging_bytes, uint64_t budget_bytes, uint64_t arena_bytes)
+      : transport_(std::move(transport)),
+        segments_(std::move(segments)),
+        crossing_offset_(staging_bytes),
+        budget_bytes_(budget_bytes),
+        arena_bytes_(arena_bytes) {}
+
+  // Agrees keys and sends everything.
+  Status load(const ir::Graph& graph, const program::Lowered& lowered,
+              std::vector<std::byte> encoded, size_t threads) {
+    TAOISM_ASSIGN_OR_RETURN(OwnerSession session, OwnerSession::open(*transport_, threads));
+    TAOISM_ASSIGN_OR_RETURN(program_, session.load_program(std::move(encoded)));
+    peak_bytes_ = session.peak_arena_bytes();
+    return session.load_weights(program_, graph, lowered);
+  }
+
+  std::byte* allocate_crossing(size_t bytes) override {
+    const ByteSpan payload = transport_->payload();
+    const size_t rounded = round_up(bytes, kAlignment);
+    if (rounded > payload.size() - crossing_offset_) return nullptr;
+    std::byte* memory = payload.data() + crossing_offset_;
+    crossing_offset_ += rounded;
+    return memory;
+  }
+
+  Status run(size_t segment, std::span<const ir::ConstTensorView> inputs,
+             std::span<const ir::TensorView> outputs, device::RunTimes& times) override;
+
+  uint64_t memory_bytes() const override { return arena_bytes_; }
+  uint64_t peak_trusted_bytes() const override { return peak_bytes_; }
+  uint64_t budget_bytes() const override { return budget_bytes_; }
+  Status ping() override {
+    wire::Reply reply;
+    return transport_->call(Message::of(MessageType::ping), reply);
+  }
+  int worker_pid() const override { return transport_->worker_pid(); }
+  std::vector<std::string> warnings() const override { return transport_->warnings(); }
+
+ private:
+  Status check_sizes(const SegmentSizes& sizes, std::span<const ir::ConstTensorView> inputs,
+                     std::span<const ir::TensorView> outputs) const;
+  // Where `data` lies in the payload area, or a place in the staging area.
+  wire::Range place(const std::byte* data, size_t bytes, size_t& staging_used);
+
+  std::unique_ptr<Transport> transport_;
+  std::vector<SegmentSizes> segments_;
+  wire::ProgramId program_{};
+  size_t crossing_offset_;
+  uint64_t budget_bytes_;
+  uint64_t arena_bytes_;
+  uint64_t peak_bytes_ = 0;
+  std::vector<wire::Range> slots_;
+};
+
+Status Executable::check_sizes(const SegmentSizes& sizes,
+                               std::span<const ir::ConstTensorView> inputs,
+                               std::span<const ir::TensorView> outputs) const {
+  bool match = inputs.size() == sizes.inputs.size() && outputs.size() == sizes.outputs.size();
+  for (size_t i = 0; match && i < inputs.size(); ++i) {
+    match = inputs[i].desc.bytes() == sizes.inputs[i];
+  }
+  for (size_t i = 0; match && i < outputs.size(); ++i) {
+    match = outputs[i].desc.bytes() == sizes.outputs[i];
+  }
+  return match ? Status() : invalid_argument("the tensors given are not those of the TEE segment");
+}
+
+wire::Range Executable::place(const std::byte* data, size_t bytes, size_t& staging_used) {
+  const ByteSpan payload = transport_->payload();
+  if (data >= payload.data() && data < payload.data() + payload.size()) {
+    return {static_cast<uint64_t>(data - payload.data()), bytes};
+  }
+  const wire::Range range{staging_used, bytes};
+  staging_used += round_up(bytes, kAlignment);
+  return range;
+}
+
+Status Executable::run(size_t segment, std::span<const ir::ConstTensorView> inputs,
+                       std::span<const ir::TensorView> outputs, device::RunTimes& times) {
+  if (segment >= segments_.size() || segments_[segment].program_segment < 0) {
+    return invalid_argument("segment " + std::to_string(segment) + " is not placed in the TEE");
+  }
+  const SegmentSizes& sizes = segments_[segment];
+  TAOISM_RETURN_IF_ERROR(check_sizes(sizes, inputs, outputs));
+
+  std::byte* payload = transport_->payload().data();
+  const size_t list_bytes = (inputs.size() + outputs.size()) * sizeof(wire::Range);
+  size_t staging_used = round_up(list_bytes, kAlignment);
+  slots_.clear();
+  const Clock::time_point start = Clock::now();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const wire::Range& slot =
+        slots_.emplace_back(place(inputs[i].data, sizes.inputs[i], staging_used));
+    std::byte* shared = payload + slot.offset;
+    if (shared != inputs[i].data && slot.bytes != 0) {
+      std::memcpy(shared, inputs[i].data, slot.bytes);
+    }
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    slots_.push_back(place(outputs[i].data, sizes.outputs[i], staging_used));
+  }
+  if (list_bytes != 0) std::memcpy(payload, slots_.data(), list_bytes);
+  const Clock::time_point sent = Clock::now();
+
+  wire::RunSegment request{};
+  request.program = program_;
+  request.slots = {0, list_bytes};
+  request.segment = static_cast<uint32_t>(sizes.program_segment);
+  wire::Reply reply;
+  TAOISM_RETURN_IF_ERROR(transport_->call(Message::of(MessageType::run_segment, request), reply));
+
+  const Clock::time_point answered = Clock::now();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const wire::Range& slot = slots_[inputs.size() + i];
+    const std::byte* shared = payload + slot.offset;
+    if (shared != outputs[i].data && slot.bytes != 0) {
+      std::memcpy(outputs[i].data, shared, slot.bytes);
+    }
+  }
+  const auto copying = (sent - start) + (Clock::now() - answered);
+  times.compute_ns += reply.compute_ns;
+  times.crypto_ns += reply.crypto_ns;
+  times.transfer_ns += reply.transfer_ns + static_cast<uint64_t>(copying.count());
+  peak_bytes_ = std::max(peak_bytes_, reply.peak_arena_bytes);
+  return {};
+}
+
+// What a plan that keeps nothing in the TEE compiles to: no worker is started for it.
+class NothingToRun final : public TeeExecutable {
+ public:
+  explicit NothingToRun(uint64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+  Status run(size_t segment, std::span<const ir::ConstTensorView>, std::span<const ir::TensorView>,
+             device::RunTimes&) override {
+    return invalid_argument("segment " + std::to_string(segment) + " is not placed in the TEE");
+  }
+  uint64_t memory_bytes() const override { return 0; }
+  uint64_t peak_trusted_bytes() const override { return 0; }
+  uint64_t budget_bytes() const override { return budget_bytes_; }
+  Status ping() override { return {}; }
+  int worker_pid() const override { return 0; }
+  std::vector<std::string> warnings() const override { return {}; }
+
+ private:
+  uint64_t budget_bytes_;
+};
+
+}  // namespace
+
+Status TeeDevice::supports(const ir::Graph&, const ir::Node& node) const {
+  const ops::OpDef* op = ops::find_op(node.op);
+  if (op != nullptr && (op->run != nullptr || op->storage == ops::Storage::alias)) return {};
+  return unsupported("node " + node.name + ": the TEE has no operator " + node.op);
+}
+
+Result<std::unique_ptr<device::Executable>> TeeDevice::compile(const ir::PartitionedGraph& graph) {
+  TAOISM_ASSIGN_OR_RETURN(const program::Lowered lowered,
+                          program::lower(graph, ir::Placement::tee, options_.threads));
+  const program::Program& program = lowered.program;
+  TeeOptions options = options_;
+  if (options.memory_bytes == 0) options.memory_bytes = program.arena_bytes();
+  if (program.segments.empty()) {
+    return std::unique_ptr<device::Executable>(
+        std::make_unique<NothingToRun>(options.memory_bytes));
+  }
+  if (program.arena_bytes() > options.memory_bytes) {
+    return over_budget(program, options.memory_bytes);
+  }
+
+  std::vector<std::byte> encoded = program::encode(program);
+  std::vector<SegmentSizes> sizes = segment_sizes(graph, lowered);
+  // Staging for loading and for the largest segment, then what allocate_crossing() may hand out:
+  // each crossing value twice. Pages that nobody touches cost nothing.
+  size_t staging =
+      std::max(kStagingBytes, round_up(encoded.size() + crypto::kTagBytes, kAlignment));
+  size_t crossing = 0;
+  for (const SegmentSizes& segment : sizes) {
+    staging = std::max(staging, segment.staging_bytes());
+    crossing += 2 * segment.staging_bytes();
+  }
+  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport,
+                          start_(options, staging + crossing));
+  auto executable = std::make_unique<Executable>(std::move(transport), std::move(sizes), staging,
+                                                 options.memory_bytes, program.arena_bytes());
+  TAOISM_RETURN_IF_ERROR(
+      executable->load(graph.graph, lowered, std::move(encoded), options.threads));
+  return std::unique_ptr<device::Executable>(std::move(executable));
+}
+
+}  // namespace taoism::tee

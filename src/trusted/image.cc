@@ -1,0 +1,235 @@
+#include "trusted/image.h"
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+#include "program/codec.h"
+#include "trusted/platform.h"
+
+namespace taoism::trusted {
+namespace {
+
+using wire::MessageType;
+using wire::Text;
+
+bool lies_within(const wire::Range& range, ByteSpan payload) {
+  return range.offset <= payload.size() && range.bytes <= payload.size() - range.offset;
+}
+
+bool overlap(const wire::Range& a, const wire::Range& b) {
+  return a.bytes != 0 && b.bytes != 0 && a.offset < b.offset + b.bytes &&
+         b.offset < a.offset + a.bytes;
+}
+
+ByteSpan at(ByteSpan payload, const wire::Range& range) {
+  return payload.subspan(range.offset, range.bytes);
+}
+
+// The ciphertext's size, when `sealed` lies in the payload and is long enough for a tag.
+Answer sealed_bytes(const wire::Range& sealed, ByteSpan payload, uint64_t& bytes) {
+  if (!lies_within(sealed, payload)) return policy(Text::range_outside_payload);
+  if (sealed.bytes < crypto::kTagBytes) return integrity(Text::sealed_too_short);
+  bytes = sealed.bytes - crypto::kTagBytes;
+  return {};
+}
+
+// Copies ciphertext and tag into trusted memory: what is authenticated is what is then used.
+void copy_sealed(ByteSpan untrusted_sealed, ByteSpan data, crypto::Tag& tag) {
+  if (!data.empty()) std::memcpy(data.data(), untrusted_sealed.data(), data.size());
+  std::memcpy(tag.data(), untrusted_sealed.data() + data.size(), tag.size());
+}
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(uint64_t& total_ns)
+      : total_ns_(total_ns), start_ns_(platform::monotonic_ns()) {}
+  ~Stopwatch() { total_ns_ += platform::monotonic_ns() - start_ns_; }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  uint64_t& total_ns_;
+  uint64_t start_ns_;
+};
+
+}  // namespace
+
+Image::Image(ByteSpan memory, Parallel& parallel) : parallel_(parallel), arena_(memory) {
+  programs_.reserve(kMaxPrograms);
+}
+
+void Image::call(const wire::Message& untrusted_message, ByteSpan untrusted_payload,
+                 wire::Reply& untrusted_reply) {
+  const wire::Message message = untrusted_message;
+  wire::Reply reply;
+  Answer answer = dead_.ok() ? dispatch(message, untrusted_payload, reply) : dead_;
+  if (answer.is_fatal()) dead_ = answer;
+  if (!answer.ok()) reply = {};
+  reply.code = static_cast<uint32_t>(answer.code);
+  reply.text = static_cast<uint32_t>(answer.text);
+  reply.peak_arena_bytes = arena_.peak_bytes();
+  untrusted_reply = reply;
+}
+
+Answer Image::dispatch(const wire::Message& message, ByteSpan payload, wire::Reply& reply) {
+  if (message.version != wire::kProtocolVersion) return policy(Text::wrong_version);
+  switch (static_cast<MessageType>(message.type)) {
+    case MessageType::ping: return {};
+    case MessageType::hello: return hello(reply);
+    case MessageType::open_session: return open_session(message.as<wire::OpenSession>(), reply);
+    case MessageType::load_program:
+      return load_program(message.as<wire::LoadProgram>(), payload, reply);
+    case MessageType::load_weights:
+      return load_weights(message.as<wire::LoadWeights>(), payload, reply);
+    case MessageType::run_segment:
+      return run_segment(message.as<wire::RunSegment>(), payload, reply);
+    case MessageType::close_program: return close_program(message.as<wire::CloseProgram>());
+    case MessageType::shutdown: return {};
+  }
+  return policy(Text::unknown_message);
+}
+
+Answer Image::hello(wire::Reply& reply) const {
+  reply.set_body(wire::HelloReply{
+      wire::kProtocolVersion, static_cast<uint32_t>(parallel_.threads()), arena_.capacity_bytes()});
+  return {};
+}
+
+Answer Image::open_session(const wire::OpenSession& request, wire::Reply& reply) {
+  const Stopwatch crypto_time(reply.crypto_ns);
+  wire::OpenSessionReply body{};
+  TAOISM_RETURN_IF_NOT_OK(session_.open(request, body));
+  reply.set_body(body);
+  return {};
+}
+
+Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, wire::Reply& reply) {
+  if (!session_.is_open()) return policy(Text::no_session);
+  uint64_t bytes = 0;
+  TAOISM_RETURN_IF_NOT_OK(sealed_bytes(request.sealed, payload, bytes));
+  if (bytes > kMaxProgramBytes) return policy(Text::sealed_too_long);
+
+  std::vector<std::byte> encoded(bytes);
+  {
+    const Stopwatch crypto_time(reply.crypto_ns);
+    crypto::Tag tag;
+    copy_sealed(at(payload, request.sealed), encoded, tag);
+    wire::SealedContext context;
+    context.type = static_cast<uint32_t>(MessageType::load_program);
+    context.program = request.program;
+    context.sequence = request.sequence;
+    context.bytes = bytes;
+    TAOISM_RETURN_IF_NOT_OK(session_.unseal(context, encoded, tag));
+    const auto digest = crypto::sha256(encoded);
+    if (!digest.ok()) return {Code::internal, Text::crypto_failed};
+    if (*digest != request.program) return integrity(Text::program_id_mismatch);
+  }
+  if (find(request.program) != nullptr) return policy(Text::program_exists);
+  if (programs_.size() == kMaxPrograms) {
+    return {Code::resource_exhausted, Text::too_many_programs};
+  }
+
+  auto decoded = program::decode(encoded);
+  if (!encoded.empty()) secure_wipe(encoded.data(), encoded.size());
+  if (!decoded.ok()) return integrity(Text::program_invalid);
+  if (decoded->threads != parallel_.threads()) {
+    return {Code::unsupported, Text::program_wrong_threads};
+  }
+  const auto memory = arena_.carve(LoadedProgram::memory_bytes(*decoded));
+  if (!memory.has_value()) return {Code::resource_exhausted, Text::arena_too_small};
+  programs_.push_back(std::make_unique<LoadedProgram>(request.program, std::move(decoded).value(),
+                                                      *memory, parallel_));
+  slots_.resize(std::max(slots_.size(), programs_.back()->max_slot_count()));
+  return {};
+}
+
+Answer Image::load_weights(const wire::LoadWeights& request, ByteSpan payload, wire::Reply& reply) {
+  LoadedProgram* program = find(request.program);
+  if (program == nullptr) return policy(Text::program_unknown);
+  uint64_t bytes = 0;
+  TAOISM_RETURN_IF_NOT_OK(sealed_bytes(request.sealed, payload, bytes));
+  ByteSpan destination;
+  TAOISM_RETURN_IF_NOT_OK(program->expect_weights(request, bytes, destination));
+
+  const Stopwatch crypto_time(reply.crypto_ns);
+  crypto::Tag tag;
+  copy_sealed(at(payload, request.sealed), destination, tag);
+  wire::SealedContext context;
+  context.type = static_cast<uint32_t>(MessageType::load_weights);
+  context.program = request.program;
+  context.sequence = request.sequence;
+  context.bytes = bytes;
+  context.offset = request.offset;
+  context.weight = request.weight;
+  TAOISM_RETURN_IF_NOT_OK(session_.unseal(context, destination, tag));
+  program->accept_weights(bytes);
+  return {};
+}
+
+// Leaves the message's list in slots_, checked against the verified segment.
+Answer Image::copy_slots(const wire::RunSegment& request, const LoadedProgram& program,
+                         ByteSpan payload) {
+  const size_t count = program.slot_count(request.segment);
+  if (!lies_within(request.slots, payload)) return policy(Text::range_outside_payload);
+  if (request.slots.bytes != count * sizeof(wire::Range)) return policy(Text::slot_count_wrong);
+  if (count != 0) {
+    std::memcpy(slots_.data(), at(payload, request.slots).data(), request.slots.bytes);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (slots_[i].bytes != program.slot_bytes(request.segment, i)) {
+      return policy(Text::slot_bytes_wrong);
+    }
+    if (!lies_within(slots_[i], payload)) return policy(Text::range_outside_payload);
+    for (size_t j = 0; j < i; ++j) {
+      if (overlap(slots_[i], slots_[j])) return policy(Text::slots_overlap);
+    }
+  }
+  return {};
+}
+
+Answer Image::run_segment(const wire::RunSegment& request, ByteSpan payload, wire::Reply& reply) {
+  LoadedProgram* program = find(request.program);
+  if (program == nullptr) return policy(Text::program_unknown);
+  TAOISM_RETURN_IF_NOT_OK(program->check_segment(request.segment));
+  TAOISM_RETURN_IF_NOT_OK(copy_slots(request, *program, payload));
+
+  const size_t inputs = program->input_count(request.segment);
+  const size_t slots = program->slot_count(request.segment);
+  {
+    const Stopwatch transfer_time(reply.transfer_ns);
+    for (size_t i = 0; i < inputs; ++i) {
+      const ByteSpan input = program->input(request.segment, i);
+      if (!input.empty()) std::memcpy(input.data(), at(payload, slots_[i]).data(), input.size());
+    }
+  }
+  {
+    const Stopwatch compute_time(reply.compute_ns);
+    TAOISM_RETURN_IF_NOT_OK(program->run(request.segment));
+  }
+  {
+    const Stopwatch transfer_time(reply.transfer_ns);
+    for (size_t i = inputs; i < slots; ++i) {
+      gate(program->output(request.segment, i - inputs), at(payload, slots_[i]));
+    }
+  }
+  return {};
+}
+
+Answer Image::close_program(const wire::CloseProgram& request) {
+  const auto found = std::find_if(programs_.begin(), programs_.end(),
+                                  [&](const auto& p) { return p->id() == request.program; });
+  if (found == programs_.end()) return policy(Text::program_unknown);
+  const ByteSpan memory = (*found)->memory();
+  programs_.erase(found);
+  arena_.release(memory);
+  return {};
+}
+
+LoadedProgram* Image::find(const wire::ProgramId& id) {
+  for (const auto& program : programs_) {
+    if (program->id() == id) return program.get();
+  }
+  return nullptr;
+}
+
+}  // namespace taoism::trusted

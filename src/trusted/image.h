@@ -1,0 +1,57 @@
+// The trusted image: init (the constructor), call, serve. All that a host can do to a TEE goes
+// through these; features add message types. After an answer of integrity or policy the session is
+// dead and every later call gets the same answer. Trusted.
+// Thread-safety: one thread at a time.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/parallel.h"
+#include "trusted/answer.h"
+#include "trusted/arena.h"
+#include "trusted/loaded_program.h"
+#include "trusted/session.h"
+#include "wire/message.h"
+#include "wire/ring.h"
+
+namespace taoism::trusted {
+
+// A program's encoded bytes may be so many at most.
+inline constexpr uint64_t kMaxProgramBytes = uint64_t{4} << 20;
+inline constexpr size_t kMaxPrograms = 16;
+
+class Image {
+ public:
+  // `memory` is the arena: its size is the budget. Both outlive the image.
+  Image(ByteSpan memory, Parallel& parallel);
+
+  // Answers one message. `untrusted_payload` is shared with the host, who may change it at any
+  // time. Does not allocate for a run_segment or a ping.
+  void call(const wire::Message& untrusted_message, ByteSpan untrusted_payload,
+            wire::Reply& untrusted_reply);
+
+  // Answers the ring's messages until shutdown. Spins for spin_ns after each, then sleeps.
+  void serve(wire::Ring& untrusted_ring, ByteSpan untrusted_payload, uint64_t spin_ns);
+
+ private:
+  Answer dispatch(const wire::Message& message, ByteSpan payload, wire::Reply& reply);
+  Answer hello(wire::Reply& reply) const;
+  Answer open_session(const wire::OpenSession& request, wire::Reply& reply);
+  Answer load_program(const wire::LoadProgram& request, ByteSpan payload, wire::Reply& reply);
+  Answer load_weights(const wire::LoadWeights& request, ByteSpan payload, wire::Reply& reply);
+  Answer run_segment(const wire::RunSegment& request, ByteSpan payload, wire::Reply& reply);
+  Answer copy_slots(const wire::RunSegment& request, const LoadedProgram& program,
+                    ByteSpan payload);
+  Answer close_program(const wire::CloseProgram& request);
+  LoadedProgram* find(const wire::ProgramId& id);
+
+  Parallel& parallel_;
+  Arena arena_;
+  Session session_;
+  std::vector<std::unique_ptr<LoadedProgram>> programs_;
+  std::vector<wire::Range> slots_;  // room for the largest segment, made when a program is loaded
+  Answer dead_;
+};
+
+}  // namespace taoism::trusted

@@ -1,0 +1,162 @@
+// Messages to a TEE and its replies: plain data of fixed layout, copied whole. What lies in the
+// payload area (sealed bytes, lists of slots, tensors) is named by offset and length. Trusted.
+// Thread-safety: values.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace taoism::wire {
+
+inline constexpr uint32_t kProtocolVersion = 1;
+
+enum class MessageType : uint32_t {
+  hello = 1,
+  open_session,
+  load_program,
+  load_weights,
+  run_segment,
+  ping,  // an empty call
+  close_program,
+  shutdown,  // the last message that serve() answers
+};
+
+// The SHA-256 of a program's encoded bytes.
+using ProgramId = std::array<std::byte, 32>;
+
+// Part of the payload area.
+struct Range {
+  uint64_t offset;
+  uint64_t bytes;
+};
+
+struct OpenSession {
+  std::array<std::byte, 65> host_public_key;
+  std::array<std::byte, 7> unused;
+};
+
+// `sealed` holds the ciphertext and then its tag; `sequence` counts the sealed messages of the
+// session.
+struct LoadProgram {
+  ProgramId program;
+  Range sealed;
+  uint64_t sequence;
+};
+
+// The next piece of weight `weight`, packed, to be put at `offset` in it.
+struct LoadWeights {
+  ProgramId program;
+  Range sealed;
+  uint64_t sequence;
+  uint64_t offset;
+  uint32_t weight;
+  uint32_t unused;
+};
+
+// `slots` holds one Range per input and then one per output of the segment.
+struct RunSegment {
+  ProgramId program;
+  Range slots;
+  uint32_t segment;
+  uint32_t unused;
+};
+
+struct CloseProgram {
+  ProgramId program;
+};
+
+inline constexpr size_t kMessageBodyBytes = 112;
+inline constexpr size_t kReplyBodyBytes = 80;
+
+struct Message {
+  uint32_t version = kProtocolVersion;
+  uint32_t type = 0;
+  uint64_t unused = 0;
+  std::array<std::byte, kMessageBodyBytes> body{};
+
+  template <typename Body>
+  static Message of(MessageType type, const Body& body) {
+    static_assert(sizeof(Body) <= kMessageBodyBytes && std::is_trivially_copyable_v<Body>);
+    Message message;
+    message.type = static_cast<uint32_t>(type);
+    std::memcpy(message.body.data(), &body, sizeof(Body));
+    return message;
+  }
+  static Message of(MessageType type) {
+    Message message;
+    message.type = static_cast<uint32_t>(type);
+    return message;
+  }
+  template <typename Body>
+  Body as() const {
+    static_assert(sizeof(Body) <= kMessageBodyBytes && std::is_trivially_copyable_v<Body>);
+    Body value;
+    std::memcpy(&value, body.data(), sizeof(Body));
+    return value;
+  }
+};
+
+struct HelloReply {
+  uint32_t version;
+  uint32_t threads;
+  uint64_t budget_bytes;
+};
+
+// `confirmation` is the tag of an empty message under the TEE's key: both ends have the same keys.
+struct OpenSessionReply {
+  std::array<std::byte, 64> tee_public_key_xy;  // the point without its leading 0x04
+  std::array<std::byte, 16> confirmation;
+};
+
+struct Reply {
+  uint32_t code = 0;  // taoism::Code
+  uint32_t text = 0;  // wire::Text
+  uint64_t compute_ns = 0;
+  uint64_t transfer_ns = 0;
+  uint64_t crypto_ns = 0;
+  uint64_t peak_arena_bytes = 0;
+  uint64_t unused = 0;
+  std::array<std::byte, kReplyBodyBytes> body{};
+
+  template <typename Body>
+  void set_body(const Body& value) {
+    static_assert(sizeof(Body) <= kReplyBodyBytes && std::is_trivially_copyable_v<Body>);
+    std::memcpy(body.data(), &value, sizeof(Body));
+  }
+  template <typename Body>
+  Body as() const {
+    static_assert(sizeof(Body) <= kReplyBodyBytes && std::is_trivially_copyable_v<Body>);
+    Body value;
+    std::memcpy(&value, body.data(), sizeof(Body));
+    return value;
+  }
+};
+
+// The additional data that a sealed program or piece of weight is bound to. The direction is in the
+// key, the sequence in the nonce and here.
+struct SealedContext {
+  uint32_t version = kProtocolVersion;
+  uint32_t type = 0;
+  ProgramId program{};
+  uint64_t sequence = 0;
+  uint64_t bytes = 0;  // of the plaintext
+  uint64_t offset = 0;
+  uint32_t weight = 0;
+  uint32_t unused = 0;
+};
+
+static_assert(sizeof(Range) == 16);
+static_assert(sizeof(OpenSession) == 72 && sizeof(LoadProgram) == 56);
+static_assert(sizeof(LoadWeights) == 72 && offsetof(LoadWeights, weight) == 64);
+static_assert(sizeof(RunSegment) == 56 && offsetof(RunSegment, segment) == 48);
+static_assert(sizeof(CloseProgram) == 32 && sizeof(HelloReply) == 16);
+static_assert(sizeof(OpenSessionReply) == kReplyBodyBytes);
+static_assert(sizeof(Message) == 128 && offsetof(Message, body) == 16);
+static_assert(sizeof(Reply) == 128 && offsetof(Reply, body) == 48);
+static_assert(sizeof(SealedContext) == 72);
+static_assert(std::is_trivially_copyable_v<Message> && std::is_trivially_copyable_v<Reply>);
+
+}  // namespace taoism::wire

@@ -1,0 +1,47 @@
+#include "wire/text.h"
+
+#include <cstddef>
+
+namespace taoism::wire {
+namespace {
+
+constexpr const char* kTexts[] = {
+    "",
+    "the message is of no known type",
+    "the message is of another protocol version: host and TEE must come from one build",
+    "no session is open",
+    "a session is open already",
+    "the host's public key is not a point of P-256",
+    "the crypto provider failed",
+    "a range lies outside the payload area",
+    "sealed data is shorter than its tag",
+    "sealed data is longer than any program may be",
+    "a sealed message is out of sequence (replayed, reordered or dropped)",
+    "sealed data is not authentic",
+    "the program is not the one that its id names",
+    "the program did not pass verification, or its weights are packed for another processor",
+    "the program is loaded already",
+    "no such program is loaded",
+    "the program was lowered for another number of threads",
+    "too many programs are loaded: close one",
+    "the program does not fit into the trusted memory that is left: raise the memory budget",
+    "all weights of the program have arrived already",
+    "a piece of weight does not follow the one before",
+    "a piece of weight is longer than what is left of its weight",
+    "the program may not run before all its weights have arrived",
+    "the program has no such segment",
+    "segments run in their order",
+    "the message does not name each input and output of the segment once",
+    "a slot's size is not that of its tensor",
+    "two slots overlap",
+    "the configuration is invalid",
+};
+static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == static_cast<size_t>(Text::count_));
+
+}  // namespace
+
+const char* text(Text text) {
+  return text < Text::count_ ? kTexts[static_cast<size_t>(text)] : "unknown";
+}
+
+}  // namespace taoism::wire

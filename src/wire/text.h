@@ -1,0 +1,45 @@
+// The texts that a TEE can answer with. Only a code and the number of a text leave it, so that no
+// secret can leave in a message. Trusted. Thread-safety: constants.
+#pragma once
+
+#include <cstdint>
+
+namespace taoism::wire {
+
+enum class Text : uint32_t {
+  none = 0,
+  unknown_message,
+  wrong_version,
+  no_session,
+  session_exists,
+  bad_public_key,
+  crypto_failed,
+  range_outside_payload,
+  sealed_too_short,
+  sealed_too_long,
+  out_of_sequence,
+  not_authentic,
+  program_id_mismatch,
+  program_invalid,
+  program_exists,
+  program_unknown,
+  program_wrong_threads,
+  too_many_programs,
+  arena_too_small,
+  weights_complete,
+  weights_out_of_order,
+  weights_overrun,
+  weights_missing,
+  segment_unknown,
+  segment_out_of_order,
+  slot_count_wrong,
+  slot_bytes_wrong,
+  slots_overlap,
+  bad_config,
+  count_,
+};
+
+// One line, static; "unknown" for a number that is none.
+const char* text(Text text);
+
+}  // namespace taoism::wire

@@ -1,0 +1,140 @@
+// The operator cases through every device and TEE, at several thread counts and budgets: the answer
+// is the reference's, and a budget is either enough or refused with one that is.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "conformance/ops/cases.h"
+#include "device/cpu/cpu_device.h"
+#include "tee/tee.h"
+
+namespace taoism::conformance {
+namespace {
+
+using ir::Placement;
+
+struct Place {
+  std::string name;
+  size_t threads;
+  // memory_bytes is ignored where there is no budget.
+  std::function<Result<std::unique_ptr<device::Device>>(size_t threads, uint64_t memory_bytes)> open;
+  bool has_budget = false;
+  // A process costs milliseconds to start: it takes every n-th case, another part at each budget.
+  size_t every = 1;
+};
+
+Result<std::unique_ptr<device::Device>> open_tee_kind(const char* kind, const char* image, size_t threads,
+                                                      uint64_t memory_bytes) {
+  tee::TeeOptions options;
+  options.kind = kind;
+  options.threads = threads;
+  options.memory_bytes = memory_bytes;
+  options.worker_path = image;
+  return tee::open_tee(options);
+}
+
+std::vector<Place> places() {
+  const auto cpu = [](size_t threads, uint64_t) { return device::open_cpu({.threads = threads}); };
+  const auto inlined = [](size_t threads, uint64_t memory) {
+    return open_tee_kind("inline", TAOISM_INLINE, threads, memory);
+  };
+  const auto process = [](size_t threads, uint64_t memory) {
+    return open_tee_kind("process", TAOISM_WORKER, threads, memory);
+  };
+  return {
+      {"cpu_1_thread", 1, cpu},
+      {"cpu_2_threads", 2, cpu},
+      {"inline_1_thread", 1, inlined, true},
+      {"process_1_thread", 1, process, true, 4},
+      {"process_2_threads", 2, process, true, 4},
+  };
+}
+
+ir::PartitionedGraph whole_on(const OpCase& op_case, Placement side) {
+  ir::PartitionedGraph partition;
+  partition.graph = graph_of(op_case);
+  ir::Segment segment{side, {}, partition.graph.inputs(), partition.graph.outputs()};
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(partition.graph.node_count()); ++id) {
+    partition.graph.node(id).placement = side;
+    segment.nodes.push_back(id);
+  }
+  partition.segments.push_back(std::move(segment));
+  return partition;
+}
+
+// Empty, or what is wrong with what `executable` answers for the case. Runs it twice: state that one
+// run leaves behind must not show in the next.
+std::string wrong_answer(const OpCase& op_case, device::Executable& executable, const ir::PartitionedGraph& partition) {
+  const auto inputs = inputs_of(op_case);
+  const auto expected = expected_of(op_case);
+  std::vector<ir::ConstTensorView> in;
+  for (const auto& input : inputs) in.push_back(input->view());
+  for (int round = 0; round < 2; ++round) {
+    std::vector<AlignedBuffer> memory;
+    std::vector<ir::TensorView> out;
+    for (ir::ValueId id : partition.graph.outputs()) {
+      memory.emplace_back(partition.graph.value(id).desc.bytes());
+      out.push_back({partition.graph.value(id).desc, memory.back().data()});
+    }
+    device::RunTimes times;
+    if (const Status s = executable.run(0, in, out, times); !s.ok()) return s.message();
+    if (const std::string d = difference(op_case, *expected, memory[0].as<float>()); !d.empty()) return d;
+  }
+  return "";
+}
+
+class DeviceConformance : public testing::TestWithParam<size_t> {};
+
+TEST_P(DeviceConformance, AnswersAsTheReference) {
+  const Place place = places()[GetParam()];
+  const auto cases = all_cases();
+  size_t ran = 0;
+  for (size_t c = 0; c < cases.size(); ++c) {
+    if (c % place.every != GetParam() % place.every) continue;
+    auto device = place.open(place.threads, 0);
+    ASSERT_TRUE(device.ok()) << device.status().message();
+    const auto partition = whole_on(cases[c], (*device)->side());
+    auto executable = (*device)->compile(partition);
+    ASSERT_TRUE(executable.ok()) << cases[c].name << ": " << executable.status().message();
+    EXPECT_EQ(wrong_answer(cases[c], **executable, partition), "") << place.name << " " << cases[c].name;
+    ++ran;
+  }
+  EXPECT_GE(ran, cases.size() / (place.every + 1));
+}
+
+// The smallest budget gives the answer; one page less is refused before anything starts; plenty more
+// changes nothing.
+TEST_P(DeviceConformance, KeepsItsBudget) {
+  const Place place = places()[GetParam()];
+  if (!place.has_budget) return;
+  const auto cases = all_cases();
+  for (size_t c = 1; c < cases.size(); c += 7 * place.every) {
+    auto unlimited = place.open(place.threads, 0);
+    ASSERT_TRUE(unlimited.ok());
+    const auto partition = whole_on(cases[c], (*unlimited)->side());
+    auto free_size = (*unlimited)->compile(partition);
+    ASSERT_TRUE(free_size.ok()) << free_size.status().message();
+    const uint64_t need = tee::as_tee(**free_size)->budget_bytes();
+    for (uint64_t budget : {need, need + 4096, need + (uint64_t{64} << 20)}) {
+      auto device = place.open(place.threads, budget);
+      ASSERT_TRUE(device.ok());
+      auto executable = (*device)->compile(partition);
+      ASSERT_TRUE(executable.ok()) << cases[c].name << ": " << executable.status().message();
+      EXPECT_EQ(wrong_answer(cases[c], **executable, partition), "") << place.name << " " << cases[c].name;
+      EXPECT_LE(tee::as_tee(**executable)->peak_trusted_bytes(), budget);
+    }
+    if (need == 0) continue;
+    auto device = place.open(place.threads, need - 1);
+    ASSERT_TRUE(device.ok());
+    const auto refused = (*device)->compile(partition);
+    ASSERT_FALSE(refused.ok()) << cases[c].name;
+    EXPECT_EQ(refused.code(), Code::resource_exhausted);
+    EXPECT_NE(refused.status().message().find("--tee-memory"), std::string::npos) << refused.status().message();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, DeviceConformance, testing::Range<size_t>(0, 5),
+                         [](const auto& info) { return places()[info.param].name; });
+
+}  // namespace
+}  // namespace taoism::conformance

@@ -1,0 +1,37 @@
+// Shorthands for writing the tables of cases.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cases.h"
+
+namespace taoism::conformance {
+
+using Ints = std::vector<int64_t>;
+using Floats = std::vector<float>;
+
+inline ir::Attrs attrs(const std::vector<std::pair<const char*, ir::AttrValue>>& entries) {
+  ir::Attrs result;
+  for (const auto& [name, value] : entries) result.set(name, value);
+  return result;
+}
+
+inline CaseInput tensor(ir::Shape shape, CaseInput::Fill fill = CaseInput::uniform) {
+  return {CaseInput::tensor, shape, fill, nullptr};
+}
+inline CaseInput weight(ir::Shape shape, CaseInput::Fill fill = CaseInput::uniform) {
+  return {CaseInput::weight, shape, fill, nullptr};
+}
+inline CaseInput absent() { return {CaseInput::absent, {}, CaseInput::uniform, nullptr}; }
+
+// The tables, one a family of operators.
+void add_conv_cases(std::vector<OpCase>& cases);
+void add_linear_cases(std::vector<OpCase>& cases);
+void add_pointwise_cases(std::vector<OpCase>& cases);
+void add_pool_cases(std::vector<OpCase>& cases);
+void add_layout_cases(std::vector<OpCase>& cases);
+void add_protocol_cases(std::vector<OpCase>& cases);
+
+}  // namespace taoism::conformance
