@@ -86,13 +86,13 @@ class Shares {
   }
   void report(benchmark::State& state, size_t threads) {
     peak_ = std::max(peak_, fma_peak());
-    static const double kBandwidth = read_bandwidth();
+    static const double bandwidth = read_bandwidth();
     const auto share = [&](double amount, double limit) {
       return benchmark::Counter(amount / limit, benchmark::Counter::kIsIterationInvariantRate);
     };
     state.counters["GFLOP/s"] = share(operations_, 1e9);
     state.counters["peak_share"] = share(operations_, peak_ * static_cast<double>(threads));
-    if (bytes_ > 0) state.counters["bandwidth_share"] = share(bytes_, kBandwidth);
+    if (bytes_ > 0) state.counters["bandwidth_share"] = share(bytes_, bandwidth);
   }
 
  private:

@@ -89,11 +89,11 @@ double fma_peak() {
 }
 
 double read_bandwidth() {
-  static const std::vector<float> kData(size_t{1} << 26, 1.0f);
+  static const std::vector<float> data(size_t{1} << 26, 1.0f);
   volatile float sink = 0;
   return best_rate(5, [&] {
-    sink = TAOISM_DISPATCH(read_all)(kData.data(), static_cast<int64_t>(kData.size()));
-    return static_cast<double>(kData.size() * sizeof(float));
+    sink = TAOISM_DISPATCH(read_all)(data.data(), static_cast<int64_t>(data.size()));
+    return static_cast<double>(data.size() * sizeof(float));
   });
 }
 

@@ -19,6 +19,10 @@ target_include_directories(taoism_options INTERFACE
 if(TAOISM_SANITIZE)
   target_compile_options(taoism_options INTERFACE -fsanitize=${TAOISM_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(taoism_options INTERFACE -fsanitize=${TAOISM_SANITIZE})
+  if(TAOISM_SANITIZE MATCHES "undefined")
+    # Trusted code has no RTTI, which this check needs on every object it meets.
+    target_compile_options(taoism_options INTERFACE -fno-sanitize=vptr -fno-sanitize-recover=undefined)
+  endif()
 endif()
 
 set_property(GLOBAL PROPERTY taoism_libraries "")

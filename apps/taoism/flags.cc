@@ -33,13 +33,14 @@ constexpr Unit kUnits[] = {{"", 1},
 
 Result<uint64_t> parse_size(const std::string& text) {
   double number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   std::string unit(static_cast<const char*>(end), text.data() + text.size());
-  const auto* found =
-      std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& u) { return unit == u.name; });
+  const auto* found = std::find_if(std::begin(kUnits), std::end(kUnits),
+                                   [&](const Unit& u) { return unit == u.name; });
   constexpr double kMax = 1e15;
-  if (error != std::errc() || found == std::end(kUnits) || !(number > 0) || number * found->bytes > kMax ||
-      number * found->bytes < 1) {
+  if (error != std::errc() || found == std::end(kUnits) || !(number > 0) ||
+      number * found->bytes > kMax || number * found->bytes < 1) {
     return invalid_argument("'" + text + "' is no size; write 64MiB, 512KiB or 1GiB");
   }
   return static_cast<uint64_t>(std::llround(number * found->bytes));
@@ -94,15 +95,19 @@ Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& t
 }
 
 void MachineFlags::declare(CLI::App& app) {
-  app.add_option("--tee", tee, "process: a sandboxed worker (simulated TEE); inline: this process, for debugging")
+  app.add_option("--tee", tee,
+                 "process: a sandboxed worker (simulated TEE); inline: this process, for debugging")
       ->capture_default_str();
   app.add_option("--device", device, "untrusted device: cpu")->capture_default_str();
-  app.add_option("--tee-memory", tee_memory, "trusted memory budget: 64MiB, 1GiB; auto: what the plan needs")
+  app.add_option("--tee-memory", tee_memory,
+                 "trusted memory budget: 64MiB, 1GiB; auto: what the plan needs")
       ->capture_default_str();
-  app.add_option("--tee-threads", tee_threads, "threads in the TEE; 0: one a core")->capture_default_str();
+  app.add_option("--tee-threads", tee_threads, "threads in the TEE; 0: one a core")
+      ->capture_default_str();
   app.add_option("--device-threads", device_threads, "threads of the device; 0: one a core")
       ->capture_default_str();
-  app.add_option("--worker", worker, "path of the program taoism-enclave; default: beside this program");
+  app.add_option("--worker", worker,
+                 "path of the program taoism-enclave; default: beside this program");
 }
 
 Result<runtime::Machine> MachineFlags::resolve() const {
@@ -122,7 +127,8 @@ Result<runtime::Machine> MachineFlags::resolve() const {
 
 void ModelFlags::declare(CLI::App& app) {
   app.add_option("model", path, "an ONNX file")->required();
-  app.add_option("--input-shape", input_shapes, "NAME=1x3x224x224, for inputs with dynamic dimensions");
+  app.add_option("--input-shape", input_shapes,
+                 "NAME=1x3x224x224, for inputs with dynamic dimensions");
 }
 
 Result<onnx::ImportOptions> ModelFlags::import_options(int64_t batch) const {
@@ -136,14 +142,17 @@ Result<onnx::ImportOptions> ModelFlags::import_options(int64_t batch) const {
 }
 
 void SplitFlags::declare(CLI::App& app) {
-  CLI::Option* by_name = app.add_option("-s,--strategy", strategy, "what goes into the TEE; below are the names")
-                             ->capture_default_str();
-  app.add_option("--plan", plan_path, "a plan.json instead, as written by `plan -o` and edited by hand")
+  CLI::Option* by_name =
+      app.add_option("-s,--strategy", strategy, "what goes into the TEE; below are the names")
+          ->capture_default_str();
+  app.add_option("--plan", plan_path,
+                 "a plan.json instead, as written by `plan -o` and edited by hand")
       ->excludes(by_name);
   app.footer(strategies_help());
 }
 
-Result<partition::Plan> SplitFlags::plan(const ir::Graph& graph, const std::string& model_hash) const {
+Result<partition::Plan> SplitFlags::plan(const ir::Graph& graph,
+                                         const std::string& model_hash) const {
   if (plan_path.empty()) {
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
     return partition::make_plan(graph, spec, model_hash);
@@ -159,7 +168,8 @@ Result<std::string> read_text(const std::string& path) {
   if (!file) return not_found(path + ": cannot open: " + std::strerror(errno));
   std::string text;
   std::vector<char> buffer(1 << 16);
-  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0) {
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) ||
+         file.gcount() > 0) {
     text.append(buffer.data(), static_cast<size_t>(file.gcount()));
     if (text.size() > kMaxTextBytes) return invalid_argument(path + ": larger than 256 MiB");
   }
@@ -173,11 +183,12 @@ std::string strategies_help() {
   for (const partition::Strategy* strategy : partition::all_strategies()) {
     out << "  " << std::left << std::setw(13) << strategy->name << " " << strategy->summary << "\n";
     for (const partition::ParameterSpec& p : strategy->parameters) {
-      out << "  " << std::setw(15) << "" << p.name << "=" << partition::number_text(p.fallback) << "  " << p.doc
-          << "\n";
+      out << "  " << std::setw(15) << "" << p.name << "=" << partition::number_text(p.fallback)
+          << "  " << p.doc << "\n";
     }
   }
-  out << "  " << std::setw(13) << "teeslice" << " private slices beside a public backbone (not yet available)\n";
+  out << "  " << std::setw(13) << "teeslice"
+      << " private slices beside a public backbone (not yet available)\n";
   return out.str();
 }
 

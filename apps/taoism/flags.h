@@ -14,9 +14,9 @@ namespace taoism::cli {
 // "65536", "64KiB", "64MiB", "1.5GiB" (also K, M, G). Errors: invalid_argument.
 Result<uint64_t> parse_size(const std::string& text);
 
-// "none,deep:k=2,intermediate:theta=0.9,seed=7" -> three strategies: an item with '=' but no ':' is a
-// further parameter of the one before. ';' separates too. "all" is every strategy, `none` first and
-// `full` last. Does not check the names. Errors: invalid_argument.
+// "none,deep:k=2,intermediate:theta=0.9,seed=7" -> three strategies: an item with '=' but no ':' is
+// a further parameter of the one before. ';' separates too. "all" is every strategy, `none` first
+// and `full` last. Does not check the names. Errors: invalid_argument.
 Result<std::vector<std::string>> parse_strategy_list(const std::vector<std::string>& texts);
 
 // "input=1x3x224x224". Errors: invalid_argument.

@@ -21,7 +21,8 @@ TEST(Flags, Sizes) {
   EXPECT_EQ(*parse_size("65536"), 65536U);
   EXPECT_EQ(*parse_size("64MiB"), uint64_t{64} << 20);
   EXPECT_EQ(*parse_size("1.5G"), uint64_t{3} << 29);
-  for (const char* bad : {"", "0", "-1", "MiB", "64MB", "64 MiB", "nan", "inf", "1e9", "99999999GiB", "0.1"}) {
+  for (const char* bad :
+       {"", "0", "-1", "MiB", "64MB", "64 MiB", "nan", "inf", "1e9", "99999999GiB", "0.1"}) {
     EXPECT_EQ(parse_size(bad).code(), Code::invalid_argument) << bad;
   }
 }
@@ -46,8 +47,8 @@ TEST(Flags, InputShapes) {
   ASSERT_TRUE(shape.ok());
   EXPECT_EQ(shape->first, "x");
   EXPECT_EQ(shape->second, (ir::Shape{1, 3, 8, 8}));
-  for (const char* bad : {"", "x", "=1", "x=", "x=1x", "x=-1", "x=1,2", "x=9999999999999x9999999999999",
-                          "x=1x1x1x1x1x1x1x1x1"}) {
+  for (const char* bad : {"", "x", "=1", "x=", "x=1x", "x=-1", "x=1,2",
+                          "x=9999999999999x9999999999999", "x=1x1x1x1x1x1x1x1x1"}) {
     EXPECT_FALSE(parse_input_shape(bad).ok()) << bad;
   }
 }

@@ -25,7 +25,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("taoism ") + runtime::version());
   app.require_subcommand(1);
   app.footer(
-      "\nExit codes: 0 ok, 2 usage or bad input, 3 unsupported model, 4 integrity or policy violation,\n"
+      "\nExit codes: 0 ok, 2 usage or bad input, 3 unsupported model, 4 integrity or policy "
+      "violation,\n"
       "5 TEE died, 1 anything else. `taoism VERB --help` has the flags of a verb.");
   std::vector<std::pair<CLI::App*, Action>> actions;
   for (const Verb* verb : all_verbs()) {
@@ -58,13 +59,15 @@ const std::vector<std::string>& command_line() { return words(); }
 }  // namespace taoism::cli
 
 int main(int argc, char** argv) {
-  // A reader that goes away, or a file that may not grow, is an error to report, not a reason to vanish.
+  // A reader that goes away, or a file that may not grow, is an error to report, not a reason to
+  // vanish.
   (void)std::signal(SIGPIPE, SIG_IGN);
   (void)std::signal(SIGXFSZ, SIG_IGN);
   try {
     return taoism::cli::run(argc, argv);
   } catch (const std::bad_alloc&) {
-    return taoism::cli::print_error(taoism::resource_exhausted("out of memory; use a smaller --batch"));
+    return taoism::cli::print_error(
+        taoism::resource_exhausted("out of memory; use a smaller --batch"));
   } catch (const std::exception& error) {
     return taoism::cli::print_error(taoism::internal_error(std::string("defect: ") + error.what()));
   }

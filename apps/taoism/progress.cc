@@ -24,9 +24,10 @@ void ProgressBar::update(double done, const std::string& what) {
   drawn_ = true;
   constexpr int kWidth = 30;
   int filled = static_cast<int>(std::clamp(done, 0.0, 1.0) * kWidth);
-  std::string line = fmt::format("\r[{}{}] {:3.0f} %  {:<40.40}", std::string(static_cast<size_t>(filled), '#'),
-                                 std::string(static_cast<size_t>(kWidth - filled), '.'),
-                                 100 * std::clamp(done, 0.0, 1.0), what);
+  std::string line =
+      fmt::format("\r[{}{}] {:3.0f} %  {:<40.40}", std::string(static_cast<size_t>(filled), '#'),
+                  std::string(static_cast<size_t>(kWidth - filled), '.'),
+                  100 * std::clamp(done, 0.0, 1.0), what);
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
   (void)std::fflush(stderr);
 }

@@ -27,15 +27,15 @@
 namespace taoism::api {
 
 struct SessionOptions {
-  std::string strategy = "full";     // "none", "full", "deep:k=2", ...
-  std::string plan_json;             // not empty: the text of a plan.json, instead of a strategy
+  std::string strategy = "full";  // "none", "full", "deep:k=2", ...
+  std::string plan_json;          // not empty: the text of a plan.json, instead of a strategy
   int64_t batch = 1;
-  std::string tee = "process";       // process, inline
+  std::string tee = "process";  // process, inline
   std::string device = "cpu";
-  uint64_t tee_memory_bytes = 0;     // 0: what the plan needs
-  size_t tee_threads = 0;            // 0: one a core
-  size_t device_threads = 0;         // 0: one a core
-  std::string worker_path;           // empty: beside this program or library
+  uint64_t tee_memory_bytes = 0;  // 0: what the plan needs
+  size_t tee_threads = 0;         // 0: one a core
+  size_t device_threads = 0;      // 0: one a core
+  std::string worker_path;        // empty: beside this program or library
 };
 
 // float32, contiguous, row-major.
@@ -58,8 +58,8 @@ struct RunTimes {
 
 class TAOISM_API Session {
  public:
-  // Errors: not_found, invalid_argument, unsupported, resource_exhausted (names the memory that would
-  // do), unavailable. `session` is left alone on an error.
+  // Errors: not_found, invalid_argument, unsupported, resource_exhausted (names the memory that
+  // would do), unavailable. `session` is left alone on an error.
   static Error open(const std::string& model_path, const SessionOptions& options,
                     std::unique_ptr<Session>& session);
   ~Session();  // ends the TEE
@@ -68,14 +68,16 @@ class TAOISM_API Session {
 
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;
-  // What must be shown to whoever relies on this session: a simulated TEE, a strategy that is broken.
+  // What must be shown to whoever relies on this session: a simulated TEE, a strategy that is
+  // broken.
   const std::vector<std::string>& warnings() const;
   // The partition as `taoism plan` prints it.
   const std::string& plan_text() const;
 
   // One inference, tensors in the order of inputs() and outputs(), each of exactly its `elements`.
   // Errors: invalid_argument; unavailable, integrity, policy, after which every run fails.
-  Error run(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs);
+  Error run(std::span<const std::span<const float>> inputs,
+            std::span<const std::span<float>> outputs);
   const RunTimes& last_times() const;
 
  private:

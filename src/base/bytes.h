@@ -55,9 +55,13 @@ class AlignedBuffer {
   ByteSpan span() { return {data_.get(), bytes_}; }
   ConstByteSpan span() const { return {data_.get(), bytes_}; }
   template <typename T>
-  T* as() { return reinterpret_cast<T*>(data_.get()); }
+  T* as() {
+    return reinterpret_cast<T*>(data_.get());
+  }
   template <typename T>
-  const T* as() const { return reinterpret_cast<const T*>(data_.get()); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(data_.get());
+  }
 
  private:
   struct Free {
@@ -83,7 +87,9 @@ class SecretBytes {
   ~SecretBytes() { secure_wipe(bytes_, N); }
 
   static constexpr size_t size() { return N; }
-  std::span<const std::byte, N> expose_secret() const { return std::span<const std::byte, N>(bytes_); }
+  std::span<const std::byte, N> expose_secret() const {
+    return std::span<const std::byte, N>(bytes_);
+  }
   std::span<std::byte, N> expose_secret() { return std::span<std::byte, N>(bytes_); }
 
  private:

@@ -14,7 +14,8 @@ class Parallel {
 
   virtual size_t threads() const = 0;
   // Calls task(context, i, t) once for every i in [0, count), from at most threads() threads;
-  // t in [0, threads()) tells per-thread scratch apart. Returns when all are done. Does not allocate.
+  // t in [0, threads()) tells per-thread scratch apart. Returns when all are done. Does not
+  // allocate.
   virtual void run(size_t count, Task task, void* context) = 0;
 
  protected:

@@ -64,8 +64,8 @@ inline Status internal_error(std::string m) { return {Code::internal, std::move(
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}               // NOLINT: implicit by design
-  Result(Status status) : status_(std::move(status)) {        // NOLINT: implicit by design
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit by design
+  Result(Status status) : status_(std::move(status)) {  // NOLINT: implicit by design
     TAOISM_CHECK(!status_.ok());
   }
 
@@ -73,9 +73,18 @@ class [[nodiscard]] Result {
   const Status& status() const { return status_; }
   Code code() const { return status_.code(); }
 
-  T& value() & { TAOISM_CHECK(ok()); return *value_; }
-  const T& value() const& { TAOISM_CHECK(ok()); return *value_; }
-  T&& value() && { TAOISM_CHECK(ok()); return std::move(*value_); }
+  T& value() & {
+    TAOISM_CHECK(ok());
+    return *value_;
+  }
+  const T& value() const& {
+    TAOISM_CHECK(ok());
+    return *value_;
+  }
+  T&& value() && {
+    TAOISM_CHECK(ok());
+    return std::move(*value_);
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -91,8 +100,8 @@ class [[nodiscard]] Result {
 #define TAOISM_CONCAT(a, b) TAOISM_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function when `expression` (a Status) is an error.
-#define TAOISM_RETURN_IF_ERROR(expression)                \
-  do {                                                    \
+#define TAOISM_RETURN_IF_ERROR(expression)                                      \
+  do {                                                                          \
     if (::taoism::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 

@@ -1,5 +1,5 @@
-// Device: a place to run segments, trusted or not. The runtime schedules over this interface alone; a
-// new device is one folder that implements it and one line in tests/conformance/device.
+// Device: a place to run segments, trusted or not. The runtime schedules over this interface alone;
+// a new device is one folder that implements it and one line in tests/conformance/device.
 // Thread-safety: one thread at a time per object, unless a device says more.
 #pragma once
 
@@ -27,9 +27,9 @@ class Executable {
   // Memory in which segment inputs/outputs are best placed (shared with the TEE, pinned for a GPU),
   // kAlignment-aligned, living as long as the executable; null when ordinary memory is as good.
   virtual std::byte* allocate_crossing(size_t bytes) { return nullptr; }
-  // Runs partition segment `segment` (index into the PartitionedGraph's segments; it must be placed on
-  // this side). `inputs` and `outputs` match the segment's lists in order and type. Values that live
-  // between segments of this side stay inside. Errors: unavailable (died), integrity, policy.
+  // Runs partition segment `segment` (index into the PartitionedGraph's segments; it must be placed
+  // on this side). `inputs` and `outputs` match the segment's lists in order and type. Values that
+  // live between segments of this side stay inside. Errors: unavailable (died), integrity, policy.
   virtual Status run(size_t segment, std::span<const ir::ConstTensorView> inputs,
                      std::span<const ir::TensorView> outputs, RunTimes& times) = 0;
   // Bytes this executable holds on its side: weights, activations, scratch.
@@ -40,7 +40,7 @@ class Device {
  public:
   virtual ~Device() = default;
 
-  virtual std::string name() const = 0;    // "cpu", "torch:cuda:0", "tee:process"
+  virtual std::string name() const = 0;  // "cpu", "torch:cuda:0", "tee:process"
   virtual ir::Placement side() const { return ir::Placement::device; }
   virtual size_t threads() const = 0;
   // Errors: unsupported naming the node and the reason.

@@ -11,7 +11,8 @@
 
 namespace taoism::ir {
 
-using AttrValue = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>>;
+using AttrValue =
+    std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>>;
 
 class Attrs {
  public:

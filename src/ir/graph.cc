@@ -141,7 +141,9 @@ Status Graph::tidy() {
 
 Status Graph::verify() const {
   std::vector<bool> ready(values_.size(), false);
-  const auto in_range = [&](ValueId id) { return id >= 0 && static_cast<size_t>(id) < values_.size(); };
+  const auto in_range = [&](ValueId id) {
+    return id >= 0 && static_cast<size_t>(id) < values_.size();
+  };
   for (ValueId input : inputs_) {
     if (!in_range(input)) return invalid_argument("graph input out of range");
     ready[static_cast<size_t>(input)] = true;
@@ -164,7 +166,8 @@ Status Graph::verify() const {
     }
     for (ValueId output : node.outputs) {
       if (output == kNoValue) continue;
-      if (!in_range(output)) return invalid_argument("node '" + node.name + "': output out of range");
+      if (!in_range(output))
+        return invalid_argument("node '" + node.name + "': output out of range");
       if (ready[static_cast<size_t>(output)]) {
         return invalid_argument("value '" + value(output).name + "' is produced twice");
       }

@@ -64,7 +64,8 @@ TEST(Graph, VerifyFindsBrokenStructure) {
       {"input out of range", [](Chain& c) { c.graph.node(1).inputs = {99}; }},
       {"output out of range", [](Chain& c) { c.graph.node(1).outputs = {-7}; }},
       {"produced twice", [](Chain& c) { c.graph.node(1).outputs = {c.a}; }},
-      {"output never produced", [](Chain& c) { c.graph.set_outputs({c.graph.add_value("z", kDesc)}); }},
+      {"output never produced",
+       [](Chain& c) { c.graph.set_outputs({c.graph.add_value("z", kDesc)}); }},
   };
   for (const Case& test : cases) {
     Chain chain = shuffled_chain();

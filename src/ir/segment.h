@@ -10,9 +10,10 @@ namespace taoism::ir {
 
 struct Segment {
   Placement placement = Placement::device;
-  std::vector<NodeId> nodes;    // in execution order
-  std::vector<ValueId> inputs;  // graph inputs, or values from the other side, that the host hands over at this segment
-  std::vector<ValueId> outputs; // values that the other side or the caller needs
+  std::vector<NodeId> nodes;     // in execution order
+  std::vector<ValueId> inputs;   // graph inputs, or values from the other side, that the host hands
+                                 // over at this segment
+  std::vector<ValueId> outputs;  // values that the other side or the caller needs
 };
 
 // A rewritten graph and its segments in the order in which they run.

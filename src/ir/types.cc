@@ -4,9 +4,13 @@ namespace taoism::ir {
 
 size_t dtype_bytes(DType dtype) {
   switch (dtype) {
-    case DType::f32: case DType::i32: return 4;
-    case DType::f64: case DType::i64: return 8;
-    case DType::boolean: case DType::u8: case DType::i8: return 1;
+    case DType::f32:
+    case DType::i32: return 4;
+    case DType::f64:
+    case DType::i64: return 8;
+    case DType::boolean:
+    case DType::u8:
+    case DType::i8: return 1;
   }
   return 0;
 }

@@ -31,7 +31,8 @@ class Shape {
   static constexpr int64_t kDynamic = -1;
 
   Shape() = default;
-  Shape(std::initializer_list<int64_t> dims) : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
+  Shape(std::initializer_list<int64_t> dims)
+      : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
   explicit Shape(std::span<const int64_t> dims);  // rank must be <= kMaxRank
 
   size_t rank() const { return rank_; }
@@ -80,7 +81,7 @@ struct TensorView {
   std::byte* data = nullptr;
 
   float* f32() const { return reinterpret_cast<float*>(data); }
-  operator ConstTensorView() const { return {desc, data}; }
+  operator ConstTensorView() const { return {desc, data}; }  // NOLINT: a view may be read
 };
 
 // An immutable tensor whose bytes are shared between graphs: a weight, or a folded constant. The

@@ -31,6 +31,7 @@ TEST(Elementwise, ActivationsEqualReference) {
   for (int64_t count : kCounts) {
     const auto x = random.floats(count, -12.0f, 12.0f);
     std::vector<Sum> want;
+    want.reserve(x.size());
     for (float v : x) want.push_back(exact(v));
     for (const Activation& activation : all_activations()) {
       for_each_target([&] {
@@ -162,7 +163,10 @@ TEST(Elementwise, ScaleShiftEqualsReference) {
   Random random(5);
   const int64_t shapes[][3] = {{1, 1, 1}, {3, 17, 1}, {2, 5, 49}, {1, 64, 3136}, {4, 3, 30}};
   size_t turn = 0;
-  for (const auto& [outer, channels, inner] : shapes) {
+  for (const auto& shape : shapes) {
+    const int64_t outer = shape[0];
+    const int64_t channels = shape[1];
+    const int64_t inner = shape[2];
     const auto x = random.floats(outer * channels * inner);
     const auto scale = random.floats(channels);
     const auto shift = random.floats(channels);

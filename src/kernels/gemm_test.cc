@@ -20,7 +20,9 @@ const LinearCase kLinearCases[] = {
 
 TEST(Linear, EqualsReference) {
   uint32_t seed = 0;
-  for (const auto& [s, threads] : kLinearCases) {
+  for (const LinearCase& linear_case : kLinearCases) {
+    const LinearShape& s = linear_case.shape;
+    const size_t threads = linear_case.threads;
     SCOPED_TRACE(std::to_string(s.rows) + " x " + std::to_string(s.in_features) + " -> " +
                  std::to_string(s.out_features));
     Random random(seed);

@@ -78,6 +78,8 @@ TEST(Accounting, Bounds) {
   EXPECT_EQ(none.macs_tee, 0u);
   EXPECT_EQ(none.crossings, 0u);
   EXPECT_EQ(none.bytes_to_tee + none.bytes_to_device, 0u);
+  for (const ReportNode& node : none.nodes)
+    EXPECT_EQ(node.bytes_in + node.bytes_out, 0u) << node.name;
   EXPECT_EQ(none.private_params_exposed, none.private_params_total);
   EXPECT_EQ(none.private_params_total, none.params_total);
   EXPECT_EQ(none.exposed_activations.size(), graph.node_count() + 1);

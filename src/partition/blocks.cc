@@ -65,14 +65,15 @@ class Finder {
     join_residual_regions();
     start_layers();
     attach_the_rest();
-    while (merge_backward_edges()) {
-    }
     return collect();
   }
 
  private:
   // Groups are a union-find forest whose roots are the groups' earliest nodes; the root's index is
-  // the group's place in the order.
+  // the group's place in the order. No node reads from a later group: what enters a residual region
+  // comes from its fork, which is earlier than all of it, or from a region that it overlaps and is
+  // one group with; a layer's group starts with the layer or with what leads to it alone; any other
+  // node joins the latest group that it reads from.
   NodeId root(NodeId node) {
     while (group_[idx(node)] != node) {
       group_[idx(node)] = group_[idx(group_[idx(node)])];
@@ -195,20 +196,6 @@ class Finder {
       unite(node, latest);
     }
     for (NodeId node : leading) unite(node, first == ir::kNoNode ? leading.front() : first);
-  }
-
-  // Regions that overlap without nesting can leave a node reading from a later group.
-  bool merge_backward_edges() {
-    bool merged = false;
-    for (size_t n = 0; n < graph_.node_count(); ++n) {
-      const auto node = static_cast<NodeId>(n);
-      for (NodeId source : sources(node)) {
-        if (source == ir::kNoNode || root(source) <= root(node)) continue;
-        unite(source, node);
-        merged = true;
-      }
-    }
-    return merged;
   }
 
   std::vector<Block> collect() {

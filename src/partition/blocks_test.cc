@@ -126,6 +126,28 @@ TEST(Blocks, CrossingSkips) {
   expect_sound(graph, find_blocks(graph));
 }
 
+TEST(Blocks, AreSoundOnRandomGraphs) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    test::GraphBuilder b;
+    Random random(seed);
+    std::vector<ir::ValueId> values = {b.input({1, 2, 4, 4}, "x"), b.input({1, 2, 4, 4}, "y")};
+    if (seed % 2 == 0) values.pop_back();
+    for (int i = 0; i < 20; ++i) {
+      const ir::ValueId a = values[random.below(values.size())];
+      const ir::ValueId c = values[random.below(values.size())];
+      switch (random.below(4)) {
+        case 0: values.push_back(b.node("Add", {a, c})); break;
+        case 1: values.push_back(b.relu(a)); break;
+        case 2: values.push_back(b.node("GlobalAveragePool", {a})); break;
+        default:
+          values.push_back(b.shape(a)[2] == 4 ? b.conv(a, 2, 3) : b.linear(a, b.shape(a)[3]));
+      }
+    }
+    const ir::Graph graph = b.finish({values.back(), values[values.size() / 2]});
+    expect_sound(graph, find_blocks(graph));
+  }
+}
+
 TEST(Blocks, WorkBeforeTheFirstLayerBelongsToIt) {
   test::GraphBuilder b;
   ir::ValueId x = b.input({1, 3, 8, 8});

@@ -175,12 +175,20 @@ std::string sweep_text(std::span<const Report> reports) {
                                                  "to device", "exposed"}};
   for (const Report& report : reports) {
     rows.push_back({report.strategy, std::to_string(report.macs_tee),
-                    percent(report.macs_tee_share()), std::to_string(report.params_tee),
+                    percent(report.macs_tee_share()), std::to_string(report.params_tee_published),
                     percent(report.params_tee_share()), std::to_string(report.crossings),
                     bytes_text(report.bytes_to_tee), bytes_text(report.bytes_to_device),
                     percent(report.private_params_exposed_share())});
   }
-  return table(rows, 1);
+  std::string text = table(rows, 1);
+  const auto differs = [](const Report& r) { return r.params_tee != r.params_tee_published; };
+  if (std::any_of(reports.begin(), reports.end(), differs)) {
+    text +=
+        "parameters as published sweeps count them: without the stem's batch-norm (the shares and "
+        "--json "
+        "count it)\n";
+  }
+  return text;
 }
 
 json sweep_json(std::span<const Report> reports) {

@@ -21,8 +21,9 @@ constexpr size_t kConvBias = 2, kConvResidual = 3;
 bool takes_activation(const Node& node) {
   const ops::OpDef* op = ops::find_op(node.op);
   return op != nullptr && !node.attrs.has("activation") &&
-         std::any_of(op->attrs.begin(), op->attrs.end(),
-                     [](const ops::AttrSpec& spec) { return std::string_view(spec.name) == "activation"; });
+         std::any_of(op->attrs.begin(), op->attrs.end(), [](const ops::AttrSpec& spec) {
+           return std::string_view(spec.name) == "activation";
+         });
 }
 
 class Fusion {
@@ -46,14 +47,16 @@ class Fusion {
     if (producer == kNoNode || readers_[static_cast<size_t>(value)].size() != 1) return kNoNode;
     const Node& node = graph_.node(producer);
     const auto uses = std::count(reader.inputs.begin(), reader.inputs.end(), value);
-    return node.placement == reader.placement && node.outputs.size() == 1 && uses == 1 ? producer : kNoNode;
+    return node.placement == reader.placement && node.outputs.size() == 1 && uses == 1 ? producer
+                                                                                       : kNoNode;
   }
 
   // `into` takes over `absorbed`'s output; `absorbed` is left without readers for tidy() to drop.
   void absorb(Node& into, Node& absorbed) {
     std::swap(into.outputs[0], absorbed.outputs[0]);
     graph_.value(into.outputs[0]).producer = static_cast<NodeId>(&into - graph_.nodes().data());
-    graph_.value(absorbed.outputs[0]).producer = static_cast<NodeId>(&absorbed - graph_.nodes().data());
+    graph_.value(absorbed.outputs[0]).producer =
+        static_cast<NodeId>(&absorbed - graph_.nodes().data());
     absorbed.inputs.clear();
     readers_[static_cast<size_t>(absorbed.outputs[0])].clear();
   }
@@ -73,7 +76,8 @@ class Fusion {
     if (!is_conv && out.desc.shape.rank() != 2) return;
     const bool has_bias = linear.inputs.size() > kConvBias && linear.inputs[kConvBias] != kNoValue;
     const auto& weight = graph_.value(linear.inputs[1]).constant;
-    if (weight == nullptr || (has_bias && !graph_.value(linear.inputs[kConvBias]).is_constant())) return;
+    if (weight == nullptr || (has_bias && !graph_.value(linear.inputs[kConvBias]).is_constant()))
+      return;
     const float* parameter[4];  // scale, shift, mean, variance
     for (size_t i = 0; i < 4; ++i) {
       const auto& constant = graph_.value(norm.inputs[i + 1]).constant;
@@ -87,7 +91,8 @@ class Fusion {
     auto [bias, bias_bytes] = ir::make_constant({ir::DType::f32, {static_cast<int64_t>(channels)}});
     auto* w = reinterpret_cast<float*>(folded_bytes);
     auto* b = reinterpret_cast<float*>(bias_bytes);
-    const float* old_bias = has_bias ? graph_.value(linear.inputs[kConvBias]).constant->f32() : nullptr;
+    const float* old_bias =
+        has_bias ? graph_.value(linear.inputs[kConvBias]).constant->f32() : nullptr;
     const size_t count = static_cast<size_t>(weight->desc.shape.elements());
     const size_t row = count / channels;
     std::vector<double> scale(channels);
@@ -97,7 +102,8 @@ class Fusion {
       b[c] = static_cast<float>((before - parameter[2][c]) * scale[c] + parameter[1][c]);
     }
     for (size_t i = 0; i < count; ++i) {
-      w[i] = static_cast<float>(weight->f32()[i] * scale[rows_are_outputs ? i / row : i % channels]);
+      w[i] =
+          static_cast<float>(weight->f32()[i] * scale[rows_are_outputs ? i / row : i % channels]);
     }
     const std::string base = linear.name;
     const ValueId new_weight = graph_.add_constant(base + ".weight.folded", std::move(folded));
@@ -121,8 +127,8 @@ class Fusion {
       if (producer == kNoNode || producer < best) continue;
       const Node& conv = graph_.node(producer);
       const ir::Value& other = graph_.value(add.inputs[1 - side]);
-      if (conv.op != "Conv" || conv.attrs.has("activation") || other.is_constant() || other.desc != out ||
-          graph_.value(add.inputs[side]).desc != out ||
+      if (conv.op != "Conv" || conv.attrs.has("activation") || other.is_constant() ||
+          other.desc != out || graph_.value(add.inputs[side]).desc != out ||
           (conv.inputs.size() > kConvResidual && conv.inputs[kConvResidual] != kNoValue)) {
         continue;
       }
@@ -134,8 +140,8 @@ class Fusion {
     conv.inputs.resize(kConvResidual + 1, kNoValue);
     const ValueId residual = add.inputs[1 - best_side];
     conv.inputs[kConvResidual] = residual;
-    std::replace(readers_[static_cast<size_t>(residual)].begin(), readers_[static_cast<size_t>(residual)].end(),
-                 id, best);
+    std::replace(readers_[static_cast<size_t>(residual)].begin(),
+                 readers_[static_cast<size_t>(residual)].end(), id, best);
     absorb(conv, add);
   }
 

@@ -7,9 +7,10 @@
 namespace taoism::partition {
 
 // Rewrites `graph`, whose placements are resolved, joining neighbours of the same placement only:
-// Conv or Linear with the BatchNormalization after it (weights folded in float64), then an Add whose
-// operand is a Conv (it becomes the convolution's residual input), then the activation after any
-// operator that takes a fused one. A value that is a graph output or read elsewhere is left alone.
+// Conv or Linear with the BatchNormalization after it (weights folded in float64), then an Add
+// whose operand is a Conv (it becomes the convolution's residual input), then the activation after
+// any operator that takes a fused one. A value that is a graph output or read elsewhere is left
+// alone.
 Status fuse(ir::Graph& graph);
 
 }  // namespace taoism::partition

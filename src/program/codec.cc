@@ -24,7 +24,8 @@ class Encoder {
     }
     std::vector<Offset<fbs::Weight>> weights;
     for (const Weight& weight : program.weights) {
-      weights.push_back(fbs::CreateWeight(builder_, desc(weight.desc), weight.packed_bytes, weight.offset));
+      weights.push_back(
+          fbs::CreateWeight(builder_, desc(weight.desc), weight.packed_bytes, weight.offset));
     }
     std::vector<Offset<fbs::Segment>> segments;
     for (const Segment& segment : program.segments) {
@@ -34,12 +35,12 @@ class Encoder {
                                             builder_.CreateVector(segment.inputs),
                                             builder_.CreateVector(segment.outputs)));
     }
-    builder_.Finish(fbs::CreateProgram(builder_, kVersion, builder_.CreateString(program.target),
-                                       program.threads, builder_.CreateVector(slots),
-                                       builder_.CreateVector(weights), builder_.CreateVector(segments),
-                                       program.activation_bytes, program.scratch_bytes,
-                                       program.weight_bytes),
-                    fbs::ProgramIdentifier());
+    builder_.Finish(
+        fbs::CreateProgram(builder_, kVersion, builder_.CreateString(program.target),
+                           program.threads, builder_.CreateVector(slots),
+                           builder_.CreateVector(weights), builder_.CreateVector(segments),
+                           program.activation_bytes, program.scratch_bytes, program.weight_bytes),
+        fbs::ProgramIdentifier());
     const auto* bytes = reinterpret_cast<const std::byte*>(builder_.GetBufferPointer());
     return {bytes, bytes + builder_.GetSize()};
   }
@@ -56,8 +57,10 @@ class Encoder {
     Offset<Vector<int64_t>> integers;
     Offset<Vector<float>> reals;
     if (const auto* v = std::get_if<std::string>(&entry.value)) text = builder_.CreateString(*v);
-    if (const auto* v = std::get_if<std::vector<int64_t>>(&entry.value)) integers = builder_.CreateVector(*v);
-    if (const auto* v = std::get_if<std::vector<float>>(&entry.value)) reals = builder_.CreateVector(*v);
+    if (const auto* v = std::get_if<std::vector<int64_t>>(&entry.value))
+      integers = builder_.CreateVector(*v);
+    if (const auto* v = std::get_if<std::vector<float>>(&entry.value))
+      reals = builder_.CreateVector(*v);
     fbs::AttrBuilder attr(builder_);
     attr.add_name(name);
     attr.add_kind(static_cast<uint8_t>(entry.value.index()));
@@ -76,8 +79,9 @@ class Encoder {
     for (const Operand& operand : i.inputs) {
       inputs.emplace_back(static_cast<uint8_t>(operand.kind), operand.index);
     }
-    return fbs::CreateInstruction(builder_, builder_.CreateString(i.op->name), builder_.CreateString(i.name),
-                                  builder_.CreateVector(attrs), builder_.CreateVectorOfStructs(inputs),
+    return fbs::CreateInstruction(builder_, builder_.CreateString(i.op->name),
+                                  builder_.CreateString(i.name), builder_.CreateVector(attrs),
+                                  builder_.CreateVectorOfStructs(inputs),
                                   builder_.CreateVector(i.outputs));
   }
 
@@ -101,7 +105,8 @@ bool read_numbers(const Vector<T>* from, std::vector<T>& to) {
 }
 
 bool read_desc(const fbs::TensorDesc* from, ir::TensorDesc& to) {
-  if (from == nullptr || from->dims() == nullptr || from->dims()->size() > ir::kMaxRank) return false;
+  if (from == nullptr || from->dims() == nullptr || from->dims()->size() > ir::kMaxRank)
+    return false;
   to.dtype = static_cast<ir::DType>(from->dtype());
   to.shape = {};
   for (int64_t dim : *from->dims()) to.shape.push_back(dim);

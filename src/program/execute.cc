@@ -2,7 +2,8 @@
 
 namespace taoism::program {
 
-// Everything a RunContext points to, resolved once, so that running touches no container that grows.
+// Everything a RunContext points to, resolved once, so that running touches no container that
+// grows.
 struct Executor::Bound {
   const ops::OpDef* op;
   const Instruction* instruction;
@@ -65,7 +66,8 @@ bool Executor::may_run(size_t segment) const {
 Status Executor::run(size_t segment) {
   if (!may_run(segment)) return policy_error("a segment was asked for out of order");
   for (const Bound& bound : segments_[segment]) {
-    const ops::NodeView view{bound.instruction->name, bound.instruction->attrs, bound.inputs, bound.outputs};
+    const ops::NodeView view{bound.instruction->name, bound.instruction->attrs, bound.inputs,
+                             bound.outputs};
     bound.op->run({view, bound.input_data, bound.output_data, arena_.scratch, *parallel_});
   }
   next_ = segment + 1;

@@ -1,5 +1,5 @@
-// Executes a verified program's segments over an arena. Shared by the CPU device and the TEE, so that
-// a result does not depend on where a node ran. Trusted; does not allocate after construction.
+// Executes a verified program's segments over an arena. Shared by the CPU device and the TEE, so
+// that a result does not depend on where a node ran. Trusted; does not allocate after construction.
 // Thread-safety: one thread at a time.
 #pragma once
 
@@ -27,8 +27,9 @@ class Executor {
   size_t segment_count() const { return program_->segments.size(); }
   // The memory of a slot: where inputs are put before, and outputs read after, run().
   ByteSpan slot(SlotId slot) const;
-  // Runs one segment on what its input slots hold. Segments run in order; segment 0 may always start
-  // over. Errors: policy when the order is another (slots would hold other values than verified).
+  // Runs one segment on what its input slots hold. Segments run in order; segment 0 may always
+  // start over. Errors: policy when the order is another (slots would hold other values than
+  // verified).
   Status run(size_t segment);
   // Whether run(segment) is next in order: what a caller checks before it overwrites input slots.
   bool may_run(size_t segment) const;

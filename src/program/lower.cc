@@ -55,7 +55,9 @@ class Lowering {
     const uint32_t leave = step_++;
     for (ir::ValueId value : segment.outputs) {
       const SlotId slot = slot_of_[static_cast<size_t>(value)];
-      if (slot == kUnset) return internal_error("segment output '" + graph_.value(value).name + "' is not made in it");
+      if (slot == kUnset)
+        return internal_error("segment output '" + graph_.value(value).name +
+                              "' is not made in it");
       touch(slot, leave);
       lowered.outputs.push_back(slot);
     }
@@ -104,9 +106,10 @@ class Lowering {
     return {};
   }
 
-  // An alias may always share; writing over the input needs this node to be the last to read any slot
-  // of the input's group on this side.
-  bool can_share(const ops::OpDef& op, const ir::Node& node, const Instruction& instruction, ir::NodeId id) {
+  // An alias may always share; writing over the input needs this node to be the last to read any
+  // slot of the input's group on this side.
+  bool can_share(const ops::OpDef& op, const ir::Node& node, const Instruction& instruction,
+                 ir::NodeId id) {
     if (instruction.inputs.empty() || instruction.inputs[0].kind != Operand::slot) return false;
     if (op.storage == ops::Storage::alias) return true;
     const uint32_t group = group_of_[instruction.inputs[0].index];
@@ -114,7 +117,8 @@ class Lowering {
       const Operand& other = instruction.inputs[i];
       if (other.kind == Operand::slot && group_of_[other.index] == group) return false;
     }
-    if (graph_.value(node.outputs[0]).desc.bytes() != graph_.value(node.inputs[0]).desc.bytes()) return false;
+    if (graph_.value(node.outputs[0]).desc.bytes() != graph_.value(node.inputs[0]).desc.bytes())
+      return false;
     for (ir::ValueId member : members_[group]) {
       if (last_reader(member) > position_of(id)) return false;
     }
@@ -171,8 +175,8 @@ class Lowering {
     life.last = std::max(life.last, step);
   }
 
-  WeightId add_weight(const ops::OpDef& op, const ops::NodeView& view, ir::NodeId node, size_t input,
-                      ir::ValueId value) {
+  WeightId add_weight(const ops::OpDef& op, const ops::NodeView& view, ir::NodeId node,
+                      size_t input, ir::ValueId value) {
     size_t packed = op.packed_bytes != nullptr ? op.packed_bytes(view, input) : 0;
     if (packed == 0) packed = view.inputs[input].desc.bytes();
     out_.program.weights.push_back({view.inputs[input].desc, packed, 0});
@@ -206,8 +210,8 @@ class Lowering {
   const size_t threads_;
   Lowered out_;
   uint32_t step_ = 0;
-  std::vector<SlotId> slot_of_;                    // by value
-  std::vector<uint32_t> group_of_;                 // by slot
+  std::vector<SlotId> slot_of_;     // by value
+  std::vector<uint32_t> group_of_;  // by slot
   std::vector<Group> groups_;
   std::vector<std::vector<ir::ValueId>> members_;  // by group
   std::vector<uint32_t> position_;                 // by node

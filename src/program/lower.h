@@ -10,7 +10,8 @@ namespace taoism::program {
 
 struct Lowered {
   Program program;
-  // program_segment[i] = index in program.segments of partition segment i, or -1 for the other side's.
+  // program_segment[i] = index in program.segments of partition segment i, or -1 for the other
+  // side's.
   std::vector<int> segment_index;
   // Where weight w comes from: packing reads graph.value(weight_source[w].value).
   struct WeightSource {

@@ -26,9 +26,10 @@ MemoryPlan plan_memory(const std::vector<BufferLife>& buffers) {
     }
     plan.offsets[index] = offset;
     plan.total_bytes = std::max(plan.total_bytes, round_up(offset + life.bytes, kAlignment));
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), index,
-                                   [&](size_t a, size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
-                  index);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), index,
+                         [&](size_t a, size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
+        index);
   }
   return plan;
 }

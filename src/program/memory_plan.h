@@ -17,8 +17,9 @@ struct MemoryPlan {
   uint64_t total_bytes = 0;
 };
 
-// Buffers whose lives overlap never overlap in memory. Greedy by size, each at the lowest offset that
-// is free over its whole life: within a few per cent of the lower bound on convolutional networks.
+// Buffers whose lives overlap never overlap in memory. Greedy by size, each at the lowest offset
+// that is free over its whole life: within a few per cent of the lower bound on convolutional
+// networks.
 MemoryPlan plan_memory(const std::vector<BufferLife>& buffers);
 
 }  // namespace taoism::program

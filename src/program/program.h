@@ -1,7 +1,7 @@
 // A program: what a device or the TEE executes. It is a partition's segments lowered to a flat list
-// of instructions over slots of one arena whose offsets were planned ahead, so that running allocates
-// nothing and the memory needed is known before anything starts. Trusted.
-// Thread-safety: a value.
+// of instructions over slots of one arena whose offsets were planned ahead, so that running
+// allocates nothing and the memory needed is known before anything starts. Trusted. Thread-safety:
+// a value.
 #pragma once
 
 #include <string>
@@ -70,9 +70,9 @@ struct Program {
 };
 
 // Everything that execute() relies on, checked from nothing but the program itself: indices, types
-// recomputed by each operator's shape rule, packed sizes, offsets aligned and in range, no write to a
-// slot whose memory another live slot holds, every slot written before it is read. Errors: integrity
-// naming the instruction.
+// recomputed by each operator's shape rule, packed sizes, offsets aligned and in range, no write to
+// a slot whose memory another live slot holds, every slot written before it is read. Errors:
+// integrity naming the instruction.
 Status verify(const Program& program);
 
 }  // namespace taoism::program

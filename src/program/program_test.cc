@@ -23,7 +23,8 @@ std::shared_ptr<const ir::Constant> random_constant(ir::Shape shape, uint32_t se
   return ir::make_f32_constant(shape, values);
 }
 
-// x -> conv1 -> relu -> conv2 -> add(conv1's relu) -> reshape: aliases, in-place and a long-lived value.
+// x -> conv1 -> relu -> conv2 -> add(conv1's relu) -> reshape: aliases, in-place and a long-lived
+// value.
 ir::PartitionedGraph small_net(bool split_in_two) {
   ir::PartitionedGraph p;
   ir::Graph& g = p.graph;
@@ -58,7 +59,8 @@ std::vector<float> execute(const ir::PartitionedGraph& p, const std::vector<floa
   EXPECT_TRUE(lowered.ok()) << lowered.status().message();
   const Program& program = lowered->program;
   EXPECT_TRUE(verify(program).ok()) << verify(program).message();
-  AlignedBuffer weights(program.weight_bytes), activations(program.activation_bytes), scratch(program.scratch_bytes);
+  AlignedBuffer weights(program.weight_bytes), activations(program.activation_bytes),
+      scratch(program.scratch_bytes);
   for (WeightId w = 0; w < program.weights.size(); ++w) {
     pack_weight(p.graph, *lowered, w, weights.data() + program.weights[w].offset);
   }
@@ -81,17 +83,21 @@ std::vector<float> reference(const ir::Graph& g, const std::vector<float>& input
   for (size_t v = 0; v < g.value_count(); ++v) {
     const ir::Value& value = g.value(static_cast<ir::ValueId>(v));
     memory[v] = AlignedBuffer(value.desc.bytes());
-    if (value.is_constant()) std::memcpy(memory[v].data(), value.constant->data, value.desc.bytes());
+    if (value.is_constant())
+      std::memcpy(memory[v].data(), value.constant->data, value.desc.bytes());
   }
-  std::memcpy(memory[static_cast<size_t>(g.inputs()[0])].data(), input.data(), input.size() * sizeof(float));
+  std::memcpy(memory[static_cast<size_t>(g.inputs()[0])].data(), input.data(),
+              input.size() * sizeof(float));
   SerialParallel serial;
   for (const ir::Node& node : g.nodes()) {
     const ops::OpDef* op = ops::find_op(node.op);
     const ops::GraphNodeView holder(g, node);
     std::vector<const std::byte*> in;
-    for (ir::ValueId v : node.inputs) in.push_back(v == ir::kNoValue ? nullptr : memory[static_cast<size_t>(v)].data());
+    for (ir::ValueId v : node.inputs)
+      in.push_back(v == ir::kNoValue ? nullptr : memory[static_cast<size_t>(v)].data());
     std::byte* out = memory[static_cast<size_t>(node.outputs[0])].data();
-    (op->reference != nullptr ? op->reference : op->run)({holder.view(), in, {&out, 1}, {}, serial});
+    (op->reference != nullptr ? op->reference
+                              : op->run)({holder.view(), in, {&out, 1}, {}, serial});
   }
   const auto& y = memory[static_cast<size_t>(g.outputs()[0])];
   return {y.as<float>(), y.as<float>() + y.size() / sizeof(float)};
@@ -134,7 +140,8 @@ TEST(Execute, RefusesSegmentsOutOfOrder) {
   const auto lowered = lower(p, Placement::device, 1);
   ASSERT_TRUE(lowered.ok());
   const Program& program = lowered->program;
-  AlignedBuffer weights(program.weight_bytes), activations(program.activation_bytes), scratch(program.scratch_bytes);
+  AlignedBuffer weights(program.weight_bytes), activations(program.activation_bytes),
+      scratch(program.scratch_bytes);
   SerialParallel serial;
   Executor executor(program, {weights.span(), activations.span(), scratch.span()}, serial);
   EXPECT_EQ(executor.run(1).code(), Code::policy);
@@ -172,20 +179,33 @@ TEST(Verify, RefusesWhatExecutionCouldNotTrust) {
       {"scratch too small", [](Program& p) { p.scratch_bytes = 0; }},
       {"operand index", [](Program& p) { p.segments[0].instructions[0].inputs[0].index = 1000; }},
       {"weight index", [](Program& p) { p.segments[0].instructions[0].inputs[1].index = 1000; }},
-      {"operand kind", [](Program& p) { p.segments[0].instructions[0].inputs[1].kind = static_cast<Operand::Kind>(9); }},
+      {"operand kind",
+       [](Program& p) {
+         p.segments[0].instructions[0].inputs[1].kind = static_cast<Operand::Kind>(9);
+       }},
       {"output index", [](Program& p) { p.segments[0].instructions[0].outputs[0] = 1000; }},
-      {"output type", [](Program& p) { p.segments[0].instructions[0].outputs[0] = static_cast<SlotId>(p.slots.size() - 1); }},
+      {"output type",
+       [](Program& p) {
+         p.segments[0].instructions[0].outputs[0] = static_cast<SlotId>(p.slots.size() - 1);
+       }},
       {"no outputs", [](Program& p) { p.segments[0].instructions[0].outputs.clear(); }},
-      {"read before write", [](Program& p) { std::swap(p.segments[0].instructions[0], p.segments[0].instructions[2]); }},
+      {"read before write",
+       [](Program& p) { std::swap(p.segments[0].instructions[0], p.segments[0].instructions[2]); }},
       {"segments swapped", [](Program& p) { std::swap(p.segments[0], p.segments[1]); }},
-      {"output never written", [](Program& p) { p.segments[0].outputs = {static_cast<SlotId>(p.slots.size() - 1)}; }},
+      {"output never written",
+       [](Program& p) { p.segments[0].outputs = {static_cast<SlotId>(p.slots.size() - 1)}; }},
       {"input out of range", [](Program& p) { p.segments[0].inputs = {4096}; }},
-      {"output over an input", [](Program& p) {
+      {"output over an input",
+       [](Program& p) {
          const Instruction& conv = p.segments[0].instructions[2];
          p.slots[conv.outputs[0]].offset = p.slots[conv.inputs[0].index].offset;
        }},
-      {"attribute", [](Program& p) { p.segments[0].instructions[0].attrs.set("strides", std::vector<int64_t>{0, 0}); }},
-      {"unknown attribute", [](Program& p) { p.segments[0].instructions[0].attrs.set("magic", int64_t{1}); }},
+      {"attribute",
+       [](Program& p) {
+         p.segments[0].instructions[0].attrs.set("strides", std::vector<int64_t>{0, 0});
+       }},
+      {"unknown attribute",
+       [](Program& p) { p.segments[0].instructions[0].attrs.set("magic", int64_t{1}); }},
   };
   for (const Case& c : cases) {
     Program spoiled = good;
@@ -230,7 +250,8 @@ TEST(MemoryPlan, LivesThatOverlapNeverShare) {
     std::vector<BufferLife> lives;
     for (int i = 0; i < 40; ++i) {
       const auto first = static_cast<uint32_t>(generator() % 50);
-      lives.push_back({generator() % 10000, first, first + static_cast<uint32_t>(generator() % 10)});
+      lives.push_back(
+          {generator() % 10000, first, first + static_cast<uint32_t>(generator() % 10)});
     }
     const MemoryPlan plan = plan_memory(lives);
     for (size_t a = 0; a < lives.size(); ++a) {

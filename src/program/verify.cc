@@ -38,8 +38,8 @@ class Verifier {
     uint64_t previous_end = 0;
     for (const Weight& weight : program_.weights) {
       const auto end = checked_add(weight.offset, weight.packed_bytes);
-      if (!is_good(weight.desc) || weight.offset % kAlignment != 0 || weight.offset < previous_end ||
-          !end || *end > program_.weight_bytes) {
+      if (!is_good(weight.desc) || weight.offset % kAlignment != 0 ||
+          weight.offset < previous_end || !end || *end > program_.weight_bytes) {
         return integrity_error("program: a weight's type, size or offset is out of bounds");
       }
       previous_end = *end;
@@ -76,7 +76,8 @@ class Verifier {
 
   Status check_segment(const Segment& segment) {
     for (SlotId slot : segment.inputs) {
-      if (slot >= program_.slots.size()) return integrity_error("program: a segment input is out of range");
+      if (slot >= program_.slots.size())
+        return integrity_error("program: a segment input is out of range");
       write(slot);
     }
     for (SlotId slot : segment.inputs) {
@@ -99,9 +100,7 @@ class Verifier {
     std::vector<ops::Input> inputs;
     for (const Operand& operand : instruction.inputs) {
       switch (operand.kind) {
-        case Operand::none:
-          inputs.emplace_back();
-          break;
+        case Operand::none: inputs.emplace_back(); break;
         case Operand::slot:
           if (operand.index >= program_.slots.size() || !valid_[operand.index]) {
             return integrity_error("program: an instruction reads what was never written");
@@ -109,11 +108,11 @@ class Verifier {
           inputs.push_back({program_.slots[operand.index].desc, true, false, nullptr});
           break;
         case Operand::weight:
-          if (operand.index >= program_.weights.size()) return integrity_error("program: a weight is out of range");
+          if (operand.index >= program_.weights.size())
+            return integrity_error("program: a weight is out of range");
           inputs.push_back({program_.weights[operand.index].desc, true, true, nullptr});
           break;
-        default:
-          return integrity_error("program: unknown operand kind");
+        default: return integrity_error("program: unknown operand kind");
       }
     }
     if (instruction.outputs.empty() || instruction.outputs.size() > op->max_outputs) {
@@ -133,7 +132,8 @@ class Verifier {
         return integrity_error("program: a packed weight has a wrong size");
       }
     }
-    if (op->scratch_bytes != nullptr && op->scratch_bytes(view, program_.threads) > program_.scratch_bytes) {
+    if (op->scratch_bytes != nullptr &&
+        op->scratch_bytes(view, program_.threads) > program_.scratch_bytes) {
       return integrity_error("program: an instruction needs more scratch than there is");
     }
     return check_outputs(instruction, *op, outputs);
@@ -160,7 +160,8 @@ class Verifier {
     for (size_t o = 0; o < instruction.outputs.size(); ++o) {
       const SlotId slot = instruction.outputs[o];
       const Operand first = instruction.inputs.empty() ? Operand{} : instruction.inputs[0];
-      const bool aliases = op.storage == ops::Storage::alias && o == 0 && first.kind == Operand::slot &&
+      const bool aliases = op.storage == ops::Storage::alias && o == 0 &&
+                           first.kind == Operand::slot &&
                            range(slot).begin == range(first.index).begin;
       if (aliases) {
         valid_[slot] = true;

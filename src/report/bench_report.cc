@@ -22,13 +22,16 @@ constexpr double kWideInterval = 0.1;
 Json number_or_text(const std::string& text) {
   double value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size()) return Json::parse(text, nullptr, false);
+  if (error == std::errc() && end == text.data() + text.size())
+    return Json::parse(text, nullptr, false);
   return text;
 }
 
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+Json optional_number(const std::optional<double>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 
 Json environment_json(const BenchReport& report) {
   Json machine = Json::object();
@@ -103,7 +106,8 @@ std::string csv_field(const std::string& text) {
 std::optional<double> bound_median(const BenchReport& report, const RunRecord& like) {
   for (const BenchRun& run : report.runs) {
     const RunRecord& r = run.record;
-    if (r.strategy == "none" && r.model == like.model && r.batch == like.batch) return run.latency_ms.median;
+    if (r.strategy == "none" && r.model == like.model && r.batch == like.batch)
+      return run.latency_ms.median;
   }
   return std::nullopt;
 }
@@ -114,9 +118,18 @@ std::string latency_text(const Summary& l) {
 }
 
 Table make_table(const BenchReport& report, const RunRecord* only) {
-  std::vector<Table::Column> columns = {
-      {"strategy", Table::left}, {"ms (95% CI)"},  {"x none"},     {"img/s"},     {"in TEE"},  {"exposed"},
-      {"crossings"},             {"crossing bytes"}, {"TEE memory"}, {"TEE/dev/move/wait"}, {"cold ms"}, {"error"}};
+  std::vector<Table::Column> columns = {{"strategy", Table::left},
+                                        {"ms (95% CI)"},
+                                        {"x none"},
+                                        {"img/s"},
+                                        {"in TEE"},
+                                        {"exposed"},
+                                        {"crossings"},
+                                        {"crossing bytes"},
+                                        {"TEE memory"},
+                                        {"TEE/dev/move/wait"},
+                                        {"cold ms"},
+                                        {"error"}};
   if (only == nullptr) columns.insert(columns.begin(), {{"model", Table::left}, {"batch"}});
   Table table(std::move(columns));
   for (const BenchRun& run : report.runs) {
@@ -150,7 +163,8 @@ std::string warnings_text(const BenchReport& report, const std::string& bullet) 
   for (const std::string& warning : report.environment.warnings) all.push_back({warning, {}});
   for (const BenchRun& run : report.runs) {
     for (const std::string& warning : run.record.warnings) {
-      auto same = std::find_if(all.begin(), all.end(), [&](const auto& w) { return w.first == warning; });
+      auto same =
+          std::find_if(all.begin(), all.end(), [&](const auto& w) { return w.first == warning; });
       if (same == all.end()) same = all.insert(all.end(), {warning, {}});
       std::string who = strategy_text(run.record);
       if (std::find(same->second.begin(), same->second.end(), who) == same->second.end()) {
@@ -181,8 +195,9 @@ std::string machine_text(const BenchReport& report) {
 
 std::string tee_text(const RunRecord& r) {
   return fmt::format("tee {}{} ({} thread{}), device {} ({} thread{})", r.tee,
-                     r.simulated ? " [simulated TEE]" : "", r.tee_threads, r.tee_threads == 1 ? "" : "s",
-                     r.device, r.device_threads, r.device_threads == 1 ? "" : "s");
+                     r.simulated ? " [simulated TEE]" : "", r.tee_threads,
+                     r.tee_threads == 1 ? "" : "s", r.device, r.device_threads,
+                     r.device_threads == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -194,14 +209,16 @@ BenchRun interpret(RunRecord record) {
   const runtime::RunProfile& total = record.total;
   const auto whole = static_cast<double>(std::max<uint64_t>(total.end_to_end_ns, 1));
   auto share = [whole](uint64_t ns) { return static_cast<double>(ns) / whole; };
-  run.time_share = {share(total.tee_compute_ns), share(total.device_compute_ns), share(total.crypto_ns),
-                    share(total.transfer_ns),    share(total.wait_ns),           share(total.residual_ns)};
+  run.time_share = {share(total.tee_compute_ns), share(total.device_compute_ns),
+                    share(total.crypto_ns),      share(total.transfer_ns),
+                    share(total.wait_ns),        share(total.residual_ns)};
   const Summary& l = run.latency_ms;
   if (l.ci95_is_range) {
-    record.warnings.push_back(
-        fmt::format("only {} samples: the interval is their whole range; raise --min-iterations", l.n));
+    record.warnings.push_back(fmt::format(
+        "only {} samples: the interval is their whole range; raise --min-iterations", l.n));
   } else if (l.ci95.high - l.ci95.low > kWideInterval * l.median) {
-    record.warnings.push_back("noisy: the median's interval is wider than 10 %; raise --min-seconds");
+    record.warnings.push_back(
+        "noisy: the median's interval is wider than 10 %; raise --min-seconds");
   }
   run.record = std::move(record);
   return run;
@@ -233,23 +250,26 @@ std::string bench_jsonl(const BenchReport& report) {
 
 std::string bench_csv(const BenchReport& report) {
   std::string out =
-      "model,model_hash,plan_hash,strategy,tee,simulated,device,batch,tee_threads,device_threads,cold_start_ms,"
+      "model,model_hash,plan_hash,strategy,tee,simulated,device,batch,tee_threads,device_threads,"
+      "cold_start_ms,"
       "median_ms,ci95_low_ms,ci95_high_ms,min_ms,max_ms,p95_ms,n,throughput,tee_macs_share,"
-      "private_params_exposed_share,crossings,bytes_to_device,bytes_to_tee,tee_memory_budget,tee_memory_peak,"
+      "private_params_exposed_share,crossings,bytes_to_device,bytes_to_tee,tee_memory_budget,tee_"
+      "memory_peak,"
       "tee_compute,device_compute,crypto,transfer,wait,residual,max_abs_error,valid\n";
   for (const BenchRun& run : report.runs) {
     const RunRecord& r = run.record;
     const Summary& l = run.latency_ms;
     const TimeShare& t = run.time_share;
-    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},", csv_field(r.model), r.model_hash, r.plan_hash,
-                       csv_field(strategy_text(r)), r.tee, r.simulated, r.device, r.batch, r.tee_threads,
-                       r.device_threads, r.cold_start_ms);
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},", csv_field(r.model), r.model_hash,
+                       r.plan_hash, csv_field(strategy_text(r)), r.tee, r.simulated, r.device,
+                       r.batch, r.tee_threads, r.device_threads, r.cold_start_ms);
     out += fmt::format("{},{},{},{},{},{},{},{},", l.median, l.ci95.low, l.ci95.high, l.min, l.max,
                        l.p95 ? fmt::format("{}", *l.p95) : "", l.n, run.throughput);
-    out += fmt::format("{},{},{},{},{},{},{},", r.tee_macs_share, r.private_params_exposed_share, r.crossings,
-                       r.bytes_to_device, r.bytes_to_tee, r.tee_memory_budget, r.tee_memory_peak);
-    out += fmt::format("{},{},{},{},{},{},{},{}\n", t.tee_compute, t.device_compute, t.crypto, t.transfer, t.wait,
-                       t.residual, r.max_abs_error, r.valid);
+    out += fmt::format("{},{},{},{},{},{},{},", r.tee_macs_share, r.private_params_exposed_share,
+                       r.crossings, r.bytes_to_device, r.bytes_to_tee, r.tee_memory_budget,
+                       r.tee_memory_peak);
+    out += fmt::format("{},{},{},{},{},{},{},{}\n", t.tee_compute, t.device_compute, t.crypto,
+                       t.transfer, t.wait, t.residual, r.max_abs_error, r.valid);
   }
   return out;
 }

@@ -21,7 +21,8 @@ runtime::RunRecord record(const std::string& strategy, double ms, size_t n) {
   r.strategy = strategy;
   r.tee = "process";
   r.device = "cpu";
-  for (size_t i = 0; i < n; ++i) r.samples_ms.push_back(ms * (1 + 1e-3 * static_cast<double>(i % 7)));
+  for (size_t i = 0; i < n; ++i)
+    r.samples_ms.push_back(ms * (1 + 1e-3 * static_cast<double>(i % 7)));
   r.total = {1000, 100, 500, 50, 30, 20, 300};
   return r;
 }
@@ -44,11 +45,19 @@ TEST(BenchReport, JsonHasTheContractsMembers) {
     EXPECT_TRUE(json["environment"].contains(key)) << key;
   }
   const auto& run = json["runs"][1];
-  for (const char* key :
-       {"model", "model_hash", "plan_hash", "strategy", "parameters", "tee", "simulated", "device", "batch",
-        "tee_threads", "device_threads", "cold_start_ms", "latency_ms", "throughput", "tee_macs_share",
-        "private_params_exposed_share", "crossings", "bytes_to_device", "bytes_to_tee", "tee_memory_budget",
-        "tee_memory_peak", "time_share", "max_abs_error", "valid", "warnings"}) {
+  for (const char* key : {"model",           "model_hash",
+                          "plan_hash",       "strategy",
+                          "parameters",      "tee",
+                          "simulated",       "device",
+                          "batch",           "tee_threads",
+                          "device_threads",  "cold_start_ms",
+                          "latency_ms",      "throughput",
+                          "tee_macs_share",  "private_params_exposed_share",
+                          "crossings",       "bytes_to_device",
+                          "bytes_to_tee",    "tee_memory_budget",
+                          "tee_memory_peak", "time_share",
+                          "max_abs_error",   "valid",
+                          "warnings"}) {
     EXPECT_TRUE(run.contains(key)) << key;
   }
   EXPECT_EQ(run["parameters"]["k"], 2);

@@ -22,7 +22,9 @@ struct LoadedRun {
   size_t batch = 0;
   bool valid = false;
   std::vector<double> samples_ms;
-  std::string key() const { return fmt::format("{}|{}|{}|{}|{}", model, strategy, batch, tee, device); }
+  std::string key() const {
+    return fmt::format("{}|{}|{}|{}|{}", model, strategy, batch, tee, device);
+  }
   std::string text() const { return fmt::format("{} {} batch {}", model, strategy, batch); }
 };
 
@@ -54,8 +56,8 @@ bool load_run(const Json& json, LoadedRun& run) {
   const Json* valid = member(json, "valid", Json::value_t::boolean);
   const Json* latency = member(json, "latency_ms", Json::value_t::object);
   const Json* samples = latency ? member(*latency, "samples", Json::value_t::array) : nullptr;
-  if (run.model.empty() || run.strategy.empty() || batch == nullptr || valid == nullptr || samples == nullptr ||
-      samples->empty() || !batch->is_number_integer() || *batch < 1) {
+  if (run.model.empty() || run.strategy.empty() || batch == nullptr || valid == nullptr ||
+      samples == nullptr || samples->empty() || !batch->is_number_integer() || *batch < 1) {
     return false;
   }
   run.batch = batch->get<size_t>();
@@ -63,9 +65,10 @@ bool load_run(const Json& json, LoadedRun& run) {
   if (const Json* parameters = member(json, "parameters", Json::value_t::object)) {
     char separator = ':';
     for (const auto& [key, value] : parameters->items()) {
-      run.strategy += separator + key + "=" +
-                      (value.is_string() ? value.get<std::string>()
-                                         : value.dump(-1, ' ', false, Json::error_handler_t::replace));
+      run.strategy +=
+          separator + key + "=" +
+          (value.is_string() ? value.get<std::string>()
+                             : value.dump(-1, ' ', false, Json::error_handler_t::replace));
       separator = ',';
     }
   }
@@ -83,12 +86,14 @@ Result<LoadedFile> load(const std::string& text, const char* which) {
   const Json* schema = member(json, "schema", Json::value_t::number_float);
   const Json* runs = member(json, "runs", Json::value_t::array);
   if (schema == nullptr || *schema != 1 || runs == nullptr) {
-    return invalid_argument(std::string(which) + " is no benchmark file of schema 1; write it with bench --json");
+    return invalid_argument(std::string(which) +
+                            " is no benchmark file of schema 1; write it with bench --json");
   }
   LoadedFile file;
   if (const Json* environment = member(json, "environment", Json::value_t::object)) {
     if (const Json* machine = member(*environment, "machine", Json::value_t::object)) {
-      file.machine = text_member(*machine, "cpu") + ", " + text_member(*machine, "cores") + " cores";
+      file.machine =
+          text_member(*machine, "cpu") + ", " + text_member(*machine, "cores") + " cores";
     }
   }
   for (size_t i = 0; i < runs->size(); ++i) {
@@ -137,7 +142,8 @@ bool Comparison::regressed() const {
   });
 }
 
-Result<Comparison> compare(const std::string& before_json, const std::string& after_json, double tolerance) {
+Result<Comparison> compare(const std::string& before_json, const std::string& after_json,
+                           double tolerance) {
   TAOISM_ASSIGN_OR_RETURN(LoadedFile before, load(before_json, "the first file"));
   TAOISM_ASSIGN_OR_RETURN(LoadedFile after, load(after_json, "the second file"));
   Comparison comparison;
@@ -155,12 +161,15 @@ Result<Comparison> compare(const std::string& before_json, const std::string& af
     comparison.runs.push_back(compare_run(*found->second, run, tolerance));
     old_runs.erase(found);
   }
-  for (const auto& [key, run] : old_runs) comparison.notes.push_back("only in the first file: " + run->text());
+  for (const auto& [key, run] : old_runs)
+    comparison.notes.push_back("only in the first file: " + run->text());
   if (before.machine != after.machine) {
-    comparison.notes.push_back("measured on different machines: " + before.machine + " and " + after.machine);
+    comparison.notes.push_back("measured on different machines: " + before.machine + " and " +
+                               after.machine);
   }
   if (comparison.runs.empty()) {
-    return invalid_argument("the two files have no run in common (model, strategy, batch, TEE, device)");
+    return invalid_argument(
+        "the two files have no run in common (model, strategy, batch, TEE, device)");
   }
   return comparison;
 }

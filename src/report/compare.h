@@ -29,7 +29,8 @@ struct Comparison {
 // Runs are matched by model, strategy with parameters, batch, TEE and device. A run is slower when
 // the whole interval of its ratio is above 1 + tolerance. The texts are hostile. Errors:
 // invalid_argument (no schema-1 bench file, or no run in common).
-Result<Comparison> compare(const std::string& before_json, const std::string& after_json, double tolerance);
+Result<Comparison> compare(const std::string& before_json, const std::string& after_json,
+                           double tolerance);
 
 std::string comparison_text(const Comparison& comparison);
 

@@ -14,7 +14,8 @@ using testing::HasSubstr;
 nlohmann::json file(const std::vector<std::pair<std::string, double>>& runs, uint32_t seed) {
   std::mt19937 random(seed);
   std::normal_distribution<double> noise(0, 0.01);
-  nlohmann::json json = {{"schema", 1}, {"environment", {{"machine", {{"cpu", "c"}, {"cores", "2"}}}}}};
+  nlohmann::json json = {{"schema", 1},
+                         {"environment", {{"machine", {{"cpu", "c"}, {"cores", "2"}}}}}};
   for (const auto& [strategy, ms] : runs) {
     nlohmann::json samples = nlohmann::json::array();
     for (int i = 0; i < 40; ++i) samples.push_back(ms * (1 + noise(random)));
@@ -33,10 +34,12 @@ nlohmann::json file(const std::vector<std::pair<std::string, double>>& runs, uin
 
 TEST(Compare, TellsNoiseFromRegression) {
   std::string before = file({{"none", 10}, {"deep", 20}, {"full", 30}}, 1).dump();
-  Result<Comparison> same = compare(before, file({{"none", 10}, {"deep", 20}, {"full", 30}}, 1).dump(), 0);
+  Result<Comparison> same =
+      compare(before, file({{"none", 10}, {"deep", 20}, {"full", 30}}, 1).dump(), 0);
   ASSERT_TRUE(same.ok()) << same.status().message();
   EXPECT_FALSE(same->regressed());
-  Result<Comparison> worse = compare(before, file({{"none", 10}, {"deep", 24}, {"full", 24}}, 2).dump(), 0.05);
+  Result<Comparison> worse =
+      compare(before, file({{"none", 10}, {"deep", 24}, {"full", 24}}, 2).dump(), 0.05);
   ASSERT_TRUE(worse.ok());
   EXPECT_TRUE(worse->regressed());
   EXPECT_EQ(worse->runs[0].verdict, ComparedRun::same);
@@ -56,8 +59,8 @@ TEST(Compare, WrongAnswersAreARegression) {
 }
 
 TEST(Compare, NotesWhatHasNoPartner) {
-  Result<Comparison> comparison =
-      compare(file({{"none", 10}, {"deep", 1}}, 1).dump(), file({{"none", 10}, {"full", 1}}, 1).dump(), 0);
+  Result<Comparison> comparison = compare(file({{"none", 10}, {"deep", 1}}, 1).dump(),
+                                          file({{"none", 10}, {"full", 1}}, 1).dump(), 0);
   ASSERT_TRUE(comparison.ok());
   EXPECT_THAT(comparison->notes, testing::SizeIs(2));
   EXPECT_FALSE(compare(file({{"deep", 1}}, 1).dump(), file({{"full", 1}}, 1).dump(), 0).ok());
@@ -65,7 +68,12 @@ TEST(Compare, NotesWhatHasNoPartner) {
 
 TEST(Compare, RefusesWhatIsNoBenchFile) {
   std::string good = file({{"none", 10}}, 1).dump();
-  std::vector<std::string> bad = {"", "{", "[]", "1", R"({"schema":2,"runs":[]})", R"({"schema":1,"runs":[{}]})",
+  std::vector<std::string> bad = {"",
+                                  "{",
+                                  "[]",
+                                  "1",
+                                  R"({"schema":2,"runs":[]})",
+                                  R"({"schema":1,"runs":[{}]})",
                                   R"({"schema":1,"runs":{}})"};
   for (const char* edit : {"samples", "batch", "valid"}) {
     nlohmann::json json = file({{"none", 10}}, 1);
@@ -77,7 +85,8 @@ TEST(Compare, RefusesWhatIsNoBenchFile) {
     EXPECT_EQ(compare(text, good, 0).code(), Code::invalid_argument) << text;
     EXPECT_EQ(compare(good, text, 0).code(), Code::invalid_argument) << text;
   }
-  for (size_t n = 0; n < good.size(); n += 13) EXPECT_FALSE(compare(good.substr(0, n), good, 0).ok());
+  for (size_t n = 0; n < good.size(); n += 13)
+    EXPECT_FALSE(compare(good.substr(0, n), good, 0).ok());
 }
 
 }  // namespace

@@ -68,7 +68,8 @@ Summary summarize(std::span<const double> samples) {
   return summary;
 }
 
-Ratio median_ratio(std::span<const double> a, std::span<const double> b, uint64_t seed, size_t rounds) {
+Ratio median_ratio(std::span<const double> a, std::span<const double> b, uint64_t seed,
+                   size_t rounds) {
   TAOISM_CHECK(!a.empty() && !b.empty() && rounds > 0);
   std::mt19937_64 random(seed);
   std::vector<double> values_a(a.begin(), a.end());

@@ -28,16 +28,17 @@ struct Summary {
 // `samples` must not be empty.
 Summary summarize(std::span<const double> samples);
 
-// 0-based ranks [l, n-1-l] of the narrowest symmetric order-statistic interval that covers the median
-// with at least 95 %; nothing when even the whole range does not.
+// 0-based ranks [l, n-1-l] of the narrowest symmetric order-statistic interval that covers the
+// median with at least 95 %; nothing when even the whole range does not.
 std::optional<size_t> median_interval_rank(size_t n);
 
-// The ratio median(b) / median(a), with a 95 % bootstrap interval (percentiles of `rounds` resamples
-// drawn from a generator seeded with `seed`).
+// The ratio median(b) / median(a), with a 95 % bootstrap interval (percentiles of `rounds`
+// resamples drawn from a generator seeded with `seed`).
 struct Ratio {
   double value = 0;
   Interval ci95;
 };
-Ratio median_ratio(std::span<const double> a, std::span<const double> b, uint64_t seed, size_t rounds = 2000);
+Ratio median_ratio(std::span<const double> a, std::span<const double> b, uint64_t seed,
+                   size_t rounds = 2000);
 
 }  // namespace taoism::report

@@ -21,8 +21,8 @@ TEST(Statistics, MedianIntervalRanksMatchTheTables) {
   struct Row {
     size_t n, low, high;
   };
-  for (Row row : {Row{6, 1, 6}, Row{9, 2, 8}, Row{10, 2, 9}, Row{15, 4, 12}, Row{20, 6, 15}, Row{25, 8, 18},
-                  Row{50, 18, 33}, Row{70, 27, 44}, Row{100, 40, 61}}) {
+  for (Row row : {Row{6, 1, 6}, Row{9, 2, 8}, Row{10, 2, 9}, Row{15, 4, 12}, Row{20, 6, 15},
+                  Row{25, 8, 18}, Row{50, 18, 33}, Row{70, 27, 44}, Row{100, 40, 61}}) {
     std::optional<size_t> l = median_interval_rank(row.n);
     ASSERT_TRUE(l.has_value()) << row.n;
     EXPECT_EQ(*l + 1, row.low) << row.n;

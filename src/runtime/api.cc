@@ -57,17 +57,20 @@ struct Session::State {
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, {.batch = options.batch}));
     partition::Plan plan;
     if (options.plan_json.empty()) {
-      TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(options.strategy));
+      TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
+                              partition::StrategySpec::parse(options.strategy));
       TAOISM_ASSIGN_OR_RETURN(plan, partition::make_plan(graph, spec, hash));
     } else {
       TAOISM_ASSIGN_OR_RETURN(plan, partition::read_plan(options.plan_json, graph, hash));
     }
-    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine.tee_threads));
+    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared,
+                            runtime::prepare(graph, plan, machine.tee_threads));
     TAOISM_ASSIGN_OR_RETURN(session, runtime::Session::open(prepared, machine));
     for (const auto* specs : {&session->inputs(), &session->outputs()}) {
       for (const runtime::TensorSpec& spec : *specs) {
         if (spec.desc.dtype != ir::DType::f32) {
-          return unsupported("'" + spec.name + "' is " + ir::dtype_name(spec.desc.dtype) + "; only float32 yet");
+          return unsupported("'" + spec.name + "' is " + ir::dtype_name(spec.desc.dtype) +
+                             "; only float32 yet");
         }
       }
     }
@@ -108,22 +111,27 @@ const std::vector<std::string>& Session::warnings() const { return state_->warni
 const std::string& Session::plan_text() const { return state_->plan_text; }
 const RunTimes& Session::last_times() const { return state_->times; }
 
-Error Session::run(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs) {
+Error Session::run(std::span<const std::span<const float>> inputs,
+                   std::span<const std::span<float>> outputs) {
   State& state = *state_;
   auto wrong = [](const TensorInfo& info, size_t given) {
-    return Error{ErrorCode::invalid_argument, "'" + info.name + "' has " + std::to_string(info.elements) +
-                                                  " elements; " + std::to_string(given) + " were given"};
+    return Error{ErrorCode::invalid_argument, "'" + info.name + "' has " +
+                                                  std::to_string(info.elements) + " elements; " +
+                                                  std::to_string(given) + " were given"};
   };
   if (inputs.size() != state.inputs.size() || outputs.size() != state.outputs.size()) {
-    return {ErrorCode::invalid_argument, "the model has " + std::to_string(state.inputs.size()) + " inputs and " +
-                                             std::to_string(state.outputs.size()) + " outputs"};
+    return {ErrorCode::invalid_argument, "the model has " + std::to_string(state.inputs.size()) +
+                                             " inputs and " + std::to_string(state.outputs.size()) +
+                                             " outputs"};
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].size() != state.inputs[i].elements) return wrong(state.inputs[i], inputs[i].size());
+    if (inputs[i].size() != state.inputs[i].elements)
+      return wrong(state.inputs[i], inputs[i].size());
     state.input_views[i].data = reinterpret_cast<const std::byte*>(inputs[i].data());
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i].size() != state.outputs[i].elements) return wrong(state.outputs[i], outputs[i].size());
+    if (outputs[i].size() != state.outputs[i].elements)
+      return wrong(state.outputs[i], outputs[i].size());
     state.output_views[i].data = reinterpret_cast<std::byte*>(outputs[i].data());
   }
   runtime::RunProfile p;

@@ -12,9 +12,13 @@ TEST(Api, OpensRunsAndExplains) {
   std::vector<float> first;
   for (const char* strategy : {"none", "full", "deep:k=1"}) {
     std::unique_ptr<api::Session> session;
-    api::Error error = api::Session::open(
-        path, {.strategy = strategy, .batch = 3, .tee_threads = 1, .device_threads = 1, .worker_path = TAOISM_WORKER},
-        session);
+    api::Error error = api::Session::open(path,
+                                          {.strategy = strategy,
+                                           .batch = 3,
+                                           .tee_threads = 1,
+                                           .device_threads = 1,
+                                           .worker_path = TAOISM_WORKER},
+                                          session);
     ASSERT_FALSE(error) << error.message;
     EXPECT_EQ(session->inputs()[0].shape, (std::vector<int64_t>{3, 2, 8, 8}));
     std::vector<float> x(session->inputs()[0].elements, 0.5F);
@@ -38,7 +42,8 @@ TEST(Api, OpensRunsAndExplains) {
 TEST(Api, ErrorsCarryCodeAndMend) {
   std::unique_ptr<api::Session> session;
   EXPECT_EQ(api::Session::open("/no/such.onnx", {}, session).code, api::ErrorCode::not_found);
-  EXPECT_EQ(api::Session::open("/no/such.onnx", {.tee = "sgx"}, session).code, api::ErrorCode::unsupported);
+  EXPECT_EQ(api::Session::open("/no/such.onnx", {.tee = "sgx"}, session).code,
+            api::ErrorCode::unsupported);
   EXPECT_EQ(session, nullptr);
 }
 

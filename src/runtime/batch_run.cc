@@ -35,8 +35,8 @@ Result<size_t> count_rows(const TensorSpec& spec, const files::Tensor& given) {
 
 class RowRun {
  public:
-  RowRun(const onnx::Model& model, const partition::Plan& plan, std::span<const files::Tensor> inputs,
-         const BatchRunOptions& options)
+  RowRun(const onnx::Model& model, const partition::Plan& plan,
+         std::span<const files::Tensor> inputs, const BatchRunOptions& options)
       : model_(model), plan_(plan), inputs_(inputs), options_(options) {}
 
   Result<BatchRunResult> run() {
@@ -54,15 +54,16 @@ class RowRun {
   Status count() {
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(options_.import));
     if (graph.inputs().size() != inputs_.size()) {
-      return invalid_argument("the model has " + std::to_string(graph.inputs().size()) + " inputs; " +
-                              std::to_string(inputs_.size()) + " were given");
+      return invalid_argument("the model has " + std::to_string(graph.inputs().size()) +
+                              " inputs; " + std::to_string(inputs_.size()) + " were given");
     }
     for (size_t i = 0; i < inputs_.size(); ++i) {
       const ir::Value& value = graph.value(graph.inputs()[i]);
       TAOISM_ASSIGN_OR_RETURN(size_t rows, count_rows({value.name, value.desc}, inputs_[i]));
       if (i > 0 && rows != result_.rows) {
-        return invalid_argument("input '" + value.name + "' has " + std::to_string(rows) + " rows, '" +
-                                graph.value(graph.inputs()[0]).name + "' has " + std::to_string(result_.rows));
+        return invalid_argument("input '" + value.name + "' has " + std::to_string(rows) +
+                                " rows, '" + graph.value(graph.inputs()[0]).name + "' has " +
+                                std::to_string(result_.rows));
       }
       result_.rows = rows;
       result_.batch = static_cast<size_t>(value.desc.shape[0]);
@@ -88,7 +89,8 @@ class RowRun {
     if (result_.outputs.empty()) {
       TAOISM_RETURN_IF_ERROR(make_outputs(*session, batch));
       result_.warnings = prepared.report.warnings;
-      for (std::string& warning : session->warnings()) result_.warnings.push_back(std::move(warning));
+      for (std::string& warning : session->warnings())
+        result_.warnings.push_back(std::move(warning));
       result_.uses_tee = prepared.uses_tee;
       result_.tee_memory_budget = session->tee_memory_budget();
     }
@@ -111,7 +113,8 @@ class RowRun {
                            std::to_string(result_.rows));
       }
       if (by_row) desc.shape[0] = static_cast<int64_t>(result_.rows);
-      result_.outputs.push_back({spec.name, desc, AlignedBuffer(std::max<size_t>(desc.bytes(), 1))});
+      result_.outputs.push_back(
+          {spec.name, desc, AlignedBuffer(std::max<size_t>(desc.bytes(), 1))});
     }
     return {};
   }
@@ -125,7 +128,8 @@ class RowRun {
     std::vector<ir::TensorView> outputs;
     for (size_t o = 0; o < result_.outputs.size(); ++o) {
       RowTensor& output = result_.outputs[o];
-      outputs.push_back({session.outputs()[o].desc, output.data.data() + row * (output.desc.bytes() / result_.rows)});
+      outputs.push_back({session.outputs()[o].desc,
+                         output.data.data() + row * (output.desc.bytes() / result_.rows)});
     }
     RunProfile profile;
     TAOISM_RETURN_IF_ERROR(session.run(inputs, outputs, profile));
@@ -144,7 +148,8 @@ class RowRun {
 }  // namespace
 
 Result<BatchRunResult> run_rows(const onnx::Model& model, const partition::Plan& plan,
-                                std::span<const files::Tensor> inputs, const BatchRunOptions& options) {
+                                std::span<const files::Tensor> inputs,
+                                const BatchRunOptions& options) {
   return RowRun(model, plan, inputs, options).run();
 }
 
@@ -156,7 +161,9 @@ std::vector<int64_t> arg_max(const RowTensor& output) {
     const float* values = output.data.as<float>() + row * classes;
     int64_t winner = 0;
     for (int64_t c = 1; c < classes; ++c) {
-      if (values[c] > values[winner] || (values[winner] != values[winner] && values[c] == values[c])) winner = c;
+      if (values[c] > values[winner] ||
+          (values[winner] != values[winner] && values[c] == values[c]))
+        winner = c;
     }
     best.push_back(winner);
   }
@@ -164,14 +171,15 @@ std::vector<int64_t> arg_max(const RowTensor& output) {
 }
 
 Result<Accuracy> accuracy(const RowTensor& output, std::span<const int64_t> labels) {
-  if (output.desc.dtype != ir::DType::f32 || output.desc.shape.rank() != 2 || output.desc.shape[1] == 0) {
-    return invalid_argument("accuracy wants an output of [rows, classes]; '" + output.name + "' is " +
-                            output.desc.shape.text());
+  if (output.desc.dtype != ir::DType::f32 || output.desc.shape.rank() != 2 ||
+      output.desc.shape[1] == 0) {
+    return invalid_argument("accuracy wants an output of [rows, classes]; '" + output.name +
+                            "' is " + output.desc.shape.text());
   }
   std::vector<int64_t> best = arg_max(output);
   if (best.size() != labels.size()) {
-    return invalid_argument(std::to_string(labels.size()) + " labels for " + std::to_string(best.size()) +
-                            " rows; give a label for each row");
+    return invalid_argument(std::to_string(labels.size()) + " labels for " +
+                            std::to_string(best.size()) + " rows; give a label for each row");
   }
   Accuracy accuracy;
   accuracy.rows = best.size();

@@ -35,17 +35,20 @@ struct BatchRunResult {
   std::vector<std::string> warnings;
 };
 
-// `inputs` in the model's order, with the same number of rows each. IDX images take the model's shape
-// when the elements of a row agree; other inputs must have it. Rows that do not fill a batch are run
-// as a smaller one; a model with a fixed batch wants a multiple of it. Errors: invalid_argument,
-// those of prepare and Session.
+// `inputs` in the model's order, with the same number of rows each. IDX images take the model's
+// shape when the elements of a row agree; other inputs must have it. Rows that do not fill a batch
+// are run as a smaller one; a model with a fixed batch wants a multiple of it. Errors:
+// invalid_argument, those of prepare and Session.
 Result<BatchRunResult> run_rows(const onnx::Model& model, const partition::Plan& plan,
-                                std::span<const files::Tensor> inputs, const BatchRunOptions& options);
+                                std::span<const files::Tensor> inputs,
+                                const BatchRunOptions& options);
 
 struct Accuracy {
   size_t right = 0;
   size_t rows = 0;
-  double share() const { return rows == 0 ? 0 : static_cast<double>(right) / static_cast<double>(rows); }
+  double share() const {
+    return rows == 0 ? 0 : static_cast<double>(right) / static_cast<double>(rows);
+  }
 };
 
 // The class with the largest value of each row (the first of equals; NaN is never the largest).

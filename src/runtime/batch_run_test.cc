@@ -61,10 +61,12 @@ TEST_F(BatchRunTest, RowsDoNotDependOnTheBatch) {
 }
 
 TEST_F(BatchRunTest, WrongShapesSayWhatIsWanted) {
-  for (const ir::Shape& shape : {ir::Shape{7, 2, 8, 9}, ir::Shape{7, 128}, ir::Shape{2, 8, 8}, ir::Shape{}}) {
+  for (const ir::Shape& shape :
+       {ir::Shape{7, 2, 8, 9}, ir::Shape{7, 128}, ir::Shape{2, 8, 8}, ir::Shape{}}) {
     Result<BatchRunResult> result = run(rows(shape), "none", 4);
     ASSERT_FALSE(result.ok()) << shape.text();
-    EXPECT_NE(result.status().message().find("Nx2x8x8"), std::string::npos) << result.status().message();
+    EXPECT_NE(result.status().message().find("Nx2x8x8"), std::string::npos)
+        << result.status().message();
   }
   EXPECT_EQ(run(rows({0, 2, 8, 8}), "none", 4).code(), Code::invalid_argument);
   EXPECT_TRUE(run(rows({3, 16, 8}, files::Format::idx), "none", 4).ok());

@@ -61,8 +61,8 @@ void add_noise_warnings(std::vector<std::string>& warnings) {
   if (load > 0.5) {
     char text[128];
     (void)std::snprintf(text, sizeof(text),
-                        "other work was running before the start (load average %.2f on %zu cores)", load,
-                        core_count());
+                        "other work was running before the start (load average %.2f on %zu cores)",
+                        load, core_count());
     warnings.emplace_back(text);
   }
   std::string governor;
@@ -82,7 +82,9 @@ void add_noise_warnings(std::vector<std::string>& warnings) {
 
 const char* version() { return TAOISM_VERSION; }
 
-uint64_t available_memory_bytes() { return kibibytes(field("/proc/meminfo", "MemAvailable")) * 1024; }
+uint64_t available_memory_bytes() {
+  return kibibytes(field("/proc/meminfo", "MemAvailable")) * 1024;
+}
 
 Environment describe_environment(const std::vector<std::string>& command) {
   Environment environment;
@@ -99,9 +101,8 @@ Environment describe_environment(const std::vector<std::string>& command) {
   if (uint64_t kib = kibibytes(field("/proc/meminfo", "MemTotal")); kib > 0) {
     machine.emplace_back("memory_mib", std::to_string(kib / 1024));
   }
-  environment.versions = {{"taoism", version()},
-                          {"compiler", __VERSION__},
-                          {"kernel_target", kernels::target_name()}};
+  environment.versions = {
+      {"taoism", version()}, {"compiler", __VERSION__}, {"kernel_target", kernels::target_name()}};
   for (const std::string& word : command) {
     if (!environment.command.empty()) environment.command += ' ';
     environment.command += quote(word);

@@ -12,11 +12,12 @@ struct Environment {
   std::vector<std::pair<std::string, std::string>> machine;   // cpu, cores, memory, kernel, ...
   std::vector<std::pair<std::string, std::string>> versions;  // taoism, compiler, kernel target
   std::string command;
-  std::string time;  // UTC, ISO 8601
+  std::string time;                   // UTC, ISO 8601
   std::vector<std::string> warnings;  // what makes timings here doubtful
 };
 
-// `command`: the arguments as they were given. Reads /proc and /sys; what cannot be read is left out.
+// `command`: the arguments as they were given. Reads /proc and /sys; what cannot be read is left
+// out.
 Environment describe_environment(const std::vector<std::string>& command);
 
 // Bytes of memory that can be had without swapping; 0 when unknown.

@@ -38,7 +38,8 @@ Result<Machine> resolve(Machine machine) {
     return invalid_argument("--device '" + machine.device + "': no such device; use cpu");
   }
   if (machine.tee_threads > kMaxThreads || machine.device_threads > kMaxThreads) {
-    return invalid_argument("--tee-threads and --device-threads: at most " + std::to_string(kMaxThreads));
+    return invalid_argument("--tee-threads and --device-threads: at most " +
+                            std::to_string(kMaxThreads));
   }
   if (machine.tee_threads == 0) machine.tee_threads = core_count();
   if (machine.device_threads == 0) machine.device_threads = core_count();

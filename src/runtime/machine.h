@@ -11,19 +11,19 @@
 namespace taoism::runtime {
 
 struct Machine {
-  std::string tee = "process";     // process, inline
-  std::string device = "cpu";      // cpu
-  uint64_t tee_memory_bytes = 0;   // 0: what the plan needs
-  size_t tee_threads = 0;          // 0: one a core
-  size_t device_threads = 0;       // 0: one a core
-  std::string worker_path;         // empty: beside this program
+  std::string tee = "process";    // process, inline
+  std::string device = "cpu";     // cpu
+  uint64_t tee_memory_bytes = 0;  // 0: what the plan needs
+  size_t tee_threads = 0;         // 0: one a core
+  size_t device_threads = 0;      // 0: one a core
+  std::string worker_path;        // empty: beside this program
 };
 
 // Cores this process may run on.
 size_t core_count();
 
-// `machine` with every default filled in and every name checked. Errors: invalid_argument listing the
-// names there are; unsupported for one that is planned.
+// `machine` with every default filled in and every name checked. Errors: invalid_argument listing
+// the names there are; unsupported for one that is planned.
 Result<Machine> resolve(Machine machine);
 
 // Both want a resolved machine; neither starts anything before compile(). Errors: unavailable.

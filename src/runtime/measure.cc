@@ -22,8 +22,8 @@ double ms_since(Clock::time_point start) {
 }
 
 constexpr size_t kMaxSamples = 20000;
-// A short run is measured a few times in a row behind an untimed one, as a program that does nothing
-// else would see it; a long one does not depend on what ran before.
+// A short run is measured a few times in a row behind an untimed one, as a program that does
+// nothing else would see it; a long one does not depend on what ran before.
 constexpr double kLongRunMs = 50;
 constexpr size_t kSamplesPerVisit = 4;
 constexpr double kWarmUpMs = 100;
@@ -33,7 +33,7 @@ struct Contender {
   RunRecord record;
   std::unique_ptr<Session> session;
   Tensors outputs;
-  double run_ms = 0;      // as the warm-up estimated it
+  double run_ms = 0;  // as the warm-up estimated it
   double measured_ms = 0;
   size_t done() const { return record.samples_ms.size(); }
 };
@@ -86,15 +86,18 @@ Result<Prepared> Measurement::prepare_subject(const Subject& subject, RunRecord&
   TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, bind_batch(model, options_.import));
   partition::Plan plan;
   if (subject.plan_json.empty()) {
-    TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(subject.text));
+    TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
+                            partition::StrategySpec::parse(subject.text));
     TAOISM_ASSIGN_OR_RETURN(plan, partition::make_plan(graph, spec, record.model_hash));
   } else {
-    TAOISM_ASSIGN_OR_RETURN(plan, partition::read_plan(subject.plan_json, graph, record.model_hash));
+    TAOISM_ASSIGN_OR_RETURN(plan,
+                            partition::read_plan(subject.plan_json, graph, record.model_hash));
   }
   TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare(graph, plan, options_.machine.tee_threads));
   record.strategy = subject.text;
   if (subject.plan_json.empty()) {
-    TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(plan.strategy));
+    TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
+                            partition::StrategySpec::parse(plan.strategy));
     record.strategy = spec.name;
     record.parameters.assign(spec.parameters.begin(), spec.parameters.end());
   }
@@ -109,7 +112,8 @@ Result<Contender> Measurement::open(const Subject& subject) {
   TAOISM_ASSIGN_OR_RETURN(contender.session, Session::open(prepared, options_.machine, device_));
   contender.outputs = Tensors(contender.session->outputs());
   RunProfile profile;
-  TAOISM_RETURN_IF_ERROR(contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
+  TAOISM_RETURN_IF_ERROR(
+      contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
   record.cold_start_ms = ms_since(start);
 
   record.model = options_.model_path.substr(options_.model_path.rfind('/') + 1);
@@ -128,7 +132,8 @@ Result<Contender> Measurement::open(const Subject& subject) {
   record.tee_memory_budget = contender.session->tee_memory_budget();
   record.tee_memory_peak = contender.session->tee_memory_peak();
   record.warnings = prepared.report.warnings;
-  for (std::string& warning : contender.session->warnings()) record.warnings.push_back(std::move(warning));
+  for (std::string& warning : contender.session->warnings())
+    record.warnings.push_back(std::move(warning));
   TAOISM_RETURN_IF_ERROR(check_answer(contender));
   TAOISM_RETURN_IF_ERROR(warm_up(contender));
   return contender;
@@ -139,7 +144,8 @@ Status Measurement::warm_up(Contender& contender) const {
   contender.run_ms = INFINITY;
   RunProfile profile;
   for (size_t i = 0; i < kMaxWarmUpRuns && (i < 1 || total_ms < kWarmUpMs); ++i) {
-    TAOISM_RETURN_IF_ERROR(contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
+    TAOISM_RETURN_IF_ERROR(
+        contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
     double ms = static_cast<double>(profile.end_to_end_ns) * 1e-6;
     total_ms += ms;
     contender.run_ms = std::min(contender.run_ms, ms);
@@ -150,8 +156,10 @@ Status Measurement::warm_up(Contender& contender) const {
 Status Measurement::check_answer(Contender& contender) const {
   Difference d = difference(reference_.const_views(), contender.outputs.const_views());
   RunRecord& record = contender.record;
-  if (std::isnan(d.absolute) || d.absolute > record.max_abs_error) record.max_abs_error = d.absolute;
-  if (std::isnan(d.relative) || d.relative > record.max_relative_error) record.max_relative_error = d.relative;
+  if (std::isnan(d.absolute) || d.absolute > record.max_abs_error)
+    record.max_abs_error = d.absolute;
+  if (std::isnan(d.relative) || d.relative > record.max_relative_error)
+    record.max_relative_error = d.relative;
   record.valid = record.max_relative_error <= kMaxRelativeError;  // false for NaN
   return {};
 }
@@ -172,10 +180,12 @@ Status Measurement::visit(Contender& contender) const {
   RunProfile profile;
   const bool is_short = contender.run_ms < kLongRunMs;
   if (is_short) {
-    TAOISM_RETURN_IF_ERROR(contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
+    TAOISM_RETURN_IF_ERROR(
+        contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
   }
   for (size_t i = 0; i < (is_short ? kSamplesPerVisit : 1); ++i) {
-    TAOISM_RETURN_IF_ERROR(contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
+    TAOISM_RETURN_IF_ERROR(
+        contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
     double ms = static_cast<double>(profile.end_to_end_ns) * 1e-6;
     contender.measured_ms += ms;
     contender.record.samples_ms.push_back(ms);
@@ -198,7 +208,8 @@ Status Measurement::measure_group(std::vector<Contender>& group) {
       Contender& contender = group[order[i]];
       TAOISM_RETURN_IF_ERROR(visit(contender).annotate("strategy " + contender.record.strategy));
       double share = static_cast<double>(i + 1) / static_cast<double>(order.size());
-      report((static_cast<double>(measured_subjects_) + share * static_cast<double>(group.size())) / subjects,
+      report((static_cast<double>(measured_subjects_) + share * static_cast<double>(group.size())) /
+                 subjects,
              contender.record.strategy);
     }
   }
@@ -217,8 +228,9 @@ Result<std::vector<RunRecord>> Measurement::run() {
       uint64_t available = available_memory_bytes();
       if (!group.empty() && available != 0 && available < 2 * largest_bytes) break;
       const Subject& subject = options_.subjects[records.size() + group.size()];
-      report(static_cast<double>(measured_subjects_) / static_cast<double>(options_.subjects.size()),
-             "opening " + subject.text);
+      report(
+          static_cast<double>(measured_subjects_) / static_cast<double>(options_.subjects.size()),
+          "opening " + subject.text);
       Result<Contender> contender = open(subject);
       if (!contender.ok()) return contender.status().annotate("strategy " + subject.text);
       largest_bytes = std::max(largest_bytes, contender->session->memory_bytes());
@@ -230,12 +242,14 @@ Result<std::vector<RunRecord>> Measurement::run() {
       TAOISM_RETURN_IF_ERROR(check_answer(contender));
       RunRecord& record = contender.record;
       record.tee_memory_peak = contender.session->tee_memory_peak();
-      if (!record.valid) record.warnings.emplace_back("INVALID: the answer differs from the unpartitioned run");
+      if (!record.valid)
+        record.warnings.emplace_back("INVALID: the answer differs from the unpartitioned run");
       if (contender.done() >= kMaxSamples) {
         record.warnings.push_back("stopped after " + std::to_string(kMaxSamples) + " samples");
       }
       if (group.size() < options_.subjects.size()) {
-        record.warnings.emplace_back("memory did not hold all strategies: not interleaved with all others");
+        record.warnings.emplace_back(
+            "memory did not hold all strategies: not interleaved with all others");
       }
       records.push_back(std::move(record));
     }
@@ -246,7 +260,8 @@ Result<std::vector<RunRecord>> Measurement::run() {
 }  // namespace
 
 Result<std::vector<RunRecord>> measure(const MeasureOptions& options, const Progress& progress) {
-  if (options.subjects.empty()) return invalid_argument("no strategy to measure; give --strategies");
+  if (options.subjects.empty())
+    return invalid_argument("no strategy to measure; give --strategies");
   return Measurement(options, progress).run();
 }
 

@@ -1,5 +1,5 @@
-// measure: several strategies on one model and batch, against each other. Their sessions are open at
-// the same time; which runs next is decided by a seeded random order spread over the whole
+// measure: several strategies on one model and batch, against each other. Their sessions are open
+// at the same time; which runs next is decided by a seeded random order spread over the whole
 // measurement, so that a drift of the machine hits all alike.
 // Thread-safety: one measurement at a time per process, or the numbers mean nothing.
 #pragma once
@@ -19,17 +19,17 @@ struct RunRecord {
   std::string model;
   std::string model_hash;
   std::string plan_hash;
-  std::string strategy;                                            // the name alone
-  std::vector<std::pair<std::string, std::string>> parameters;     // every one, defaults too
-  std::string tee;                                                 // of the machine, used or not
+  std::string strategy;                                         // the name alone
+  std::vector<std::pair<std::string, std::string>> parameters;  // every one, defaults too
+  std::string tee;                                              // of the machine, used or not
   bool simulated = true;
   std::string device;
   size_t batch = 1;
   size_t tee_threads = 0;
   size_t device_threads = 0;
-  double cold_start_ms = 0;           // model load, plan, TEE start, compilation, first answer
-  std::vector<double> samples_ms;     // in the order in which they were taken
-  RunProfile total;                   // summed over the samples
+  double cold_start_ms = 0;        // model load, plan, TEE start, compilation, first answer
+  std::vector<double> samples_ms;  // in the order in which they were taken
+  RunProfile total;                // summed over the samples
   double tee_macs_share = 0;
   double private_params_exposed_share = 0;
   uint64_t crossings = 0;
@@ -37,7 +37,8 @@ struct RunRecord {
   uint64_t bytes_to_tee = 0;
   uint64_t tee_memory_budget = 0;
   uint64_t tee_memory_peak = 0;
-  double max_abs_error = 0;  // against the unpartitioned run; NaN when either has NaN where the other has none
+  double max_abs_error =
+      0;  // against the unpartitioned run; NaN when either has NaN where the other has none
   double max_relative_error = 0;  // the same over the range of the unpartitioned output
   bool valid = true;              // max_relative_error <= kMaxRelativeError
   std::vector<std::string> warnings;

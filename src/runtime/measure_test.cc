@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "partition/plan.h"
 #include "runtime/small_model.h"
 
 namespace taoism::runtime {
@@ -24,7 +25,8 @@ TEST_F(MeasureTest, EverySubjectGetsItsSamplesAndARightAnswer) {
   options_.subjects = {{"none", ""}, {"full", ""}, {"deep:k=1", ""}};
   options_.import.batch = 2;
   double last = 0;
-  Result<std::vector<RunRecord>> records = measure(options_, [&](double done, const std::string&) { last = done; });
+  Result<std::vector<RunRecord>> records =
+      measure(options_, [&](double done, const std::string&) { last = done; });
   ASSERT_TRUE(records.ok()) << records.status().message();
   ASSERT_EQ(records->size(), 3U);
   EXPECT_NEAR(last, 1, 1e-9);
@@ -71,7 +73,8 @@ TEST_F(MeasureTest, ErrorsNameTheStrategy) {
   options_.subjects = {{"none", ""}, {"deep:k=99", ""}};
   Result<std::vector<RunRecord>> records = measure(options_, nullptr);
   ASSERT_FALSE(records.ok());
-  EXPECT_NE(records.status().message().find("deep:k=99"), std::string::npos) << records.status().message();
+  EXPECT_NE(records.status().message().find("deep:k=99"), std::string::npos)
+      << records.status().message();
   options_.subjects = {};
   EXPECT_EQ(measure(options_, nullptr).code(), Code::invalid_argument);
 }

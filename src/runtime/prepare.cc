@@ -28,7 +28,8 @@ Result<Prepared> prepare(const ir::Graph& source, const partition::Plan& plan, s
   TAOISM_ASSIGN_OR_RETURN(partition::Partition partition, partition::carry_out(source, plan));
   TAOISM_RETURN_IF_ERROR(partition::fuse(partition.graph));
   Prepared prepared;
-  TAOISM_ASSIGN_OR_RETURN(prepared.partitioned, partition::make_segments(std::move(partition.graph)));
+  TAOISM_ASSIGN_OR_RETURN(prepared.partitioned,
+                          partition::make_segments(std::move(partition.graph)));
   prepared.report = std::move(partition.report);
   prepared.plan_hash = partition::plan_hash(plan, source);
   for (const ir::Segment& segment : prepared.partitioned.segments) {

@@ -1,5 +1,5 @@
-// From a bound graph and a plan to what devices compile, with the account of it: nothing is started.
-// Thread-safety: pure functions.
+// From a bound graph and a plan to what devices compile, with the account of it: nothing is
+// started. Thread-safety: pure functions.
 #pragma once
 
 #include <string>

@@ -8,12 +8,12 @@ namespace taoism::runtime {
 
 struct RunProfile {
   uint64_t end_to_end_ns = 0;
-  uint64_t tee_compute_ns = 0;     // as the TEE reports it
+  uint64_t tee_compute_ns = 0;  // as the TEE reports it
   uint64_t device_compute_ns = 0;
   uint64_t crypto_ns = 0;
-  uint64_t transfer_ns = 0;        // copies across a boundary
-  uint64_t wait_ns = 0;            // of calls into the TEE, what the TEE does not report
-  uint64_t residual_ns = 0;        // everything else: scheduling, bookkeeping
+  uint64_t transfer_ns = 0;  // copies across a boundary
+  uint64_t wait_ns = 0;      // of calls into the TEE, what the TEE does not report
+  uint64_t residual_ns = 0;  // everything else: scheduling, bookkeeping
 
   void add(const RunProfile& other) {
     end_to_end_ns += other.end_to_end_ns;

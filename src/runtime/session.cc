@@ -16,7 +16,8 @@ uint64_t now_ns() {
 }
 
 // The call took `duration_ns`; what the other side claims beyond that is not believed.
-void add_call(uint64_t duration_ns, const device::RunTimes& times, bool in_tee, RunProfile& profile) {
+void add_call(uint64_t duration_ns, const device::RunTimes& times, bool in_tee,
+              RunProfile& profile) {
   uint64_t left = duration_ns;
   auto take = [&left](uint64_t claimed) {
     uint64_t taken = std::min(claimed, left);
@@ -89,8 +90,10 @@ Status Session::bind_slots(const Prepared& prepared) {
     step.executable = step.in_tee ? tee_executable_.get() : device_executable_.get();
     for (ir::ValueId id : segment.inputs) step.input_slots.push_back(slot_for(id));
     for (ir::ValueId id : segment.outputs) step.output_slots.push_back(slot_for(id));
-    for (size_t slot : step.input_slots) step.inputs.push_back({slots_[slot].desc, slots_[slot].data});
-    for (size_t slot : step.output_slots) step.outputs.push_back({slots_[slot].desc, slots_[slot].data});
+    for (size_t slot : step.input_slots)
+      step.inputs.push_back({slots_[slot].desc, slots_[slot].data});
+    for (size_t slot : step.output_slots)
+      step.outputs.push_back({slots_[slot].desc, slots_[slot].data});
     steps_.push_back(std::move(step));
   }
   return {};
@@ -128,10 +131,12 @@ Status Session::check(std::span<const ir::ConstTensorView> inputs,
                       std::span<const ir::TensorView> outputs) const {
   if (inputs.size() != inputs_.size() || outputs.size() != outputs_.size()) {
     return invalid_argument("the model has " + std::to_string(inputs_.size()) + " inputs and " +
-                            std::to_string(outputs_.size()) + " outputs; " + std::to_string(inputs.size()) +
-                            " and " + std::to_string(outputs.size()) + " were given");
+                            std::to_string(outputs_.size()) + " outputs; " +
+                            std::to_string(inputs.size()) + " and " +
+                            std::to_string(outputs.size()) + " were given");
   }
-  auto check_one = [](const TensorSpec& spec, const ir::TensorDesc& desc, const void* data) -> Status {
+  auto check_one = [](const TensorSpec& spec, const ir::TensorDesc& desc,
+                      const void* data) -> Status {
     if (desc == spec.desc && data != nullptr) return {};
     return invalid_argument("'" + spec.name + "' is " + ir::dtype_name(spec.desc.dtype) + " " +
                             spec.desc.shape.text() + "; " + ir::dtype_name(desc.dtype) + " " +
@@ -146,8 +151,8 @@ Status Session::check(std::span<const ir::ConstTensorView> inputs,
   return {};
 }
 
-Status Session::run(std::span<const ir::ConstTensorView> inputs, std::span<const ir::TensorView> outputs,
-                    RunProfile& profile) {
+Status Session::run(std::span<const ir::ConstTensorView> inputs,
+                    std::span<const ir::TensorView> outputs, RunProfile& profile) {
   const uint64_t start = now_ns();
   if (!failed_.ok()) return failed_;
   TAOISM_RETURN_IF_ERROR(check(inputs, outputs));
@@ -163,7 +168,8 @@ Status Session::run(std::span<const ir::ConstTensorView> inputs, std::span<const
     }
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       const Slot& slot = slots_[step.output_slots[i]];
-      step.outputs[i].data = slot.kind == Slot::caller_output ? outputs[slot.index].data : slot.data;
+      step.outputs[i].data =
+          slot.kind == Slot::caller_output ? outputs[slot.index].data : slot.data;
     }
     device::RunTimes times;
     const uint64_t entered = now_ns();
@@ -176,7 +182,8 @@ Status Session::run(std::span<const ir::ConstTensorView> inputs, std::span<const
     add_call(duration, times, step.in_tee, profile);
   }
   for (const Copy& copy : copies_) {
-    std::memcpy(outputs[copy.to].data, caller_data(slots_[copy.from]), outputs[copy.to].desc.bytes());
+    std::memcpy(outputs[copy.to].data, caller_data(slots_[copy.from]),
+                outputs[copy.to].desc.bytes());
   }
   profile.end_to_end_ns = now_ns() - start;
   profile.residual_ns = profile.end_to_end_ns - profile.tee_compute_ns - profile.device_compute_ns -

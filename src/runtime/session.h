@@ -1,5 +1,5 @@
-// Session: one model under one plan and one batch size, compiled for a TEE and a device, ready to run
-// again and again. Closing it ends its TEE. Thread-safety: one thread at a time.
+// Session: one model under one plan and one batch size, compiled for a TEE and a device, ready to
+// run again and again. Closing it ends its TEE. Thread-safety: one thread at a time.
 #pragma once
 
 #include <memory>
@@ -22,8 +22,8 @@ struct TensorSpec {
 
 class Session {
  public:
-  // Compiles `prepared` for a resolved `machine`. `device` may be shared by several sessions that do
-  // not run at the same time; null opens one. The TEE starts only if the plan uses it. Errors:
+  // Compiles `prepared` for a resolved `machine`. `device` may be shared by several sessions that
+  // do not run at the same time; null opens one. The TEE starts only if the plan uses it. Errors:
   // resource_exhausted naming the --tee-memory that would do; unsupported; unavailable.
   static Result<std::unique_ptr<Session>> open(const Prepared& prepared, const Machine& machine,
                                                std::shared_ptr<device::Device> device = nullptr);
@@ -72,7 +72,8 @@ class Session {
 
   Session() = default;
   Status bind_slots(const Prepared& prepared);
-  Status check(std::span<const ir::ConstTensorView> inputs, std::span<const ir::TensorView> outputs) const;
+  Status check(std::span<const ir::ConstTensorView> inputs,
+               std::span<const ir::TensorView> outputs) const;
 
   std::shared_ptr<device::Device> device_;
   std::unique_ptr<device::Device> tee_;

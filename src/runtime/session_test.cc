@@ -31,8 +31,8 @@ class SessionTest : public testing::Test {
 
 TEST_F(SessionTest, PhasesAddUpAndAnswersAgree) {
   Tensors want;
-  for (const char* strategy :
-       {"none", "full", "deep", "shallow", "nonlinear", "magnitude:p=0.2", "intermediate:theta=0.5"}) {
+  for (const char* strategy : {"none", "full", "deep", "shallow", "nonlinear", "magnitude:p=0.2",
+                               "intermediate:theta=0.5"}) {
     Result<Prepared> prepared = prepare_strategy(strategy);
     ASSERT_TRUE(prepared.ok()) << prepared.status().message();
     Result<std::unique_ptr<Session>> opened = Session::open(*prepared, test_machine());
@@ -45,8 +45,8 @@ TEST_F(SessionTest, PhasesAddUpAndAnswersAgree) {
       RunProfile p;
       Status status = session.run(inputs.const_views(), outputs.views(), p);
       ASSERT_TRUE(status.ok()) << strategy << ": " << status.message();
-      EXPECT_EQ(p.end_to_end_ns, p.tee_compute_ns + p.device_compute_ns + p.crypto_ns + p.transfer_ns +
-                                     p.wait_ns + p.residual_ns);
+      EXPECT_EQ(p.end_to_end_ns, p.tee_compute_ns + p.device_compute_ns + p.crypto_ns +
+                                     p.transfer_ns + p.wait_ns + p.residual_ns);
       EXPECT_LT(p.residual_ns, p.end_to_end_ns);
       EXPECT_EQ(p.tee_compute_ns > 0, prepared->uses_tee) << strategy;
       if (std::string(strategy) == "none" && repeat == 0) {
@@ -113,7 +113,8 @@ TEST_F(SessionTest, DeadWorkerEndsTheSession) {
   ASSERT_GT(session.worker_pid(), 0);
   ASSERT_EQ(kill(session.worker_pid(), SIGKILL), 0);
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(session.run(inputs.const_views(), outputs.views(), profile).code(), Code::unavailable);
+    EXPECT_EQ(session.run(inputs.const_views(), outputs.views(), profile).code(),
+              Code::unavailable);
   }
 }
 

@@ -15,7 +15,8 @@ inline void write_small_model(const std::string& path) {
   model.add_input("input", {ir::Shape::kDynamic, 2, 8, 8});
   model.add_output("logits", {ir::Shape::kDynamic, 5});
   auto ramp = [](std::span<float> values) {
-    for (size_t i = 0; i < values.size(); ++i) values[i] = 0.05F * static_cast<float>(i % 13) - 0.3F;
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = 0.05F * static_cast<float>(i % 13) - 0.3F;
   };
   model.add_weight("w1", {4, 2, 3, 3}, ramp);
   model.add_weight("w2", {4, 4, 3, 3}, ramp);

@@ -39,7 +39,8 @@ Difference tensor_difference(const ir::ConstTensorView& want, const ir::ConstTen
 
 }  // namespace
 
-Difference difference(std::span<const ir::ConstTensorView> want, std::span<const ir::ConstTensorView> got) {
+Difference difference(std::span<const ir::ConstTensorView> want,
+                      std::span<const ir::ConstTensorView> got) {
   TAOISM_CHECK(want.size() == got.size());
   Difference worst;
   for (size_t i = 0; i < want.size(); ++i) {

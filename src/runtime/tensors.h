@@ -36,7 +36,8 @@ struct Difference {
   double absolute = 0;
   double relative = 0;
 };
-Difference difference(std::span<const ir::ConstTensorView> want, std::span<const ir::ConstTensorView> got);
+Difference difference(std::span<const ir::ConstTensorView> want,
+                      std::span<const ir::ConstTensorView> got);
 
 // Standard normal values, the same for the same seed on every machine.
 void fill_normal(std::span<const ir::TensorView> tensors, uint64_t seed);

@@ -56,15 +56,14 @@ struct Startup {
   uint32_t version = kProtocolVersion;
   uint32_t stage = 0;   // StartupStage
   int32_t error = 0;    // errno of the stage that failed
-  uint32_t sealed = 0;  // bits of Sealed
+  uint32_t sealed = 0;  // bits, below
 };
 enum class StartupStage : uint32_t { ready, region, config, memory, threads, crypto, sandbox };
-enum Sealed : uint32_t {
-  kSealedSeccomp = 1,
-  kSealedNoNewPrivileges = 2,
-  kSealedNotDumpable = 4,
-  kSealedNoCore = 8,
-};
+// The bits of Startup::sealed.
+inline constexpr uint32_t kSealedSeccomp = 1;
+inline constexpr uint32_t kSealedNoNewPrivileges = 2;
+inline constexpr uint32_t kSealedNotDumpable = 4;
+inline constexpr uint32_t kSealedNoCore = 8;
 static_assert(sizeof(Startup) == 16);
 
 }  // namespace taoism::wire

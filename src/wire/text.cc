@@ -1,7 +1,5 @@
 #include "wire/text.h"
 
-#include <cstddef>
-
 namespace taoism::wire {
 namespace {
 
@@ -36,12 +34,13 @@ constexpr const char* kTexts[] = {
     "two slots overlap",
     "the configuration is invalid",
 };
-static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == static_cast<size_t>(Text::count_));
+static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == kTextCount);
 
 }  // namespace
 
 const char* text(Text text) {
-  return text < Text::count_ ? kTexts[static_cast<size_t>(text)] : "unknown";
+  const auto number = static_cast<uint32_t>(text);
+  return number < kTextCount ? kTexts[number] : "unknown";
 }
 
 }  // namespace taoism::wire

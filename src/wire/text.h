@@ -36,8 +36,9 @@ enum class Text : uint32_t {
   slot_bytes_wrong,
   slots_overlap,
   bad_config,
-  count_,
 };
+// `bad_config` stays the last.
+inline constexpr uint32_t kTextCount = static_cast<uint32_t>(Text::bad_config) + 1;
 
 // One line, static; "unknown" for a number that is none.
 const char* text(Text text);

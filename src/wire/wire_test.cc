@@ -29,10 +29,10 @@ TEST(Message, CarriesABodyWhole) {
 
 TEST(Text, EveryNumberHasItsOwnAndStrangersHaveNone) {
   std::set<std::string> seen;
-  for (uint32_t i = 0; i < static_cast<uint32_t>(Text::count_); ++i) {
+  for (uint32_t i = 0; i < kTextCount; ++i) {
     EXPECT_TRUE(seen.insert(text(static_cast<Text>(i))).second) << i;
   }
-  EXPECT_STREQ(text(Text::count_), "unknown");
+  EXPECT_STREQ(text(static_cast<Text>(kTextCount)), "unknown");
   EXPECT_STREQ(text(static_cast<Text>(~0U)), "unknown");
 }
 

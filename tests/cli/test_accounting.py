@@ -26,7 +26,7 @@ def sweep(ok: Ok, model: Path, strategy: str) -> list[dict]:
 def test_resnet18_deep(ok: Ok, zoo: Zoo) -> None:
     points = sweep(ok, zoo("resnet18", 32, 100), "deep")
     assert [p["macs_tee"] for p in points] == DEEP_MACS
-    assert [p["params_tee"] for p in points] == DEEP_PARAMS
+    assert [p["params_tee_published"] for p in points] == DEEP_PARAMS
 
 
 def test_resnet18_shallow(ok: Ok, zoo: Zoo) -> None:
@@ -46,6 +46,7 @@ def test_bounds_are_bounds(ok: Ok, zoo: Zoo) -> None:
     assert (none["macs_tee"], none["crossings"], none["private_params_exposed_share"]) == (0, 0, 1)
     assert full["macs_tee"] == full["macs_total"] == DEEP_MACS[-1]
     assert full["private_params_exposed"] == 0
+    assert full["params_tee"] == full["params_total"] == DEEP_PARAMS[-1] + 128
     assert full["tee_memory_peak"] > 4 * full["params_total"]
 
 

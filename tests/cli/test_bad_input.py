@@ -249,7 +249,7 @@ def test_budget_too_small_names_one_that_would_do(run: Run, small: Path, small_i
     result = run(*args, "--tee-memory", "1MiB")
     assert_one_line_error(result, 2, "--tee-memory")
     assert not list(folder.iterdir())
-    mend = result.stderr.split("--tee-memory ")[1].split()[0].rstrip(",;.")
+    mend = result.stderr.split("give --tee-memory ")[1].split()[0].rstrip(",;.")
     assert run(*args, "--tee-memory", mend).returncode == 0
 
 

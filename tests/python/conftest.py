@@ -48,7 +48,7 @@ def run_model(run_cli, tmp_path: pathlib.Path) -> Callable[..., np.ndarray]:
         np.save(tmp_path / "x.npy", x)
         done = run_cli(
             "run", model, "--strategy", "none",
-            "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy",
+            "--batch", len(x), "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return np.load(tmp_path / "y.npy")

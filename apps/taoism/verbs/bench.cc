@@ -36,7 +36,8 @@ struct CompareOptions {
 
 Result<std::vector<runtime::Subject>> make_subjects(const Options& options) {
   std::vector<runtime::Subject> subjects;
-  TAOISM_ASSIGN_OR_RETURN(std::vector<std::string> strategies, parse_strategy_list(options.strategies));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<std::string> strategies,
+                          parse_strategy_list(options.strategies));
   for (std::string& strategy : strategies) {
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
     TAOISM_RETURN_IF_ERROR(partition::canonical(spec).status());
@@ -55,7 +56,8 @@ struct Outputs {
 
   Status open(const Options& options) {
     auto json = [](const report::BenchReport& report) {
-      return report::bench_json(report).dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+      return report::bench_json(report).dump(1, ' ', false,
+                                             nlohmann::ordered_json::error_handler_t::replace) +
              "\n";
     };
     TAOISM_RETURN_IF_ERROR(open_one(options.json, json));
@@ -127,7 +129,8 @@ Result<int> measure_all(const Options& options) {
 Result<int> compare(const CompareOptions& options) {
   TAOISM_ASSIGN_OR_RETURN(std::string before, read_text(options.before));
   TAOISM_ASSIGN_OR_RETURN(std::string after, read_text(options.after));
-  TAOISM_ASSIGN_OR_RETURN(report::Comparison comparison, report::compare(before, after, options.tolerance));
+  TAOISM_ASSIGN_OR_RETURN(report::Comparison comparison,
+                          report::compare(before, after, options.tolerance));
   (void)std::fputs(report::comparison_text(comparison).c_str(), stdout);
   return comparison.regressed() ? kExitOther : kExitOk;
 }
@@ -135,7 +138,8 @@ Result<int> compare(const CompareOptions& options) {
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("models", options->models, "ONNX files");
-  app.add_option("--input-shape", options->input_shapes, "NAME=1x3x224x224, for inputs with dynamic dimensions");
+  app.add_option("--input-shape", options->input_shapes,
+                 "NAME=1x3x224x224, for inputs with dynamic dimensions");
   app.add_option("--strategies", options->strategies,
                  "all, or a list: none,full,deep:k=2,intermediate:theta=0.9,seed=7")
       ->capture_default_str();
@@ -152,7 +156,8 @@ Action declare(CLI::App& app) {
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   app.add_option("--seed", options->seed, "of the order and the input")->capture_default_str();
-  app.add_option("--json", options->json, "write all results with raw samples (docs/formats/bench.schema.json)");
+  app.add_option("--json", options->json,
+                 "write all results with raw samples (docs/formats/bench.schema.json)");
   app.add_option("--jsonl", options->jsonl, "write one run a line");
   app.add_option("--csv", options->csv, "write a CSV table");
   app.add_option("--md", options->md, "write a Markdown table");
@@ -160,13 +165,17 @@ Action declare(CLI::App& app) {
 
   auto compared = std::make_shared<CompareOptions>();
   CLI::App* sub = app.add_subcommand(
-      "compare", "two files of bench --json; exit code 1 when a run of the second is slower or wrong");
+      "compare",
+      "two files of bench --json; exit code 1 when a run of the second is slower or wrong");
   sub->add_option("before", compared->before, "the older file")->required();
   sub->add_option("after", compared->after, "the newer file")->required();
-  sub->add_option("--tolerance", compared->tolerance, "0.05: slower only from 5 % beyond the interval")
+  sub->add_option("--tolerance", compared->tolerance,
+                  "0.05: slower only from 5 % beyond the interval")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
-  return [options, compared, sub] { return sub->parsed() ? compare(*compared) : measure_all(*options); };
+  return [options, compared, sub] {
+    return sub->parsed() ? compare(*compared) : measure_all(*options);
+  };
 }
 
 }  // namespace

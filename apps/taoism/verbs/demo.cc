@@ -71,11 +71,13 @@ class Demo {
   Status load() {
     path_ = options_.model.empty() ? find_model() : options_.model;
     if (path_.empty()) {
-      return not_found(std::string(kModelFile) + " is not beside this program; give its path: taoism demo MODEL");
+      return not_found(std::string(kModelFile) +
+                       " is not beside this program; give its path: taoism demo MODEL");
     }
     if (!fs::exists(options_.data)) {
-      return not_found(options_.data +
-                       ": no such folder; install Debian's dataset-fashion-mnist (make setup), or give --data");
+      return not_found(
+          options_.data +
+          ": no such folder; install Debian's dataset-fashion-mnist (make setup), or give --data");
     }
     TAOISM_ASSIGN_OR_RETURN(machine_, options_.machine.resolve());
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path_));
@@ -83,7 +85,8 @@ class Demo {
     TAOISM_ASSIGN_OR_RETURN(files::Tensor images,
                             files::read_float_input(options_.data + "/t10k-images-idx3-ubyte.gz"));
     images_.push_back(std::move(images));
-    TAOISM_ASSIGN_OR_RETURN(labels_, files::read_labels(options_.data + "/t10k-labels-idx1-ubyte.gz"));
+    TAOISM_ASSIGN_OR_RETURN(labels_,
+                            files::read_labels(options_.data + "/t10k-labels-idx1-ubyte.gz"));
     return {};
   }
 
@@ -95,8 +98,11 @@ class Demo {
     measure.min_seconds = options_.seconds;
     TAOISM_ASSIGN_OR_RETURN(std::vector<std::string> strategies, parse_strategy_list({"all"}));
     for (std::string& strategy : strategies) measure.subjects.push_back({std::move(strategy), ""});
-    auto progress = [&](double done, const std::string& what) { bar_.update(0.3 * done, "latency: " + what); };
-    TAOISM_ASSIGN_OR_RETURN(std::vector<runtime::RunRecord> records, runtime::measure(measure, progress));
+    auto progress = [&](double done, const std::string& what) {
+      bar_.update(0.3 * done, "latency: " + what);
+    };
+    TAOISM_ASSIGN_OR_RETURN(std::vector<runtime::RunRecord> records,
+                            runtime::measure(measure, progress));
     for (runtime::RunRecord& record : records) {
       Row row;
       row.latency_ms = report::summarize(record.samples_ms);
@@ -115,14 +121,18 @@ class Demo {
     run.import.batch = options_.batch;
     run.progress = [&](double done) {
       double all = (static_cast<double>(index) + done) / static_cast<double>(rows_.size());
-      bar_.update(0.3 + 0.7 * all, fmt::format("{} images: {}", images_.front().desc.shape[0], name));
+      bar_.update(0.3 + 0.7 * all,
+                  fmt::format("{} images: {}", images_.front().desc.shape[0], name));
     };
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_->bind(run.import));
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(name));
-    TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, spec, row.record.model_hash));
-    TAOISM_ASSIGN_OR_RETURN(runtime::BatchRunResult result, runtime::run_rows(*model_, plan, images_, run));
+    TAOISM_ASSIGN_OR_RETURN(partition::Plan plan,
+                            partition::make_plan(graph, spec, row.record.model_hash));
+    TAOISM_ASSIGN_OR_RETURN(runtime::BatchRunResult result,
+                            runtime::run_rows(*model_, plan, images_, run));
     TAOISM_ASSIGN_OR_RETURN(row.accuracy, runtime::accuracy(result.outputs.front(), labels_));
-    row.images_per_second = static_cast<double>(result.rows) * 1e9 / static_cast<double>(result.total.end_to_end_ns);
+    row.images_per_second =
+        static_cast<double>(result.rows) * 1e9 / static_cast<double>(result.total.end_to_end_ns);
     runtime::RowTensor& answers = result.outputs.front();
     if (index == 0) reference_ = std::move(answers);
     runtime::RowTensor& got = index == 0 ? reference_ : answers;
@@ -132,46 +142,57 @@ class Demo {
     ir::ConstTensorView want{reference_.desc, reference_.data.data()};
     ir::ConstTensorView have{got.desc, got.data.data()};
     runtime::Difference d = runtime::difference({&want, 1}, {&have, 1});
-    row.valid = row.record.valid && d.relative <= runtime::kMaxRelativeError && row.same == got_class.size();
+    row.valid = row.record.valid && d.relative <= runtime::kMaxRelativeError &&
+                row.same == got_class.size();
     return {};
   }
 
   void print() const {
     const bool simulated = runtime::is_simulated(machine_.tee);
-    fmt::print("{} on the {} test images of Fashion-MNIST, split between a TEE and an untrusted device\n",
-               fs::path(path_).filename().string(), labels_.size());
+    fmt::print(
+        "{} on the {} test images of Fashion-MNIST, split between a TEE and an untrusted device\n",
+        fs::path(path_).filename().string(), labels_.size());
     fmt::print("TEE: {}{}, {} threads.  Device: {}, {} threads.\n\n", machine_.tee,
-               simulated ? " (a sandboxed worker: simulated TEE)" : "", machine_.tee_threads, machine_.device,
-               machine_.device_threads);
+               simulated ? " (a sandboxed worker: simulated TEE)" : "", machine_.tee_threads,
+               machine_.device, machine_.device_threads);
     using report::Table;
     Table table({{"strategy", Table::left},
                  {"accuracy"},
                  {"same answers"},
-                 {"ms, batch 1"},
-                 {fmt::format("images/s, batch {}", options_.batch)},
+                 {"ms (batch 1)"},
+                 {fmt::format("img/s ({})", options_.batch)},
                  {"MACs in TEE"},
                  {"weights exposed"},
                  {"crossings"}});
     for (const Row& row : rows_) {
       const report::Summary& l = row.latency_ms;
       double half = std::max(l.ci95.high - l.median, l.median - l.ci95.low);
-      table.add_row({report::strategy_text(row.record), fmt::format("{:.2f} %", 100 * row.accuracy.share()),
-                     row.valid ? fmt::format("{}", row.same) : fmt::format("INVALID ({})", row.same),
-                     fmt::format("{} ±{:.0f}%", report::significant(l.median), 100 * half / l.median),
-                     report::significant(row.images_per_second), report::percent(row.record.tee_macs_share),
-                     report::percent(row.record.private_params_exposed_share),
-                     std::to_string(row.record.crossings)});
+      table.add_row(
+          {row.record.strategy, fmt::format("{:.2f} %", 100 * row.accuracy.share()),
+           row.valid ? fmt::format("{}", row.same) : fmt::format("INVALID ({})", row.same),
+           fmt::format("{} ±{:.0f}%", report::significant(l.median), 100 * half / l.median),
+           report::significant(row.images_per_second), report::percent(row.record.tee_macs_share),
+           report::percent(row.record.private_params_exposed_share),
+           std::to_string(row.record.crossings)});
     }
     (void)std::fputs(table.text().c_str(), stdout);
+    const std::string program = command_line().front();
+    std::error_code error;
+    fs::path relative = fs::proximate(path_, error);
+    const std::string model =
+        error || relative.string().size() > path_.size() ? path_ : relative.string();
     fmt::print(
-        "\n'none' shields nothing and 'full' everything: the bounds. Between them a strategy buys speed with\n"
-        "what it exposes: weights the device holds in clear, and crossings of the TEE's boundary per run.\n"
-        "Published attacks recover what magnitude, intermediate and nonlinear offload: they are here to be\n"
-        "measured, not to be relied on.\n"
-        "Next:  taoism plan {0} --strategy deep:k=2      what runs where, and who sees what\n"
-        "       taoism bench {0} --strategies all --batch 1,8 --json out.json\n"
-        "       taoism doctor                       what this machine offers\n",
-        path_);
+        "\n'none' shields nothing, 'full' everything: the bounds. Between them a strategy trades "
+        "speed for what\n"
+        "it exposes: weights that the device holds in clear, and what it sees of each crossing of "
+        "the TEE's\n"
+        "boundary. magnitude, intermediate and nonlinear offload weights bare or behind masks that "
+        "published\n"
+        "attacks remove: they are here to be measured, not to be relied on.\n\n"
+        "Next  {0} plan {1} -s deep:k=2   what runs where, and who sees what\n"
+        "      {0} bench {1} --batch 1,8 --json out.json\n"
+        "      {0} doctor   what this machine offers\n",
+        program, model);
   }
 
   const Options& options_;
@@ -187,8 +208,10 @@ class Demo {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("model", options->model, "default: models/fashion_resnet.onnx beside this program");
-  app.add_option("--data", options->data, "folder of the Fashion-MNIST test files")->capture_default_str();
+  app.add_option("model", options->model,
+                 "default: models/fashion_resnet.onnx beside this program");
+  app.add_option("--data", options->data, "folder of the Fashion-MNIST test files")
+      ->capture_default_str();
   app.add_option("--batch", options->batch, "of the accuracy and throughput run")
       ->check(CLI::Range(int64_t{1}, int64_t{10000}))
       ->capture_default_str();

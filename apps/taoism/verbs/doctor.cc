@@ -48,13 +48,15 @@ void add_cpu(std::vector<Finding>& findings) {
     const char* flag;
     const char* use;
   };
-  for (Feature feature : {Feature{"avx2", "fast kernels"}, Feature{"fma", "fast kernels"},
-                          Feature{"avx512f", "the widest kernels"}, Feature{"aes", "fast sealing"}}) {
+  for (Feature feature :
+       {Feature{"avx2", "fast kernels"}, Feature{"fma", "fast kernels"},
+        Feature{"avx512f", "the widest kernels"}, Feature{"aes", "fast sealing"}}) {
     bool has = flags.find(std::string(" ") + feature.flag + " ") != std::string::npos;
     findings.push_back({"cpu", feature.flag, has, has ? feature.use : "not in /proc/cpuinfo",
                         has ? "" : "none needed: slower code is used instead"});
   }
-  findings.push_back({"cpu", "kernels", true, std::string("in use: ") + kernels::target_name(), ""});
+  findings.push_back(
+      {"cpu", "kernels", true, std::string("in use: ") + kernels::target_name(), ""});
 }
 
 void add_devices(std::vector<Finding>& findings) {
@@ -62,30 +64,33 @@ void add_devices(std::vector<Finding>& findings) {
   findings.push_back({"device", "torch", false, "torch:cpu and torch:cuda are not yet available",
                       "use --device cpu"});
   bool nvidia = std::filesystem::exists("/dev/nvidiactl");
-  findings.push_back({"device", "nvidia gpu", false,
-                      nvidia ? "/dev/nvidiactl is there, but no device uses it yet" : "no /dev/nvidiactl",
-                      "use --device cpu"});
+  findings.push_back(
+      {"device", "nvidia gpu", false,
+       nvidia ? "/dev/nvidiactl is there, but no device uses it yet" : "no /dev/nvidiactl",
+       "use --device cpu"});
 }
 
 void add_memory(std::vector<Finding>& findings) {
   uint64_t available = runtime::available_memory_bytes();
   findings.push_back({"memory", "trusted memory", available > 0,
-                      available > 0 ? fmt::format("the process TEE may take any --tee-memory up to {}",
-                                                  report::bytes_text(available))
-                                    : "/proc/meminfo cannot be read",
+                      available > 0
+                          ? fmt::format("the process TEE may take any --tee-memory up to {}",
+                                        report::bytes_text(available))
+                          : "/proc/meminfo cannot be read",
                       available > 0 ? "" : "mount /proc"});
   std::error_code error;
   auto space = std::filesystem::space("/dev/shm", error);
   if (!error) {
-    findings.push_back({"memory", "/dev/shm", true, report::bytes_text(space.available) + " free", ""});
+    findings.push_back(
+        {"memory", "/dev/shm", true, report::bytes_text(space.available) + " free", ""});
   }
 }
 
 Result<int> act(const Options& options) {
   std::vector<Finding> findings;
   for (tee::TeeFeature& feature : tee::probe_tee(options.worker)) {
-    findings.push_back({"tee", std::move(feature.name), feature.available, std::move(feature.reason),
-                        std::move(feature.mend)});
+    findings.push_back({"tee", std::move(feature.name), feature.available,
+                        std::move(feature.reason), std::move(feature.mend)});
   }
   add_cpu(findings);
   add_devices(findings);
@@ -107,8 +112,8 @@ Result<int> act(const Options& options) {
   for (const Finding& f : findings) {
     if (f.area != area) (void)std::printf("%s%s\n", area.empty() ? "" : "\n", f.area.c_str());
     area = f.area;
-    (void)std::printf("  %-3s  %-18s %s%s%s\n", f.available ? "yes" : "no", f.name.c_str(), f.reason.c_str(),
-                      f.mend.empty() ? "" : "; ", f.mend.c_str());
+    (void)std::printf("  %-3s  %-18s %s%s%s\n", f.available ? "yes" : "no", f.name.c_str(),
+                      f.reason.c_str(), f.mend.empty() ? "" : "; ", f.mend.c_str());
   }
   return kExitOk;
 }
@@ -123,6 +128,7 @@ Action declare(CLI::App& app) {
 }  // namespace
 
 extern const Verb kDoctorVerb;
-const Verb kDoctorVerb = {"doctor", "what this machine offers: TEE, sandbox, CPU, devices, memory", declare};
+const Verb kDoctorVerb = {"doctor", "what this machine offers: TEE, sandbox, CPU, devices, memory",
+                          declare};
 
 }  // namespace taoism::cli

@@ -68,9 +68,10 @@ Json tensors_json(const ir::Graph& graph, const std::vector<ir::ValueId>& ids) {
   Json list = Json::array();
   for (ir::ValueId id : ids) {
     const ir::Value& value = graph.value(id);
-    list.push_back({{"name", value.name},
-                    {"dtype", ir::dtype_name(value.desc.dtype)},
-                    {"shape", std::vector<int64_t>(value.desc.shape.begin(), value.desc.shape.end())}});
+    list.push_back(
+        {{"name", value.name},
+         {"dtype", ir::dtype_name(value.desc.dtype)},
+         {"shape", std::vector<int64_t>(value.desc.shape.begin(), value.desc.shape.end())}});
   }
   return list;
 }
@@ -119,9 +120,9 @@ void print_json(const onnx::Model& model, const std::string& hash, const ir::Gra
 
 void print_text(const onnx::Model& model, const std::string& hash, const ir::Graph& graph,
                 const Summary& summary) {
-  std::string out = fmt::format("model     {}, opset {}{}\nhash      {}\n",
-                                model.name().empty() ? "(no name)" : model.name(), model.opset(),
-                                model.producer().empty() ? "" : ", written by " + model.producer(), hash);
+  std::string out = fmt::format(
+      "model     {}, opset {}{}\nhash      {}\n", model.name().empty() ? "(no name)" : model.name(),
+      model.opset(), model.producer().empty() ? "" : ", written by " + model.producer(), hash);
   for (ir::ValueId id : graph.inputs()) {
     const ir::Value& value = graph.value(id);
     out += fmt::format("input     {}: {} {}{}\n", value.name, ir::dtype_name(value.desc.dtype),
@@ -141,11 +142,16 @@ void print_text(const onnx::Model& model, const std::string& hash, const ir::Gra
                  std::to_string(total.cost.params)});
   }
   out += ops.text() + "\n";
-  report::Table blocks({{"block"}, {"kind", report::Table::left}, {"MACs"}, {"parameters"}, {"from node", report::Table::left}});
+  report::Table blocks({{"block"},
+                        {"kind", report::Table::left},
+                        {"MACs"},
+                        {"parameters"},
+                        {"from node", report::Table::left}});
   for (size_t b = 0; b < summary.blocks.size(); ++b) {
     const auto& [block, cost] = summary.blocks[b];
-    blocks.add_row({std::to_string(b + 1), partition::block_kind_name(block.kind), std::to_string(cost.macs),
-                    std::to_string(cost.params), graph.node(block.nodes.front()).name});
+    blocks.add_row({std::to_string(b + 1), partition::block_kind_name(block.kind),
+                    std::to_string(cost.macs), std::to_string(cost.params),
+                    graph.node(block.nodes.front()).name});
   }
   out += blocks.text();
   (void)std::fputs(out.c_str(), stdout);
@@ -155,13 +161,16 @@ Result<int> report_unsupported(const std::vector<onnx::Unsupported>& list, bool 
   if (json) {
     Json items = Json::array();
     for (const onnx::Unsupported& item : list) {
-      items.push_back(
-          {{"node", item.node}, {"op", item.op}, {"attribute", item.attribute}, {"reason", item.reason}});
+      items.push_back({{"node", item.node},
+                       {"op", item.op},
+                       {"attribute", item.attribute},
+                       {"reason", item.reason}});
     }
     Json document = {{"schema", 1}, {"unsupported", items}};
     (void)std::printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else {
-    for (const onnx::Unsupported& item : list) (void)std::printf("unsupported  %s\n", item.text().c_str());
+    for (const onnx::Unsupported& item : list)
+      (void)std::printf("unsupported  %s\n", item.text().c_str());
   }
   return kExitUnsupported;
 }
@@ -195,7 +204,8 @@ Action declare(CLI::App& app) {
 }  // namespace
 
 extern const Verb kInspectVerb;
-const Verb kInspectVerb = {"inspect", "a model's operators, shapes, parameters and MACs, and what is unsupported",
-                           declare};
+const Verb kInspectVerb = {
+    "inspect", "a model's operators, shapes, parameters and MACs, and what is unsupported",
+    declare};
 
 }  // namespace taoism::cli

@@ -24,16 +24,19 @@ struct Options {
 };
 
 void print_json(const nlohmann::json& json) {
-  (void)std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  (void)std::printf("%s\n",
+                    json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
-Status run_sweep(const Options& options, const ir::Graph& graph, const std::string& hash, size_t tee_threads) {
+Status run_sweep(const Options& options, const ir::Graph& graph, const std::string& hash,
+                 size_t tee_threads) {
   if (!options.split.plan_path.empty() || !options.output.empty()) {
     return invalid_argument("--sweep goes with --strategy alone, without --plan and -o");
   }
   TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
                           partition::StrategySpec::parse(options.split.strategy));
-  TAOISM_ASSIGN_OR_RETURN(std::vector<partition::StrategySpec> points, partition::sweep(graph, spec));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<partition::StrategySpec> points,
+                          partition::sweep(graph, spec));
   std::vector<partition::Report> reports;
   for (const partition::StrategySpec& point : points) {
     TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, point, hash));
@@ -59,8 +62,10 @@ Result<int> act(const Options& options) {
     return kExitOk;
   }
   TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, options.split.plan(graph, hash));
-  TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine.tee_threads));
-  if (machine.tee_memory_bytes != 0 && prepared.report.tee_memory_peak_bytes > machine.tee_memory_bytes) {
+  TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared,
+                          runtime::prepare(graph, plan, machine.tee_threads));
+  if (machine.tee_memory_bytes != 0 &&
+      prepared.report.tee_memory_peak_bytes > machine.tee_memory_bytes) {
     prepared.report.warnings.push_back("the plan needs " +
                                        std::to_string(prepared.report.tee_memory_peak_bytes) +
                                        " bytes inside the TEE, more than --tee-memory");
@@ -86,13 +91,15 @@ Action declare(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("--sweep", options->sweep, "every point of the strategy");
   app.add_flag("--json", options->json, "print JSON instead of text");
-  app.add_option("-o,--output", options->output, "write the plan, to be edited and given back with --plan");
+  app.add_option("-o,--output", options->output,
+                 "write the plan, to be edited and given back with --plan");
   return [options] { return act(*options); };
 }
 
 }  // namespace
 
 extern const Verb kPlanVerb;
-const Verb kPlanVerb = {"plan", "the partition: what runs where, why, what crosses and who sees what", declare};
+const Verb kPlanVerb = {
+    "plan", "the partition: what runs where, why, what crosses and who sees what", declare};
 
 }  // namespace taoism::cli

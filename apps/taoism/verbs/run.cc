@@ -33,9 +33,11 @@ struct NamedPath {
   std::string path;
 };
 
-Result<std::vector<NamedPath>> match(const std::vector<std::string>& texts, const std::vector<std::string>& names,
-                                     const char* flag) {
-  auto known = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+Result<std::vector<NamedPath>> match(const std::vector<std::string>& texts,
+                                     const std::vector<std::string>& names, const char* flag) {
+  auto known = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
   std::vector<NamedPath> paths;
@@ -47,11 +49,13 @@ Result<std::vector<NamedPath>> match(const std::vector<std::string>& texts, cons
     } else if (names.size() == 1) {
       path.name = names.front();
     } else {
-      return invalid_argument(std::string(flag) + " " + text + ": the model has several; write NAME=" + text +
+      return invalid_argument(std::string(flag) + " " + text +
+                              ": the model has several; write NAME=" + text +
                               " with one of: " + list);
     }
     for (const NamedPath& other : paths) {
-      if (other.name == path.name) return invalid_argument(std::string(flag) + ": '" + path.name + "' twice");
+      if (other.name == path.name)
+        return invalid_argument(std::string(flag) + ": '" + path.name + "' twice");
     }
     paths.push_back(std::move(path));
   }
@@ -63,7 +67,8 @@ Result<std::vector<files::Tensor>> read_inputs(const std::vector<std::string>& t
   TAOISM_ASSIGN_OR_RETURN(std::vector<NamedPath> paths, match(texts, names, "--input"));
   std::vector<files::Tensor> inputs;
   for (const std::string& name : names) {
-    auto path = std::find_if(paths.begin(), paths.end(), [&](const NamedPath& p) { return p.name == name; });
+    auto path = std::find_if(paths.begin(), paths.end(),
+                             [&](const NamedPath& p) { return p.name == name; });
     if (path == paths.end()) {
       return invalid_argument("no --input for the model's input '" + name + "'; give --input " +
                               (names.size() > 1 ? name + "=" : "") + "x.npy");
@@ -85,17 +90,20 @@ Result<std::vector<OutputPlan>> open_outputs(const std::vector<std::string>& tex
   std::vector<OutputPlan> outputs;
   for (const NamedPath& path : paths) {
     TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, files::OutputFile::create(path.path));
-    auto index = static_cast<size_t>(std::find(names.begin(), names.end(), path.name) - names.begin());
+    auto index =
+        static_cast<size_t>(std::find(names.begin(), names.end(), path.name) - names.begin());
     outputs.push_back({index, std::move(file)});
   }
   return outputs;
 }
 
-Status write_outputs(std::vector<OutputPlan>& outputs, const std::vector<runtime::RowTensor>& results) {
+Status write_outputs(std::vector<OutputPlan>& outputs,
+                     const std::vector<runtime::RowTensor>& results) {
   for (OutputPlan& output : outputs) {
     const runtime::RowTensor& result = results[output.index];
     TAOISM_RETURN_IF_ERROR(output.file.append(files::npy_header(result.desc)));
-    TAOISM_RETURN_IF_ERROR(output.file.append(ConstByteSpan(result.data.data(), result.desc.bytes())));
+    TAOISM_RETURN_IF_ERROR(
+        output.file.append(ConstByteSpan(result.data.data(), result.desc.bytes())));
   }
   // Only when all of them are on disk does any appear.
   for (OutputPlan& output : outputs) TAOISM_RETURN_IF_ERROR(output.file.commit());
@@ -117,8 +125,10 @@ Result<int> act(const Options& options) {
   std::vector<std::string> input_names, output_names;
   for (ir::ValueId id : graph.inputs()) input_names.push_back(graph.value(id).name);
   for (ir::ValueId id : graph.outputs()) output_names.push_back(graph.value(id).name);
-  TAOISM_ASSIGN_OR_RETURN(std::vector<files::Tensor> inputs, read_inputs(options.inputs, input_names));
-  TAOISM_ASSIGN_OR_RETURN(std::vector<OutputPlan> outputs, open_outputs(options.outputs, output_names));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<files::Tensor> inputs,
+                          read_inputs(options.inputs, input_names));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<OutputPlan> outputs,
+                          open_outputs(options.outputs, output_names));
   if (size_t bad = onnx::count_nonfinite(graph); bad > 0) {
     print_warning(options.model.path + ": " + std::to_string(bad) +
                   " weights are NaN or infinite; the answers will be too");
@@ -126,21 +136,25 @@ Result<int> act(const Options& options) {
 
   ProgressBar bar;
   run.progress = [&bar](double done) { bar.update(done, "running"); };
-  TAOISM_ASSIGN_OR_RETURN(runtime::BatchRunResult result, runtime::run_rows(model, plan, inputs, run));
+  TAOISM_ASSIGN_OR_RETURN(runtime::BatchRunResult result,
+                          runtime::run_rows(model, plan, inputs, run));
   bar.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
   TAOISM_RETURN_IF_ERROR(write_outputs(outputs, result.outputs));
   double seconds = static_cast<double>(result.total.end_to_end_ns) * 1e-9;
-  fmt::print("{} row{} under {} in {} ms ({} a second), batch {}{}\n", result.rows, result.rows == 1 ? "" : "s",
-             plan.strategy, report::significant(1e3 * seconds),
+  fmt::print("{} row{} under {} in {} ms ({} a second), batch {}{}\n", result.rows,
+             result.rows == 1 ? "" : "s", plan.strategy, report::significant(1e3 * seconds),
              report::significant(static_cast<double>(result.rows) / seconds), result.batch,
-             result.uses_tee ? ", tee " + run.machine.tee +
-                                   (runtime::is_simulated(run.machine.tee) ? " [simulated TEE]" : "") +
-                                   fmt::format(" with {}", report::bytes_text(result.tee_memory_budget))
-                             : ", no TEE");
+             result.uses_tee
+                 ? ", tee " + run.machine.tee +
+                       (runtime::is_simulated(run.machine.tee) ? " [simulated TEE]" : "") +
+                       fmt::format(" with {}", report::bytes_text(result.tee_memory_budget))
+                 : ", no TEE");
   if (!options.labels.empty()) {
-    TAOISM_ASSIGN_OR_RETURN(runtime::Accuracy accuracy, runtime::accuracy(result.outputs.front(), labels));
-    fmt::print("accuracy {:.2f} % ({} of {})\n", 100 * accuracy.share(), accuracy.right, accuracy.rows);
+    TAOISM_ASSIGN_OR_RETURN(runtime::Accuracy accuracy,
+                            runtime::accuracy(result.outputs.front(), labels));
+    fmt::print("accuracy {:.2f} % ({} of {})\n", 100 * accuracy.share(), accuracy.right,
+               accuracy.rows);
   }
   return kExitOk;
 }
@@ -148,8 +162,9 @@ Result<int> act(const Options& options) {
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->model.declare(app);
-  app.add_option("-i,--input", options->inputs,
-                 "x.npy (float32) or IDX images (.gz too; scaled to 0..1); NAME=x.npy with several inputs")
+  app.add_option(
+         "-i,--input", options->inputs,
+         "x.npy (float32) or IDX images (.gz too; scaled to 0..1); NAME=x.npy with several inputs")
       ->required();
   app.add_option("-o,--output", options->outputs, "y.npy; NAME=y.npy with several outputs");
   app.add_option("--labels", options->labels, "class numbers (.npy or IDX): prints the accuracy");

@@ -12,7 +12,8 @@ namespace taoism::device {
 namespace {
 
 uint64_t now_ns() {
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
+                               std::chrono::nanoseconds(1));
 }
 
 class CpuExecutable final : public Executable {
@@ -24,10 +25,12 @@ class CpuExecutable final : public Executable {
         activations_(lowered_.program.activation_bytes),
         scratch_(lowered_.program.scratch_bytes) {
     for (program::WeightId w = 0; w < lowered_.program.weights.size(); ++w) {
-      program::pack_weight(graph, lowered_, w, weights_.data() + lowered_.program.weights[w].offset);
+      program::pack_weight(graph, lowered_, w,
+                           weights_.data() + lowered_.program.weights[w].offset);
     }
     executor_ = std::make_unique<program::Executor>(
-        lowered_.program, program::Arena{weights_.span(), activations_.span(), scratch_.span()}, *pool_);
+        lowered_.program, program::Arena{weights_.span(), activations_.span(), scratch_.span()},
+        *pool_);
   }
 
   Status run(size_t segment, std::span<const ir::ConstTensorView> inputs,
@@ -94,7 +97,8 @@ class CpuDevice final : public Device {
 
 Result<std::unique_ptr<Device>> open_cpu(const CpuOptions& options) {
   if (options.threads == 0 || options.threads > 1024) {
-    return invalid_argument("--device-threads: " + std::to_string(options.threads) + " is not in 1..1024");
+    return invalid_argument("--device-threads: " + std::to_string(options.threads) +
+                            " is not in 1..1024");
   }
   return std::unique_ptr<Device>(std::make_unique<CpuDevice>(options.threads));
 }

@@ -32,6 +32,16 @@ TEST(Nonlinear, EveryNonLinearOperatorIsInside) {
   }
 }
 
+TEST(Nonlinear, ThePlanPlacesABatchNormWithItsLayer) {
+  const ir::Graph graph = test::small_resnet();
+  const auto marks = annotate(graph, {"nonlinear", {}});
+  ASSERT_TRUE(marks.ok());
+  for (size_t n = 0; n < graph.node_count(); ++n) {
+    if (graph.nodes()[n].op != "BatchNormalization") continue;
+    EXPECT_EQ(marks->nodes[n].placement, n == 1 ? ir::Placement::tee : ir::Placement::device) << n;
+  }
+}
+
 TEST(Nonlinear, JoinsFollowTheirInputs) {
   test::GraphBuilder b;
   const ir::ValueId x = b.relu(b.input({1, 4, 8, 8}));

@@ -6,8 +6,8 @@ Result<IdxLayout> parse_idx(ConstByteSpan bytes) {
   auto byte = [&](size_t i) { return std::to_integer<uint32_t>(bytes[i]); };
   if (bytes.size() < 4 || byte(0) != 0 || byte(1) != 0) return invalid_argument("not an IDX file");
   if (byte(2) != 0x08) {
-    return unsupported("IDX element type " + std::to_string(byte(2)) +
-                       "; only unsigned bytes (8) are read");
+    return invalid_argument("IDX element type " + std::to_string(byte(2)) +
+                            "; only unsigned bytes (8) are read");
   }
   size_t rank = byte(3);
   if (rank == 0 || rank > ir::kMaxRank) {
@@ -27,10 +27,11 @@ Result<IdxLayout> parse_idx(ConstByteSpan bytes) {
   }
   size_t present = bytes.size() - layout.data_offset;
   if (present != layout.desc.bytes()) {
-    return invalid_argument(
-        (present < layout.desc.bytes() ? "truncated IDX file: " : "bytes after the end of IDX data: ") +
-        std::to_string(present) + " bytes of data, shape " + layout.desc.shape.text() + " needs " +
-        std::to_string(layout.desc.bytes()));
+    return invalid_argument((present < layout.desc.bytes() ? "truncated IDX file: "
+                                                           : "bytes after the end of IDX data: ") +
+                            std::to_string(present) + " bytes of data, shape " +
+                            layout.desc.shape.text() + " needs " +
+                            std::to_string(layout.desc.bytes()));
   }
   return layout;
 }

@@ -17,7 +17,8 @@ ConstByteSpan bytes_of(const std::string& text) {
 
 // 2 images of 1x3 pixels.
 std::string images() {
-  return std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x03", 16) + std::string("\0\x33\xff\0\0\xff", 6);
+  return std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x03", 16) +
+         std::string("\0\x33\xff\0\0\xff", 6);
 }
 
 TEST(Idx, ReadsShapeAndOffset) {
@@ -29,7 +30,8 @@ TEST(Idx, ReadsShapeAndOffset) {
 
 TEST(Idx, RefusesTruncationAndNoise) {
   std::string good = images();
-  for (size_t n = 0; n < good.size(); ++n) EXPECT_FALSE(parse_idx(bytes_of(good.substr(0, n))).ok()) << n;
+  for (size_t n = 0; n < good.size(); ++n)
+    EXPECT_FALSE(parse_idx(bytes_of(good.substr(0, n))).ok()) << n;
   EXPECT_FALSE(parse_idx(bytes_of(good + "x")).ok());
   std::mt19937 random(7);
   for (int i = 0; i < 5000; ++i) {

@@ -16,8 +16,8 @@ struct NpyType {
   ir::DType dtype;
 };
 constexpr NpyType kTypes[] = {
-    {"<f4", ir::DType::f32}, {"<f8", ir::DType::f64}, {"<i4", ir::DType::i32},
-    {"<i8", ir::DType::i64}, {"|u1", ir::DType::u8},  {"|i1", ir::DType::i8},
+    {"<f4", ir::DType::f32},     {"<f8", ir::DType::f64}, {"<i4", ir::DType::i32},
+    {"<i8", ir::DType::i64},     {"|u1", ir::DType::u8},  {"|i1", ir::DType::i8},
     {"|b1", ir::DType::boolean},
 };
 
@@ -62,7 +62,8 @@ class Cursor {
 
  private:
   void skip_space() {
-    while (!text_.empty() && (text_.front() == ' ' || text_.front() == '\n')) text_.remove_prefix(1);
+    while (!text_.empty() && (text_.front() == ' ' || text_.front() == '\n'))
+      text_.remove_prefix(1);
   }
   std::string_view text_;
 };
@@ -93,7 +94,8 @@ Status parse_dtype(std::string_view descr, ir::DType& dtype) {
     return {};
   }
   std::string text(descr.substr(0, 16));
-  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   if (text.starts_with('>')) {
     return invalid_argument("big-endian .npy data ('" + text +
                             "'); save x.astype(x.dtype.newbyteorder('<'))");
@@ -112,7 +114,8 @@ Status parse_dict(std::string_view header, ir::TensorDesc& desc) {
     if (!key || !cursor.accept(':')) return bad_header();
     if (*key == "descr" && !has_descr) {
       std::optional<std::string_view> descr = cursor.quoted();
-      if (!descr) return invalid_argument(".npy data with named fields; save a plain float32 array");
+      if (!descr)
+        return invalid_argument(".npy data with named fields; save a plain float32 array");
       TAOISM_RETURN_IF_ERROR(parse_dtype(*descr, desc.dtype));
       has_descr = true;
     } else if (*key == "fortran_order" && !has_order) {
@@ -175,7 +178,8 @@ std::string npy_header(const ir::TensorDesc& desc) {
   const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                   [&](const NpyType& t) { return t.dtype == desc.dtype; });
   TAOISM_CHECK(type != std::end(kTypes));
-  std::string dict = "{'descr': '" + std::string(type->descr) + "', 'fortran_order': False, 'shape': (";
+  std::string dict =
+      "{'descr': '" + std::string(type->descr) + "', 'fortran_order': False, 'shape': (";
   for (int64_t dim : desc.shape) dict += std::to_string(dim) + ", ";
   if (desc.shape.rank() > 1) dict.resize(dict.size() - 2);
   if (desc.shape.rank() == 1) dict.pop_back();

@@ -13,8 +13,8 @@ struct NpyLayout {
   size_t data_offset = 0;  // desc.bytes() bytes from here to the end, exactly
 };
 
-// Reads the header of a whole file's bytes. Errors: invalid_argument naming what is wrong and how to
-// write the array instead.
+// Reads the header of a whole file's bytes. Errors: invalid_argument naming what is wrong and how
+// to write the array instead.
 Result<NpyLayout> parse_npy(ConstByteSpan bytes);
 
 // The header that goes before the row-major data of a tensor of this type.

@@ -24,8 +24,8 @@ std::string file_of(const std::string& dict, size_t data_bytes) {
 }
 
 TEST(Npy, HeaderReadsBack) {
-  for (const ir::Shape& shape : {ir::Shape{}, ir::Shape{3}, ir::Shape{2, 3}, ir::Shape{1, 3, 224, 224},
-                                 ir::Shape{0, 4}}) {
+  for (const ir::Shape& shape :
+       {ir::Shape{}, ir::Shape{3}, ir::Shape{2, 3}, ir::Shape{1, 3, 224, 224}, ir::Shape{0, 4}}) {
     for (ir::DType dtype : {ir::DType::f32, ir::DType::f64, ir::DType::i64, ir::DType::u8}) {
       ir::TensorDesc desc{dtype, shape};
       std::string header = npy_header(desc);
@@ -48,7 +48,8 @@ TEST(Npy, RefusesWithTheMend) {
       {"\x93NUMPY", "truncated"},
       {std::string("\x93NUMPY\x09\x00\x02\x00{}00", 14), "version 9"},
       {file_of("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", 4), "big-endian"},
-      {file_of("{'descr': '<f2', 'fortran_order': False, 'shape': (1,), }", 2), "astype('float32')"},
+      {file_of("{'descr': '<f2', 'fortran_order': False, 'shape': (1,), }", 2),
+       "astype('float32')"},
       {file_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }", 4), "ascontiguousarray"},
       {file_of("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 4), "fields"},
       {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 4), "truncated"},
@@ -58,9 +59,11 @@ TEST(Npy, RefusesWithTheMend) {
        "damaged"},
       {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 4),
        "too large"},
-      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4), "damaged"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4),
+       "damaged"},
       {file_of("{'descr': '<f4', 'shape': (1,), }", 4), "damaged"},
-      {file_of("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", 4), "damaged"},
+      {file_of("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", 4),
+       "damaged"},
       {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} trailing", 4), "damaged"},
       {file_of("{'descr", 4), "damaged"},
   };
@@ -68,7 +71,8 @@ TEST(Npy, RefusesWithTheMend) {
     Result<NpyLayout> layout = parse_npy(bytes_of(c.file));
     ASSERT_FALSE(layout.ok()) << c.says;
     EXPECT_EQ(layout.code(), Code::invalid_argument);
-    EXPECT_NE(layout.status().message().find(c.says), std::string::npos) << layout.status().message();
+    EXPECT_NE(layout.status().message().find(c.says), std::string::npos)
+        << layout.status().message();
   }
 }
 

@@ -19,8 +19,8 @@ class OutputFileTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   size_t entries() const {
-    return static_cast<size_t>(
-        std::distance(std::filesystem::directory_iterator(folder_), std::filesystem::directory_iterator()));
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_),
+                                             std::filesystem::directory_iterator()));
   }
   static std::string content(const std::string& path) {
     std::ostringstream text;

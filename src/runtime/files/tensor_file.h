@@ -1,5 +1,5 @@
-// Reads a tensor from a file of either format, told apart by its first bytes: .npy, or IDX, plain or
-// compressed by gzip. Thread-safety: free functions.
+// Reads a tensor from a file of either format, told apart by its first bytes: .npy, or IDX, plain
+// or compressed by gzip. Thread-safety: free functions.
 #pragma once
 
 #include <string>
@@ -20,11 +20,12 @@ struct Tensor {
   ir::ConstTensorView view() const { return {desc, data.data()}; }
 };
 
-// Errors: not_found, invalid_argument, resource_exhausted (larger than 8 GiB), each naming the path.
+// Errors: not_found, invalid_argument, resource_exhausted (larger than 8 GiB), each naming the
+// path.
 Result<Tensor> read_tensor(const std::string& path);
 
-// An N-row input for a model that wants float32: .npy data as it is (any other type is an error that
-// names the mend), IDX bytes scaled to [0, 1].
+// An N-row input for a model that wants float32: .npy data as it is (any other type is an error
+// that names the mend), IDX bytes scaled to [0, 1].
 Result<Tensor> read_float_input(const std::string& path);
 
 // Class numbers, one a row, from any integer type. Errors: invalid_argument for another shape.

@@ -144,7 +144,7 @@ TEST(Worker, ThatDoesNotAnswerInTimeIsEnded) {
   const Status status = ping(**transport);
   EXPECT_EQ(status.code(), Code::unavailable);
   EXPECT_THAT(status.message(), HasSubstr("gave no answer"));
-  EXPECT_FALSE(exists(pid) && status_field(pid, "State").rfind("T", 0) == 0);
+  EXPECT_FALSE(exists(pid) && status_field(pid, "State").rfind('T', 0) == 0);
 }
 
 TEST(Worker, UsesNoProcessorWhileIdle) {
@@ -179,7 +179,7 @@ TEST(Worker, EndsWithItsHostHoweverTheHostEnds) {
   waitpid(host, nullptr, 0);
   // Its new parent reaps it: where nobody does, it stays as a zombie.
   EXPECT_TRUE(is_gone_within(worker, std::chrono::seconds(5)) ||
-              status_field(worker, "State").rfind("Z", 0) == 0);
+              status_field(worker, "State").rfind('Z', 0) == 0);
   close(pipe_ends[0]);
   close(pipe_ends[1]);
 }

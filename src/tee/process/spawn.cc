@@ -150,8 +150,7 @@ void Child::kill() const { syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL,
 const std::string& Child::how_it_ended() {
   if (reaped_ || !wait(0)) return end_;
   siginfo_t info{};
-  const auto kPidfd = static_cast<idtype_t>(P_PIDFD);
-  if (waitid(kPidfd, static_cast<id_t>(pidfd_.get()), &info, WEXITED | __WALL) == 0) {
+  if (waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | __WALL) == 0) {
     end_ = describe(info);
   } else {
     end_ = "somebody else reaped it";

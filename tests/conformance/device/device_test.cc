@@ -17,14 +17,15 @@ struct Place {
   std::string name;
   size_t threads;
   // memory_bytes is ignored where there is no budget.
-  std::function<Result<std::unique_ptr<device::Device>>(size_t threads, uint64_t memory_bytes)> open;
+  std::function<Result<std::unique_ptr<device::Device>>(size_t threads, uint64_t memory_bytes)>
+      open;
   bool has_budget = false;
   // A process costs milliseconds to start: it takes every n-th case, another part at each budget.
   size_t every = 1;
 };
 
-Result<std::unique_ptr<device::Device>> open_tee_kind(const char* kind, const char* image, size_t threads,
-                                                      uint64_t memory_bytes) {
+Result<std::unique_ptr<device::Device>> open_tee_kind(const char* kind, const char* image,
+                                                      size_t threads, uint64_t memory_bytes) {
   tee::TeeOptions options;
   options.kind = kind;
   options.threads = threads;
@@ -62,9 +63,10 @@ ir::PartitionedGraph whole_on(const OpCase& op_case, Placement side) {
   return partition;
 }
 
-// Empty, or what is wrong with what `executable` answers for the case. Runs it twice: state that one
-// run leaves behind must not show in the next.
-std::string wrong_answer(const OpCase& op_case, device::Executable& executable, const ir::PartitionedGraph& partition) {
+// Empty, or what is wrong with what `executable` answers for the case. Runs it twice: state that
+// one run leaves behind must not show in the next.
+std::string wrong_answer(const OpCase& op_case, device::Executable& executable,
+                         const ir::PartitionedGraph& partition) {
   const auto inputs = inputs_of(op_case);
   const auto expected = expected_of(op_case);
   std::vector<ir::ConstTensorView> in;
@@ -78,7 +80,8 @@ std::string wrong_answer(const OpCase& op_case, device::Executable& executable, 
     }
     device::RunTimes times;
     if (const Status s = executable.run(0, in, out, times); !s.ok()) return s.message();
-    if (const std::string d = difference(op_case, *expected, memory[0].as<float>()); !d.empty()) return d;
+    if (const std::string d = difference(op_case, *expected, memory[0].as<float>()); !d.empty())
+      return d;
   }
   return "";
 }
@@ -96,14 +99,15 @@ TEST_P(DeviceConformance, AnswersAsTheReference) {
     const auto partition = whole_on(cases[c], (*device)->side());
     auto executable = (*device)->compile(partition);
     ASSERT_TRUE(executable.ok()) << cases[c].name << ": " << executable.status().message();
-    EXPECT_EQ(wrong_answer(cases[c], **executable, partition), "") << place.name << " " << cases[c].name;
+    EXPECT_EQ(wrong_answer(cases[c], **executable, partition), "")
+        << place.name << " " << cases[c].name;
     ++ran;
   }
   EXPECT_GE(ran, cases.size() / (place.every + 1));
 }
 
-// The smallest budget gives the answer; one page less is refused before anything starts; plenty more
-// changes nothing.
+// The smallest budget gives the answer; one page less is refused before anything starts; plenty
+// more changes nothing.
 TEST_P(DeviceConformance, KeepsItsBudget) {
   const Place place = places()[GetParam()];
   if (!place.has_budget) return;
@@ -120,7 +124,8 @@ TEST_P(DeviceConformance, KeepsItsBudget) {
       ASSERT_TRUE(device.ok());
       auto executable = (*device)->compile(partition);
       ASSERT_TRUE(executable.ok()) << cases[c].name << ": " << executable.status().message();
-      EXPECT_EQ(wrong_answer(cases[c], **executable, partition), "") << place.name << " " << cases[c].name;
+      EXPECT_EQ(wrong_answer(cases[c], **executable, partition), "")
+          << place.name << " " << cases[c].name;
       EXPECT_LE(tee::as_tee(**executable)->peak_trusted_bytes(), budget);
     }
     if (need == 0) continue;
@@ -129,7 +134,8 @@ TEST_P(DeviceConformance, KeepsItsBudget) {
     const auto refused = (*device)->compile(partition);
     ASSERT_FALSE(refused.ok()) << cases[c].name;
     EXPECT_EQ(refused.code(), Code::resource_exhausted);
-    EXPECT_NE(refused.status().message().find("--tee-memory"), std::string::npos) << refused.status().message();
+    EXPECT_NE(refused.status().message().find("--tee-memory"), std::string::npos)
+        << refused.status().message();
   }
 }
 
