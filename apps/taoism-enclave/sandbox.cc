@@ -18,7 +18,10 @@ namespace {
 // What a worker needs to run. No memory can be mapped, nothing opened, nothing written.
 constexpr int kAllowed[] = {
     SCMP_SYS(futex),
+    // The clock, by whatever call the C library falls back to where the vDSO has none.
     SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
     SCMP_SYS(rt_sigreturn),
@@ -47,6 +50,8 @@ constexpr int kAllowed[] = {
     SCMP_SYS(nanosleep),
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(prlimit64),
+    SCMP_SYS(rseq),
+    SCMP_SYS(set_robust_list),
 #endif
 };
 

@@ -26,7 +26,8 @@ WorkerPool::WorkerPool(size_t threads, bool spin) : spin_(spin) {
 
 WorkerPool::~WorkerPool() {
   stop_ = true;
-  change(generation_, generation_.load() + 1);
+  generation_.fetch_add(1, std::memory_order_seq_cst);
+  wake(generation_);
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -44,16 +45,10 @@ void WorkerPool::wait_for_change(std::atomic<uint32_t>& word, uint32_t seen) {
   }
 }
 
-void WorkerPool::change(std::atomic<uint32_t>& word, uint32_t value) {
-  word.store(value, std::memory_order_seq_cst);
+// After a sequentially consistent change of `word`.
+void WorkerPool::wake(std::atomic<uint32_t>& word) {
   if (sleepers_.load(std::memory_order_seq_cst) != 0) {
     platform::futex_wake(address(word), INT_MAX, false);
-  }
-}
-
-void WorkerPool::take(size_t thread) {
-  for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
-    task_(context_, i, thread);
   }
 }
 
@@ -62,25 +57,25 @@ void WorkerPool::run(size_t count, Task task, void* context) {
     for (size_t i = 0; i < count; ++i) task(context, i, 0);
     return;
   }
-  task_ = task;
-  context_ = context;
-  count_ = count;
-  next_ = 0;
-  busy_ = static_cast<uint32_t>(workers_.size());
-  const uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
-  change(generation_, generation);
-  take(0);
-  wait_for_change(done_, generation - 1);
+  team_.open(count, task, context);
+  generation_.fetch_add(1, std::memory_order_seq_cst);
+  wake(generation_);
+  team_.take(0);
+  team_.close();
+  for (uint32_t state; (state = team_.state().load(std::memory_order_acquire)) != 0;) {
+    wait_for_change(team_.state(), state);
+  }
 }
 
 void WorkerPool::work(size_t thread) {
   started_.fetch_add(1);
   for (uint32_t seen = 0;;) {
     wait_for_change(generation_, seen);
-    ++seen;
+    seen = generation_.load(std::memory_order_acquire);
     if (stop_) return;
-    take(thread);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) change(done_, seen);
+    if (!team_.join()) continue;
+    team_.take(thread);
+    if (team_.leave()) wake(team_.state());
   }
 }
 

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/parallel.h"
+#include "base/task_team.h"
 
 namespace taoism::image {
 
@@ -26,20 +26,14 @@ class WorkerPool final : public Parallel {
 
  private:
   void work(size_t thread);
-  void take(size_t thread);
   // Returns when `word` is not `seen`.
   void wait_for_change(std::atomic<uint32_t>& word, uint32_t seen);
-  void change(std::atomic<uint32_t>& word, uint32_t value);
+  void wake(std::atomic<uint32_t>& word);
 
   const bool spin_;
-  Task task_ = nullptr;
-  void* context_ = nullptr;
-  size_t count_ = 0;
-  bool stop_ = false;
-  std::atomic<size_t> next_{0};
+  TaskTeam team_;
+  std::atomic<bool> stop_{false};
   std::atomic<uint32_t> generation_{0};
-  std::atomic<uint32_t> busy_{0};
-  std::atomic<uint32_t> done_{0};  // the last generation that all workers have finished
   std::atomic<uint32_t> sleepers_{0};
   std::atomic<uint32_t> started_{0};
   std::vector<std::thread> workers_;

@@ -29,31 +29,23 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::take(size_t thread) {
-  for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
-    task_(context_, i, thread);
-  }
-}
-
 void ThreadPool::run(size_t count, Task task, void* context) {
   if (workers_.empty() || count <= 1) {
     for (size_t i = 0; i < count; ++i) task(context, i, 0);
     return;
   }
-  task_ = task;
-  context_ = context;
-  count_ = count;
-  next_ = 0;
-  busy_ = workers_.size();
+  team_.open(count, task, context);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
-  take(0);
-  for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
+  team_.take(0);
+  team_.close();
+  for (int spin = 0;; ++spin) {
+    const uint32_t state = team_.state().load(std::memory_order_acquire);
+    if (state == 0) return;
     if (spin < kSpins) {
       pause_cpu();
     } else {
-      const size_t busy = busy_.load(std::memory_order_acquire);
-      if (busy != 0) busy_.wait(busy);
+      team_.state().wait(state);
     }
   }
 }
@@ -70,8 +62,9 @@ void ThreadPool::work(size_t thread) {
     }
     seen = generation_.load(std::memory_order_acquire);
     if (stop_) return;
-    take(thread);
-    if (busy_.fetch_sub(1, std::memory_order_release) == 1) busy_.notify_all();
+    if (!team_.join()) continue;
+    team_.take(thread);
+    if (team_.leave()) team_.state().notify_all();
   }
 }
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/parallel.h"
+#include "base/task_team.h"
 
 namespace taoism::device {
 
@@ -24,14 +24,9 @@ class ThreadPool final : public Parallel {
 
  private:
   void work(size_t thread);
-  void take(size_t thread);
 
   std::vector<std::thread> workers_;
-  Task task_ = nullptr;
-  void* context_ = nullptr;
-  size_t count_ = 0;
-  std::atomic<size_t> next_{0};
-  std::atomic<size_t> busy_{0};
+  TaskTeam team_;
   std::atomic<uint32_t> generation_{0};
   std::atomic<bool> stop_{false};
 };

@@ -14,6 +14,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_THREAD__)
+// The sanitizer's clone() takes every child for a fork; the C library has the real one under this
+// name.
+extern "C" int __clone(int (*function)(void*), void* stack, int flags, void* argument,
+                       ...) noexcept;
+#define TAOISM_CLONE __clone
+#else
+#define TAOISM_CLONE clone
+#endif
+
 namespace taoism::tee {
 namespace {
 
@@ -86,8 +96,8 @@ int start(Request& request, int namespaces, int& pidfd) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   // No exit signal: the child is ours alone to wait for, with __WALL.
-  const int pid = clone(run_child, reinterpret_cast<void*>(top),
-                        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | namespaces, &request, &pidfd);
+  const int pid = TAOISM_CLONE(run_child, reinterpret_cast<void*>(top),
+                               CLONE_VM | CLONE_VFORK | CLONE_PIDFD | namespaces, &request, &pidfd);
   const int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = error;
