@@ -24,7 +24,7 @@ std::string one_line(std::string text) {
 
 }  // namespace
 
-ExitCode exit_code(Code code) {
+int exit_code(Code code) {
   switch (code) {
     case Code::ok: return kExitOk;
     case Code::invalid_argument:

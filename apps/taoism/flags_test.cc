@@ -9,8 +9,8 @@ namespace taoism::cli {
 
 // The program defines it; this test has no command line.
 const std::vector<std::string>& command_line() {
-  static const std::vector<std::string> kNone;
-  return kNone;
+  static const std::vector<std::string> none;
+  return none;
 }
 
 namespace {

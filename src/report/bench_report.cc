@@ -217,7 +217,7 @@ BenchRun interpret(RunRecord record) {
     record.warnings.push_back(fmt::format(
         "only {} samples: the interval is their whole range; raise --min-iterations", l.n));
   } else if (l.ci95.high - l.ci95.low > kWideInterval * l.median) {
-    record.warnings.push_back(
+    record.warnings.emplace_back(
         "noisy: the median's interval is wider than 10 %; raise --min-seconds");
   }
   run.record = std::move(record);

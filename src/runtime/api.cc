@@ -29,6 +29,7 @@ Error to_error(const Status& status) { return {error_code(status.code()), status
 
 std::vector<TensorInfo> tensor_infos(const std::vector<runtime::TensorSpec>& specs) {
   std::vector<TensorInfo> infos;
+  infos.reserve(specs.size());
   for (const runtime::TensorSpec& spec : specs) {
     infos.push_back({spec.name,
                      {spec.desc.shape.begin(), spec.desc.shape.end()},

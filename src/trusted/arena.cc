@@ -20,7 +20,6 @@ Arena::~Arena() {
 }
 
 std::optional<ByteSpan> Arena::carve(uint64_t bytes) {
-  if (bytes > memory_.size()) return std::nullopt;
   if (bytes == 0) return ByteSpan();
   size_t start = 0;
   auto next = blocks_.begin();

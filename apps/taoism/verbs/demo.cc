@@ -133,9 +133,8 @@ class Demo {
     TAOISM_ASSIGN_OR_RETURN(row.accuracy, runtime::accuracy(result.outputs.front(), labels_));
     row.images_per_second =
         static_cast<double>(result.rows) * 1e9 / static_cast<double>(result.total.end_to_end_ns);
-    runtime::RowTensor& answers = result.outputs.front();
-    if (index == 0) reference_ = std::move(answers);
-    runtime::RowTensor& got = index == 0 ? reference_ : answers;
+    if (index == 0) reference_ = std::move(result.outputs.front());
+    const runtime::RowTensor& got = index == 0 ? reference_ : result.outputs.front();
     std::vector<int64_t> want_class = runtime::arg_max(reference_);
     std::vector<int64_t> got_class = runtime::arg_max(got);
     for (size_t i = 0; i < got_class.size(); ++i) row.same += want_class[i] == got_class[i];

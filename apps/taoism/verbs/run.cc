@@ -38,8 +38,7 @@ Result<std::vector<NamedPath>> match(const std::vector<std::string>& texts,
   auto known = [&](const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  const std::string list = fmt::format("{}", fmt::join(names, ", "));
   std::vector<NamedPath> paths;
   for (const std::string& text : texts) {
     size_t equals = text.find('=');
@@ -49,13 +48,12 @@ Result<std::vector<NamedPath>> match(const std::vector<std::string>& texts,
     } else if (names.size() == 1) {
       path.name = names.front();
     } else {
-      return invalid_argument(std::string(flag) + " " + text +
-                              ": the model has several; write NAME=" + text +
-                              " with one of: " + list);
+      return invalid_argument(fmt::format(
+          "{} {}: the model has several; write NAME={} with one of: {}", flag, text, text, list));
     }
     for (const NamedPath& other : paths) {
-      if (other.name == path.name)
-        return invalid_argument(std::string(flag) + ": '" + path.name + "' twice");
+      if (other.name != path.name) continue;
+      return invalid_argument(fmt::format("{}: '{}' twice", flag, path.name));
     }
     paths.push_back(std::move(path));
   }
