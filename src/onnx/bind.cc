@@ -47,8 +47,9 @@ class Binder {
       return invalid_argument("batch must be at least 1, got " + std::to_string(options_.batch));
     }
     for (const auto& [name, shape] : options_.input_shapes) {
-      const auto known = std::any_of(file_.inputs.begin(), file_.inputs.end(),
-                                     [&](const DeclaredInput& i) { return i.name == name; });
+      const auto known =
+          std::any_of(file_.inputs.begin(), file_.inputs.end(),
+                      [&name = name](const DeclaredInput& i) { return i.name == name; });
       if (!known) return invalid_argument("the model has no input '" + printable(name) + "'");
     }
     return {};
