@@ -88,6 +88,13 @@ struct RunContext {
   float* out_f32(size_t output = 0) const { return reinterpret_cast<float*>(outputs[output]); }
 };
 
+// Rows of an image tensor: [begin, end) of dimension 2 (of a rank-4 tensor).
+struct Rows {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+  bool operator==(const Rows&) const = default;
+};
+
 struct OpDef {
   const char* name;  // the ONNX operator's name, or "taoism.X"
   Role role;
@@ -114,6 +121,33 @@ struct OpDef {
   size_t (*scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
   // Computes the outputs. Does not allocate, does not fail: infer has accepted the node.
   void (*run)(const RunContext& context) = nullptr;
+
+  // Weights in pieces, for weights that are streamed. Where the packed bytes of weight `input` may
+  // be cut next: the last cut in (begin, begin + target_bytes], or the first after it when there is
+  // none; packed_bytes at the end. `begin` is 0 or such a cut. Independent of the batch and of how
+  // many rows are computed. Null: the weight has no cuts.
+  size_t (*piece_end)(const NodeView& node, size_t input, size_t begin,
+                      size_t target_bytes) = nullptr;
+  // run() for the bytes [begin, end) of packed weight `input` alone, both of them cuts, to which
+  // context.inputs[input] points. Calls for adjoining ranges from 0 to the end, with nothing else
+  // using outputs and scratch in between, give bit for bit what run() gives. Null when piece_end
+  // is.
+  void (*run_part)(const RunContext& context, size_t input, size_t begin, size_t end) = nullptr;
+  // Temporary bytes that run_part needs.
+  size_t (*part_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
+
+  // Outputs in pieces, for activations that do not fit. Whether element n of dimension 0 of every
+  // output depends on element n of dimension 0 of every input that is no weight, and on nothing
+  // else of them: the node may be run for a part of the batch, with inputs and outputs that hold
+  // just that. Called after infer. Null: no.
+  bool (*splits_batch)(const NodeView& node) = nullptr;
+  // Whether rows of dimension 2 can be computed from rows of the inputs. If so, for output rows
+  // `out` of a node whose outputs have rank 4: in in[i] the rows that input i must bring, clipped
+  // to what it has (left alone for weights and absent inputs), and in `attrs`, a copy of the
+  // node's, the attributes of a node that computes just these rows from just those. Called after
+  // infer, with the node's full shapes. Null: no.
+  bool (*split_rows)(const NodeView& node, Rows out, std::span<Rows> in,
+                     ir::Attrs& attrs) = nullptr;
   // The plain definition, float64 accumulation, over unpacked weights: what run is tested against.
   // Null when `run` is itself the plain definition (data movement).
   void (*reference)(const RunContext& context) = nullptr;
