@@ -2,6 +2,7 @@
 
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_gemm.h"
+#include "kernels/conv_plan.h"
 
 namespace taoism::kernels {
 namespace {
@@ -14,9 +15,9 @@ bool is_depthwise(const Conv2dShape& shape) {
 }  // namespace
 
 size_t conv2d_packed_bytes(const Conv2dShape& shape) {
-  const size_t elems =
-      is_depthwise(shape) ? conv_depthwise_packed_elems(shape) : conv_gemm_packed_elems(shape);
-  return elems * sizeof(float);
+  const int64_t elems =
+      is_depthwise(shape) ? conv_depthwise_packed_elems(shape) : conv_weight_tiles(shape).elems();
+  return static_cast<size_t>(elems) * sizeof(float);
 }
 
 void conv2d_pack(const Conv2dShape& shape, const float* weights, float* packed) {
@@ -32,25 +33,29 @@ size_t conv2d_scratch_bytes(const Conv2dShape& shape, size_t threads) {
 void conv2d(const Conv2dShape& shape, const float* input, const float* packed,
             const Epilogue& epilogue, float* output, ByteSpan scratch, Parallel& parallel) {
   if (is_depthwise(shape)) {
-    return conv_depthwise(shape, input, packed, epilogue, output, scratch, parallel);
+    return conv_depthwise(shape, 0, conv_depthwise_packed_elems(shape), input, packed, epilogue,
+                          output, scratch, parallel);
   }
-  conv_gemm(shape, 0, shape.out_channels, input, packed, epilogue, output, scratch, parallel);
+  conv_gemm(shape, input, packed, epilogue, output, scratch, parallel);
 }
 
-int64_t conv2d_channel_block(const Conv2dShape& shape) {
-  return is_depthwise(shape) ? 0 : conv_gemm_channel_block(shape);
+size_t conv2d_piece_end(const Conv2dShape& shape, size_t begin, size_t target_bytes) {
+  return is_depthwise(shape) ? conv_depthwise_piece_end(shape, begin, target_bytes)
+                             : conv_weight_tiles(shape).piece_end(begin, target_bytes);
 }
 
-size_t conv2d_packed_offset(const Conv2dShape& shape, int64_t channel) {
-  TAOISM_CHECK(!is_depthwise(shape));
-  return conv_gemm_packed_offset(shape, channel) * sizeof(float);
+size_t conv2d_part_scratch_bytes(const Conv2dShape& shape, size_t threads) {
+  return is_depthwise(shape) ? conv_depthwise_scratch_bytes(shape, threads)
+                             : conv_gemm_part_scratch_bytes(shape, threads);
 }
 
-void conv2d_channels(const Conv2dShape& shape, int64_t first, int64_t last, const float* input,
-                     const float* packed_part, const Epilogue& epilogue, float* output,
-                     ByteSpan scratch, Parallel& parallel) {
-  TAOISM_CHECK(!is_depthwise(shape));
-  conv_gemm(shape, first, last, input, packed_part, epilogue, output, scratch, parallel);
+void conv2d_part(const Conv2dShape& shape, size_t begin, size_t end, const float* input,
+                 const float* packed_part, const Epilogue& epilogue, float* output,
+                 ByteSpan scratch, Parallel& parallel) {
+  const auto first = static_cast<int64_t>(begin / sizeof(float));
+  const auto last = static_cast<int64_t>(end / sizeof(float));
+  const auto part = is_depthwise(shape) ? conv_depthwise : conv_gemm_part;
+  part(shape, first, last, input, packed_part, epilogue, output, scratch, parallel);
 }
 
 const char* conv2d_kernel_name(const Conv2dShape& shape) {

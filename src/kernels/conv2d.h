@@ -21,6 +21,9 @@ struct Conv2dShape {
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1;
   int64_t pad_top = 0, pad_left = 0, dilation_h = 1, dilation_w = 1;
   int64_t groups = 1;  // divides in_channels and out_channels
+  // Output pixels of the map that decides how weights are packed; 0: out_h * out_w. A band of rows
+  // of a larger map gives those of the larger one, and shares its weights and its results.
+  int64_t layout_pixels = 0;
 };
 
 // Bytes of the packed weights: independent of the batch.
@@ -37,17 +40,20 @@ size_t conv2d_scratch_bytes(const Conv2dShape& shape, size_t threads);
 void conv2d(const Conv2dShape& shape, const float* input, const float* packed,
             const Epilogue& epilogue, float* output, ByteSpan scratch, Parallel& parallel);
 
-// For weights that are streamed in pieces: output channels can be computed a few at a time when
-// this is not 0. Channels [first, last), first a multiple of this, last another or out_channels,
-// need only the packed bytes from conv2d_packed_offset(first) to conv2d_packed_offset(last).
-int64_t conv2d_channel_block(const Conv2dShape& shape);
-size_t conv2d_packed_offset(const Conv2dShape& shape, int64_t channel);
+// For weights that are streamed. Where the packed bytes may be cut after `begin`, itself 0 or such
+// a cut: the last cut in (begin, begin + target_bytes], the first after it when there is none, all
+// the bytes at the end. Independent of the batch and of what layout_pixels makes independent.
+size_t conv2d_piece_end(const Conv2dShape& shape, size_t begin, size_t target_bytes);
 
-// As conv2d, for output channels [first, last) alone; packed_part are their packed weights, all
-// other operands are those of the whole convolution.
-void conv2d_channels(const Conv2dShape& shape, int64_t first, int64_t last, const float* input,
-                     const float* packed_part, const Epilogue& epilogue, float* output,
-                     ByteSpan scratch, Parallel& parallel);
+// Bytes of scratch that conv2d_part needs with that many threads.
+size_t conv2d_part_scratch_bytes(const Conv2dShape& shape, size_t threads);
+
+// conv2d for bytes [begin, end) of the packed weights, both of them cuts, that lie at packed_part.
+// Calls for adjoining ranges from 0 to the end, between which nobody writes to output or scratch,
+// give bit for bit what conv2d gives.
+void conv2d_part(const Conv2dShape& shape, size_t begin, size_t end, const float* input,
+                 const float* packed_part, const Epilogue& epilogue, float* output,
+                 ByteSpan scratch, Parallel& parallel);
 
 // The kernel that the cost rule picks for this shape on the current target.
 const char* conv2d_kernel_name(const Conv2dShape& shape);

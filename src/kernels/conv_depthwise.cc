@@ -196,25 +196,35 @@ void run_plane(const Conv2dShape& s, const Layout& layout, const float* padded,
 
 }  // namespace
 
-size_t conv_depthwise_packed_elems(const Conv2dShape& shape) {
-  return static_cast<size_t>(shape.out_channels * shape.kernel_h * shape.kernel_w);
+int64_t conv_depthwise_packed_elems(const Conv2dShape& shape) {
+  return shape.out_channels * shape.kernel_h * shape.kernel_w;
 }
 
 void conv_depthwise_pack(const Conv2dShape& shape, const float* weights, float* packed) {
   std::copy_n(weights, conv_depthwise_packed_elems(shape), packed);
 }
 
+size_t conv_depthwise_piece_end(const Conv2dShape& shape, size_t begin, size_t target_bytes) {
+  const size_t all = static_cast<size_t>(conv_depthwise_packed_elems(shape)) * sizeof(float);
+  if (begin >= all || target_bytes >= all - begin) return all;
+  const size_t channel = all / static_cast<size_t>(shape.in_channels);
+  return begin + std::max<size_t>(1, target_bytes / channel) * channel;
+}
+
 size_t conv_depthwise_scratch_bytes(const Conv2dShape& shape, size_t threads) {
   return threads * Layout(shape).thread_bytes();
 }
 
-void conv_depthwise(const Conv2dShape& s, const float* input, const float* packed,
-                    const Epilogue& epilogue, float* output, ByteSpan scratch, Parallel& parallel) {
+void conv_depthwise(const Conv2dShape& s, int64_t begin, int64_t end, const float* input,
+                    const float* packed, const Epilogue& epilogue, float* output, ByteSpan scratch,
+                    Parallel& parallel) {
   const Layout layout(s);
   const size_t thread_bytes = layout.thread_bytes();
   TAOISM_CHECK(scratch.size() >= parallel.threads() * thread_bytes);
-  const int64_t planes = s.batch * s.in_channels;
   const int64_t multiplier = s.out_channels / s.in_channels;
+  const int64_t first_channel = begin / (multiplier * layout.taps);
+  const int64_t channels = end / (multiplier * layout.taps) - first_channel;
+  const int64_t planes = s.batch * channels;
   const int64_t out_plane = s.out_h * s.out_w;
   const int64_t tasks = std::min<int64_t>(planes, static_cast<int64_t>(parallel.threads()) * 4);
   parallel_for(parallel, static_cast<size_t>(tasks), [&](size_t task, size_t thread) {
@@ -229,15 +239,17 @@ void conv_depthwise(const Conv2dShape& s, const float* input, const float* packe
     for (int64_t t = 0; t < layout.taps; ++t) {
       offsets[t] = layout.at(s, t / s.kernel_w * s.dilation_h, t % s.kernel_w * s.dilation_w);
     }
-    const int64_t begin = planes * static_cast<int64_t>(task) / tasks;
-    const int64_t end = planes * static_cast<int64_t>(task + 1) / tasks;
-    for (int64_t plane = begin; plane < end; ++plane) {
-      lay_out(s, layout, input + plane * s.in_h * s.in_w, padded);
+    const int64_t first = planes * static_cast<int64_t>(task) / tasks;
+    const int64_t last = planes * static_cast<int64_t>(task + 1) / tasks;
+    for (int64_t plane = first; plane < last; ++plane) {
+      const int64_t image = plane / channels;
+      const int64_t in_part = plane % channels;
+      const int64_t in_channel = first_channel + in_part;
+      lay_out(s, layout, input + (image * s.in_channels + in_channel) * s.in_h * s.in_w, padded);
       for (int64_t m = 0; m < multiplier; ++m) {
-        const int64_t channel = plane % s.in_channels * multiplier + m;
-        const int64_t image = plane / s.in_channels;
-        run_plane(s, layout, padded, offsets, packed + channel * layout.taps, channel, epilogue,
-                  sums, (image * s.out_channels + channel) * out_plane, output);
+        const int64_t channel = in_channel * multiplier + m;
+        run_plane(s, layout, padded, offsets, packed + (in_part * multiplier + m) * layout.taps,
+                  channel, epilogue, sums, (image * s.out_channels + channel) * out_plane, output);
       }
     }
   });

@@ -11,10 +11,14 @@
 
 namespace taoism::kernels {
 
-size_t conv_depthwise_packed_elems(const Conv2dShape& shape);
+// Weights are packed [input channel][multiplier][taps]: cut between input channels.
+int64_t conv_depthwise_packed_elems(const Conv2dShape& shape);
 void conv_depthwise_pack(const Conv2dShape& shape, const float* weights, float* packed);
+size_t conv_depthwise_piece_end(const Conv2dShape& shape, size_t begin, size_t target_bytes);
 size_t conv_depthwise_scratch_bytes(const Conv2dShape& shape, size_t threads);
-void conv_depthwise(const Conv2dShape& shape, const float* input, const float* packed,
-                    const Epilogue& epilogue, float* output, ByteSpan scratch, Parallel& parallel);
+// For elements [begin, end) of the packed weights, both of them cuts, that lie at `packed`.
+void conv_depthwise(const Conv2dShape& shape, int64_t begin, int64_t end, const float* input,
+                    const float* packed, const Epilogue& epilogue, float* output, ByteSpan scratch,
+                    Parallel& parallel);
 
 }  // namespace taoism::kernels

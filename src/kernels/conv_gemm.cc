@@ -4,162 +4,69 @@
 
 #include "kernels/activation.h"
 #include "kernels/conv_gather.h"
-#include "kernels/tile.h"
+#include "kernels/conv_plan.h"
 
 namespace taoism::kernels {
 namespace {
 
-// Rows of k multiplied in one go, and bytes of packed pixels that a task keeps in the second-level
-// cache beside the weights that stream through it. Measured; see bench/.
-constexpr int64_t kDepth = 600;
-constexpr int64_t kBlockBytes = 384 * 1024;
-// A map is too small for vectors along pixels when they would be filled less than this, in
-// comparison with vectors along channels.
-constexpr double kFillRatio = 0.9;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t ceil_to(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
-
-// A plane that is read as it lies (1x1, stride 1, no padding) is one long row.
-Conv2dShape normalised(Conv2dShape s) {
-  if (s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
-      s.pad_left == 0 && s.in_h == s.out_h && s.in_w == s.out_w) {
-    s.in_w = s.out_w = s.in_h * s.in_w;
-    s.in_h = s.out_h = 1;
-  }
-  return s;
-}
-
-struct Span {
-  int64_t begin, end;
-  int64_t size() const { return end - begin; }
-};
-Span even_part(int64_t count, int64_t parts, int64_t index) {
-  return {count * index / parts, count * (index + 1) / parts};
-}
-
-// How one call is cut up: tasks = groups x column blocks x channel blocks.
-struct Plan {
-  Plan(const Conv2dShape& shape, size_t threads);
-
-  bool along_pixels() const { return form == ConvForm::pixels; }
-  // Output pixels of the batch, cut into tiles.
-  Span column_tile(int64_t tile) const {
-    if (along_pixels()) return {tile * tile_columns, std::min((tile + 1) * tile_columns, columns)};
-    return even_part(columns, column_tiles, tile);
-  }
-  // Packed elements from one column tile to the next, for `depth` rows of k.
-  int64_t column_tile_elems(int64_t depth) const {
-    return depth * (along_pixels() ? tiles.columns() : tiles.rows);
-  }
-  Span channel_tile(int64_t tile) const {
-    return {tile * tile_channels, std::min((tile + 1) * tile_channels, group_out)};
-  }
-  // Packed weights of a group before those of a channel that starts a tile.
-  int64_t packed_offset(int64_t channel) const {
-    return k * (along_pixels() ? channel : ceil_to(channel, tiles.lanes));
-  }
-  size_t thread_bytes() const;
-
-  Conv2dShape shape;
-  ConvForm form;
-  const TileSet& tiles;
-  int64_t group_in, group_out, taps, k, out_plane;
-  int64_t columns, tile_columns, column_tiles, column_blocks;
-  int64_t tile_channels, channel_tiles, channel_blocks;
-  int64_t block_channels;  // input channels in a block of k
-  int64_t k_blocks;
-  int64_t pack_elems, partial_stride, partial_elems, run_capacity;
+struct Operands {
+  const float* input;
+  const float* packed;  // from element packed_begin on
+  int64_t packed_begin;
+  const Epilogue& epilogue;
+  float* output;
+  ByteSpan scratch;
 };
 
-Plan::Plan(const Conv2dShape& original, size_t threads)
-    : shape(normalised(original)), form(conv_gemm_form(original)), tiles(tile_set()) {
-  group_in = shape.in_channels / shape.groups;
-  group_out = shape.out_channels / shape.groups;
-  taps = shape.kernel_h * shape.kernel_w;
-  k = group_in * taps;
-  out_plane = shape.out_h * shape.out_w;
-  columns = shape.batch * out_plane;
-  tile_columns = along_pixels() ? tiles.columns() : tiles.rows;
-  tile_channels = along_pixels() ? tiles.rows : tiles.columns();
-  column_tiles = ceil_div(columns, tile_columns);
-  channel_tiles = ceil_div(group_out, tile_channels);
-
-  k_blocks = ceil_div(group_in, std::clamp<int64_t>(kDepth / taps, 1, group_in));
-  block_channels = ceil_div(group_in, k_blocks);
-  k_blocks = ceil_div(group_in, block_channels);
-
-  const int64_t depth = block_channels * taps;
-  const auto bytes = [](int64_t elems) { return elems * static_cast<int64_t>(sizeof(float)); };
-  int64_t block_tiles = std::max<int64_t>(1, kBlockBytes / bytes(column_tile_elems(depth)));
-  if (!along_pixels()) {
-    const int64_t rows = kBlockBytes / bytes(ceil_to(group_out, tiles.lanes));
-    block_tiles = std::clamp<int64_t>(rows / tile_columns, 1, block_tiles);
-  }
-  column_blocks = ceil_div(column_tiles, block_tiles);
-  channel_blocks = 1;
-  const auto workers = static_cast<int64_t>(threads);
-  if (workers > 1 && shape.groups < 4 * workers) {
-    if (column_tiles >= 4 * workers && column_blocks >= workers) {
-      column_blocks = std::min(column_tiles, ceil_to(column_blocks, workers));
-    } else if (column_tiles >= 4 * workers && bytes(k * group_out) < kBlockBytes) {
-      column_blocks = workers;
-    } else {
-      channel_blocks = std::min(workers, channel_tiles);
-    }
-  }
-  const int64_t tiles_in_block = ceil_div(column_tiles, column_blocks);
-  pack_elems = tiles_in_block * column_tile_elems(depth) + tiles.lanes;
-  partial_stride = ceil_div(channel_tiles, channel_blocks) * tile_channels;
-  partial_elems = along_pixels() ? 0 : (tiles_in_block * tile_columns) * partial_stride;
-  run_capacity = gather_run_capacity(shape, tile_columns, tile_columns, tiles.lanes);
-}
-
-size_t Plan::thread_bytes() const {
-  return round_up(static_cast<size_t>(pack_elems) * sizeof(float), kAlignment) +
-         round_up(static_cast<size_t>(partial_elems) * sizeof(float), kAlignment) +
-         round_up(static_cast<size_t>(run_capacity) * sizeof(GatherRun), kAlignment) +
-         round_up(static_cast<size_t>(taps + 1) * sizeof(int32_t), kAlignment);
-}
+// Units that one parallel loop computes. Shared partial sums hold one group, so that at most one
+// group of a run may be incomplete in it.
+struct Run {
+  Span units;
+  int64_t first_group, groups, channel_blocks;
+  bool packs;  // false: the pixels are packed already
+};
 
 // One task's view: the operands and this thread's scratch.
 class Worker {
  public:
-  // `range`: the channel tiles of each group to compute, `packed` starting with the first of them.
-  Worker(const Plan& plan, Span range, const float* input, const float* packed,
-         const Epilogue& epilogue, float* output, std::byte* scratch)
+  Worker(const ConvPlan& plan, const Run& run, const Operands& operands, size_t thread)
       : plan_(plan),
-        range_(range),
-        input_(input),
-        packed_(packed),
-        epilogue_(epilogue),
-        output_(output),
-        bounds_(bounds_of(epilogue.activation)) {
-    pack_ = reinterpret_cast<float*>(scratch);
-    scratch += round_up(static_cast<size_t>(plan.pack_elems) * sizeof(float), kAlignment);
-    partial_ = reinterpret_cast<float*>(scratch);
-    scratch += round_up(static_cast<size_t>(plan.partial_elems) * sizeof(float), kAlignment);
-    pattern_.runs = reinterpret_cast<GatherRun*>(scratch);
-    scratch += round_up(static_cast<size_t>(plan.run_capacity) * sizeof(GatherRun), kAlignment);
-    pattern_.tap_begin = reinterpret_cast<int32_t*>(scratch);
+        run_(run),
+        operands_(operands),
+        epilogue_(operands.epilogue),
+        output_(operands.output),
+        bounds_(bounds_of(operands.epilogue.activation)) {
+    std::byte* own = operands.scratch.data() + thread * plan.thread_bytes();
+    pack_ = reinterpret_cast<float*>(own);
+    own += plan.pack_bytes();
+    if (plan.keeps_pixels) {
+      pack_ = reinterpret_cast<float*>(operands.scratch.data() + plan.kept_pixels_at());
+    }
+    own_partial_ = reinterpret_cast<float*>(own);
+    own += plan.partial_bytes();
+    pattern_.runs = reinterpret_cast<GatherRun*>(own);
+    own += plan.run_bytes();
+    pattern_.tap_begin = reinterpret_cast<int32_t*>(own);
   }
 
   void run(int64_t task) {
-    const int64_t channel_block = task % plan_.channel_blocks;
-    const int64_t column_block = task / plan_.channel_blocks % plan_.column_blocks;
-    group_ = task / plan_.channel_blocks / plan_.column_blocks;
+    const int64_t channel_block = task % run_.channel_blocks;
+    const int64_t column_block = task / run_.channel_blocks % plan_.column_blocks;
+    group_ = run_.first_group + task / run_.channel_blocks / plan_.column_blocks;
     columns_ = even_part(plan_.column_tiles, plan_.column_blocks, column_block);
-    channels_ = even_part(range_.size(), plan_.channel_blocks, channel_block);
-    channels_ = {channels_.begin + range_.begin, channels_.end + range_.begin};
-    for (int64_t block = 0; block < plan_.k_blocks; ++block) {
-      const Span in{block * plan_.block_channels,
-                    std::min((block + 1) * plan_.block_channels, plan_.group_in)};
-      first_ = block == 0;
-      last_ = block == plan_.k_blocks - 1;
-      k_begin_ = in.begin * plan_.taps;
-      depth_ = in.size() * plan_.taps;
-      pack(in);
-      for (int64_t channel = channels_.begin; channel < channels_.end; ++channel) {
+    const WeightTiles& weights = plan_.weights;
+    const int64_t first_unit = group_ * weights.group_units();
+    const Span units{std::max<int64_t>(run_.units.begin - first_unit, 0),
+                     std::min(run_.units.end - first_unit, weights.group_units())};
+    const WeightShare share = even_share(units, weights.tiles, run_.channel_blocks, channel_block);
+    place_partial(units, share);
+    for (int64_t block = share.units.begin / weights.tiles; block * weights.tiles < share.units.end;
+         ++block) {
+      const Span channels = share.in_block(block, weights.tiles);
+      if (channels.size() == 0) continue;
+      enter_block(block);
+      if (run_.packs && (!plan_.keeps_pixels || channels.begin == 0)) pack();
+      for (int64_t channel = channels.begin; channel < channels.end; ++channel) {
         for (int64_t column = columns_.begin; column < columns_.end; ++column) {
           if (plan_.along_pixels()) {
             multiply_pixels(channel, column);
@@ -171,22 +78,56 @@ class Worker {
     }
   }
 
+  // Packs the pixels of one column tile for a k block of the one group, to be kept.
+  void pack_tile(int64_t block, int64_t column_tile) {
+    columns_ = {column_tile, column_tile + 1};
+    enter_block(block);
+    pack();
+  }
+
  private:
+  void enter_block(int64_t block) {
+    block_ = block;
+    first_ = block == 0;
+    last_ = block == plan_.weights.blocks - 1;
+    depth_ = plan_.weights.block(block).size();
+  }
+
   int64_t width_of(Span columns) const {
     return plan_.along_pixels() ? ceil_to(columns.size(), plan_.tiles.lanes) : columns.size();
   }
   float* packed_columns(int64_t tile) const {
-    return pack_ + (tile - columns_.begin) * plan_.column_tile_elems(depth_);
+    const int64_t first = plan_.keeps_pixels ? 0 : columns_.begin;
+    return pack_ + (tile - first) * plan_.column_tile_elems;
   }
 
-  const float* weights(int64_t channel) const {
-    return packed_ + group_ * plan_.packed_offset(plan_.group_out) + plan_.packed_offset(channel) -
-           plan_.packed_offset(plan_.channel_tile(range_.begin).begin);
+  const float* weights(int64_t channel_tile) const {
+    const int64_t unit = (group_ * plan_.weights.blocks + block_) * plan_.weights.tiles;
+    return operands_.packed + plan_.weights.offset(unit + channel_tile) - operands_.packed_begin;
   }
 
-  void pack(Span in) {
+  // A group that this run completes needs no place that outlives it.
+  void place_partial(Span units, const WeightShare& share) {
+    if (plan_.partial_elems > 0 && units.size() == plan_.weights.group_units()) {
+      partial_ = own_partial_;
+      partial_column_ = plan_.column_tile(columns_.begin).begin;
+      partial_tile_ = share.tiles.begin;
+      partial_stride_ = plan_.partial_stride;
+    } else if (plan_.shared_partial_elems > 0) {
+      partial_ = reinterpret_cast<float*>(operands_.scratch.data() + plan_.shared_partial_at());
+      partial_column_ = partial_tile_ = 0;
+      partial_stride_ = plan_.weights.width;
+    } else {
+      partial_ = nullptr;
+      partial_stride_ = plan_.tiles.columns();
+    }
+  }
+
+  void pack() {
     const int64_t plane = plan_.shape.in_h * plan_.shape.in_w;
-    const float* from = input_ + (group_ * plan_.group_in + in.begin) * plane;
+    const Span rows = plan_.weights.block(block_);
+    const Span in{rows.begin / plan_.taps, rows.end / plan_.taps};
+    const float* from = operands_.input + (group_ * plan_.group_in + in.begin) * plane;
     for (int64_t tile = columns_.begin; tile < columns_.end; ++tile) {
       const Span columns = plan_.column_tile(tile);
       const int64_t width = width_of(columns);
@@ -219,7 +160,7 @@ class Worker {
     const int64_t plane = plan_.out_plane;
     const int64_t channel = group_ * plan_.group_out + channels.begin;
     TileArgs args;
-    args.a = weights(channels.begin) + k_begin_ * rows;
+    args.a = weights(channel_tile);
     args.b = packed_columns(column_tile);
     args.k = depth_;
     if (first_ && epilogue_.bias != nullptr) args.row_bias = epilogue_.bias + channel;
@@ -276,18 +217,20 @@ class Worker {
     const Span channels = plan_.channel_tile(channel_tile);
     const Span columns = plan_.column_tile(column_tile);
     const int64_t width = ceil_to(channels.size(), plan_.tiles.lanes);
-    float* partial =
-        partial_ +
-        (columns.begin - plan_.column_tile(columns_.begin).begin) * plan_.partial_stride +
-        (channel_tile - channels_.begin) * plan_.tile_channels;
+    alignas(kAlignment) float buffer[kMaxTileRows * kMaxTileColumns];
+    float* partial = buffer;
+    if (partial_ != nullptr) {
+      partial = partial_ + (columns.begin - partial_column_) * partial_stride_ +
+                (channel_tile - partial_tile_) * plan_.weights.tile_width;
+    }
     TileArgs args;
     args.a = packed_columns(column_tile);
-    args.b = weights(channels.begin) + k_begin_ * width;
+    args.b = weights(channel_tile);
     args.k = depth_;
     args.c = partial;
-    args.c_stride = plan_.partial_stride;
+    args.c_stride = partial_stride_;
     if (!first_) args.start = partial;
-    args.start_stride = plan_.partial_stride;
+    args.start_stride = partial_stride_;
     args.low = Bounds{}.low;
     args.high = Bounds{}.high;
     plan_.tiles.function[columns.size()][width / plan_.tiles.lanes](args);
@@ -296,7 +239,7 @@ class Worker {
 
   void store_transposed(Span channels, Span columns, const float* partial) {
     for_each_image(columns, [&](int64_t at, int64_t count, int64_t offset) {
-      const float* from = partial + at * plan_.partial_stride;
+      const float* from = partial + at * partial_stride_;
       for (int64_t c = channels.begin; c < channels.end; ++c, ++from) {
         const int64_t first = offset + c * plan_.out_plane;
         const int64_t channel = group_ * plan_.group_out + c;
@@ -305,7 +248,7 @@ class Worker {
             epilogue_.residual != nullptr ? epilogue_.residual + first : nullptr;
         float* row = output_ + first;
         for (int64_t i = 0; i < count; ++i) {
-          float y = from[i * plan_.partial_stride] + bias;
+          float y = from[i * partial_stride_] + bias;
           if (residual != nullptr) y += residual[i];
           y = y < bounds_.low ? bounds_.low : y;
           row[i] = y > bounds_.high ? bounds_.high : y;
@@ -315,79 +258,86 @@ class Worker {
     });
   }
 
-  const Plan& plan_;
-  Span range_;
-  const float* input_;
-  const float* packed_;
+  const ConvPlan& plan_;
+  const Run& run_;
+  const Operands& operands_;
   const Epilogue& epilogue_;
   float* output_;
   Bounds bounds_;
   float* pack_;
-  float* partial_;
+  float* own_partial_;
   GatherPattern pattern_;
-  int64_t group_ = 0, k_begin_ = 0, depth_ = 0;
-  Span columns_{}, channels_{};
+  float* partial_ = nullptr;  // null: k has one block, a tile's sums are complete at once
+  int64_t partial_column_ = 0, partial_tile_ = 0, partial_stride_ = 0;
+  int64_t group_ = 0, block_ = 0, depth_ = 0;
+  Span columns_{};
   bool first_ = false, last_ = false;
 };
 
-double fill(int64_t count, int64_t lanes) {
-  return static_cast<double>(count) / static_cast<double>(ceil_to(count, lanes));
+void run_units(const ConvPlan& plan, Run run, const Operands& operands, Parallel& parallel) {
+  const int64_t tasks = run.groups * plan.column_blocks * run.channel_blocks;
+  parallel_for(parallel, static_cast<size_t>(tasks), [&](size_t task, size_t thread) {
+    Worker(plan, run, operands, thread).run(static_cast<int64_t>(task));
+  });
+}
+
+// A column's task packs its pixels, unless several tasks share them and they are to be kept.
+void run_range(const ConvPlan& plan, Span units, const Operands& operands, Parallel& parallel) {
+  const WeightTiles& weights = plan.weights;
+  Run run{units, units.begin / weights.group_units(), 0, 0, true};
+  run.groups = ceil_div(units.end, weights.group_units()) - run.first_group;
+  run.channel_blocks = plan.channel_blocks(run.groups, units);
+  if (!plan.keeps_pixels || run.channel_blocks == 1)
+    return run_units(plan, run, operands, parallel);
+  run.packs = false;
+  for (int64_t unit = units.begin; unit < units.end; unit = run.units.end) {
+    const int64_t block = unit / weights.tiles;
+    run.units = {unit, std::min((block + 1) * weights.tiles, units.end)};
+    run.channel_blocks = plan.channel_blocks(1, run.units);
+    if (unit % weights.tiles == 0) {
+      parallel_for(
+          parallel, static_cast<size_t>(plan.column_tiles), [&](size_t tile, size_t thread) {
+            Worker(plan, run, operands, thread).pack_tile(block, static_cast<int64_t>(tile));
+          });
+    }
+    run_units(plan, run, operands, parallel);
+  }
 }
 
 }  // namespace
 
-ConvForm conv_gemm_form(const Conv2dShape& shape) {
-  const int64_t lanes = tile_set().lanes;
-  const double pixels = fill(shape.out_h * shape.out_w, lanes);
-  const double channels = fill(shape.out_channels / shape.groups, lanes);
-  return pixels < kFillRatio * channels ? ConvForm::channels : ConvForm::pixels;
-}
-
-size_t conv_gemm_packed_elems(const Conv2dShape& shape) {
-  const Plan plan(shape, 1);
-  return static_cast<size_t>(shape.groups * plan.packed_offset(plan.group_out));
-}
-
-int64_t conv_gemm_channel_block(const Conv2dShape& shape) {
-  return shape.groups == 1 ? Plan(shape, 1).tile_channels : 0;
-}
-
-size_t conv_gemm_packed_offset(const Conv2dShape& shape, int64_t channel) {
-  return static_cast<size_t>(Plan(shape, 1).packed_offset(channel));
-}
-
-void conv_gemm_pack(const Conv2dShape& shape, const float* weights, float* packed) {
-  const Plan plan(shape, 1);
-  for (int64_t group = 0; group < shape.groups; ++group) {
-    for (int64_t tile = 0; tile < plan.channel_tiles; ++tile) {
-      const Span channels = plan.channel_tile(tile);
-      const int64_t rows = channels.size();
-      const int64_t width = plan.along_pixels() ? rows : ceil_to(rows, plan.tiles.lanes);
-      const float* from = weights + (group * plan.group_out + channels.begin) * plan.k;
-      for (int64_t k = 0; k < plan.k; ++k, packed += width) {
-        for (int64_t r = 0; r < rows; ++r) packed[r] = from[r * plan.k + k];
-        std::fill(packed + rows, packed + width, 0.0f);
-      }
-    }
-  }
-}
-
 size_t conv_gemm_scratch_bytes(const Conv2dShape& shape, size_t threads) {
-  return threads * Plan(shape, threads).thread_bytes();
+  return ConvPlan(shape, threads, ConvCall::whole).scratch_bytes();
 }
 
-void conv_gemm(const Conv2dShape& shape, int64_t first, int64_t last, const float* input,
-               const float* packed, const Epilogue& epilogue, float* output, ByteSpan scratch,
-               Parallel& parallel) {
-  const Plan plan(shape, parallel.threads());
-  const size_t thread_bytes = plan.thread_bytes();
-  TAOISM_CHECK(scratch.size() >= parallel.threads() * thread_bytes);
-  const Span range{first / plan.tile_channels, ceil_div(last / shape.groups, plan.tile_channels)};
-  const int64_t tasks = plan.shape.groups * plan.column_blocks * plan.channel_blocks;
-  parallel_for(parallel, static_cast<size_t>(tasks), [&](size_t task, size_t thread) {
-    Worker(plan, range, input, packed, epilogue, output, scratch.data() + thread * thread_bytes)
-        .run(static_cast<int64_t>(task));
-  });
+void conv_gemm(const Conv2dShape& shape, const float* input, const float* packed,
+               const Epilogue& epilogue, float* output, ByteSpan scratch, Parallel& parallel) {
+  const ConvPlan plan(shape, parallel.threads(), ConvCall::whole);
+  TAOISM_CHECK(scratch.size() >= plan.scratch_bytes());
+  run_range(plan, {0, plan.weights.units()}, {input, packed, 0, epilogue, output, scratch},
+            parallel);
+}
+
+size_t conv_gemm_part_scratch_bytes(const Conv2dShape& shape, size_t threads) {
+  return ConvPlan(shape, threads, ConvCall::part).scratch_bytes();
+}
+
+void conv_gemm_part(const Conv2dShape& shape, int64_t begin, int64_t end, const float* input,
+                    const float* packed_part, const Epilogue& epilogue, float* output,
+                    ByteSpan scratch, Parallel& parallel) {
+  const ConvPlan plan(shape, parallel.threads(), ConvCall::part);
+  TAOISM_CHECK(scratch.size() >= plan.scratch_bytes());
+  const Operands operands{input, packed_part, begin, epilogue, output, scratch};
+  Span units{plan.weights.unit_at(begin), plan.weights.unit_at(end)};
+  // The end of a group that an earlier call began, and the beginning of another, both want the
+  // shared partial sums.
+  const int64_t group_units = plan.weights.group_units();
+  const int64_t begun = ceil_to(units.begin, group_units);
+  if (plan.shared_partial_elems > 0 && units.begin < begun && begun < units.end) {
+    run_range(plan, {units.begin, begun}, operands, parallel);
+    units.begin = begun;
+  }
+  if (units.size() > 0) run_range(plan, units, operands, parallel);
 }
 
 }  // namespace taoism::kernels

@@ -1,6 +1,6 @@
 // The driver of dense matrix products over the register tile: C = A . B, A row-major and packed on
-// the fly, B packed in panels [n / tile columns][k][tile columns] (the last zero-padded to whole
-// vectors) ahead of time or on the fly. Internal.
+// the fly, B packed in panels of tile columns (the last zero-padded to whole vectors), ahead of
+// time as weight_tiles.h says or on the fly. Internal.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/parallel.h"
 #include "kernels/epilogue.h"
+#include "kernels/weight_tiles.h"
 
 namespace taoism::kernels {
 
@@ -21,14 +22,20 @@ struct GemmOperands {
   float* c = nullptr;  // [batch][m][n] without gaps
 };
 
-// Packed width of n columns, and the packing of a panel: rows of `width` elements from
-// b[k][n] whose elements are row_stride and column_stride apart.
-int64_t gemm_packed_width(int64_t n);
+// The packed form of B[k][n], and the packing of a panel of it: rows of `width` elements from rows
+// whose elements are row_stride and column_stride apart.
+WeightTiles gemm_weight_tiles(int64_t k, int64_t n);
 void gemm_pack_panel(const float* b, int64_t row_stride, int64_t column_stride, int64_t depth,
                      int64_t columns, int64_t width, float* packed);
 
 size_t gemm_scratch_bytes(const GemmOperands& gemm, size_t threads);
 // Epilogue: bias per column, residual like c.
 void gemm(const GemmOperands& gemm, const Epilogue& epilogue, ByteSpan scratch, Parallel& parallel);
+
+size_t gemm_part_scratch_bytes(const GemmOperands& gemm, size_t threads);
+// For elements [begin, end) of the packed B, both of them cuts, that lie at gemm.packed_b; of a
+// batch of 1.
+void gemm_part(const GemmOperands& gemm, int64_t begin, int64_t end, const Epilogue& epilogue,
+               ByteSpan scratch, Parallel& parallel);
 
 }  // namespace taoism::kernels

@@ -60,24 +60,119 @@ TEST(Linear, EqualsReference) {
   }
 }
 
-TEST(Linear, FeatureBlocksAreContiguous) {
-  const LinearShape s{1, 30, 107};
-  Random random(2);
-  const auto weights = random.floats(s.out_features * s.in_features);
-  for_each_target([&] {
-    AlignedBuffer packed(linear_packed_bytes(s));
-    linear_pack(s, weights.data(), false, packed.as<float>());
-    const int64_t block = linear_feature_block(s);
-    const std::byte* at = packed.data();
-    for (int64_t first = 0; first < s.out_features; first += block) {
-      LinearShape part = s;
-      part.out_features = std::min(block, s.out_features - first);
-      AlignedBuffer own(linear_packed_bytes(part));
-      linear_pack(part, weights.data() + first * s.in_features, false, own.as<float>());
-      EXPECT_EQ(std::memcmp(at, own.data(), own.size()), 0);
-      at += own.size();
-    }
-  });
+const LinearShape kPartShapes[] = {
+    {1, 512, 1000}, {1, 513, 49},  {17, 1030, 96}, {3, 2500, 5},    {70, 1100, 130},
+    {2, 1, 1},      {9, 600, 200}, {1, 2000, 300}, {13, 1025, 200}, {40, 30, 107},
+};
+
+std::vector<size_t> cuts_of(const LinearShape& s, size_t target_bytes) {
+  std::vector<size_t> cuts;
+  for (size_t at = 0; at < linear_packed_bytes(s);) {
+    at = linear_piece_end(s, at, target_bytes);
+    if (!cuts.empty() && at <= cuts.back()) break;
+    cuts.push_back(at);
+  }
+  return cuts;
+}
+
+std::vector<size_t> random_cuts(const LinearShape& s, Random& random) {
+  const std::vector<size_t> all = cuts_of(s, 1);
+  std::vector<size_t> cuts;
+  for (size_t cut : all) {
+    if (cut == all.back() || random.integer(0, 2) == 0) cuts.push_back(cut);
+  }
+  return cuts;
+}
+
+TEST(LinearPart, CutsAreTheLastOnesInReach) {
+  for (const LinearShape& s : kPartShapes) {
+    for_each_target([&] {
+      const std::vector<size_t> all = cuts_of(s, 1);
+      ASSERT_EQ(all.back(), linear_packed_bytes(s));
+      EXPECT_EQ(cuts_of({s.rows + 1, s.in_features, s.out_features}, 1), all);
+      for (size_t target : {size_t{0}, size_t{100000}, size_t{300000}, SIZE_MAX}) {
+        size_t begin = 0;
+        for (size_t cut : cuts_of(s, target)) {
+          size_t want = 0;
+          for (size_t c : all) {
+            if (c > begin && (want == 0 || c - begin <= target)) want = c;
+          }
+          ASSERT_EQ(cut, want) << "after " << begin << " for " << target;
+          begin = cut;
+        }
+        ASSERT_EQ(begin, linear_packed_bytes(s));
+      }
+    });
+  }
+}
+
+TEST(LinearPart, PartsAndRowsEqualTheWhole) {
+  Random random(21);
+  size_t seed = 0;
+  for (const LinearShape& s : kPartShapes) {
+    SCOPED_TRACE(std::to_string(s.rows) + " x " + std::to_string(s.in_features) + " -> " +
+                 std::to_string(s.out_features));
+    const auto x = random.floats(s.rows * s.in_features);
+    const auto weights = random.floats(s.out_features * s.in_features);
+    const auto bias = random.floats(s.out_features);
+    const auto residual = random.floats(s.rows * s.out_features);
+    const auto epilogue_of = [&](size_t index, const float* own_residual) {
+      return Epilogue{index % 3 == 0 ? nullptr : bias.data(),
+                      index % 2 == 0 ? nullptr : own_residual,
+                      all_activations()[index % all_activations().size()]};
+    };
+    for_each_target([&] {
+      AlignedBuffer packed(linear_packed_bytes(s));
+      linear_pack(s, weights.data(), seed % 2 == 0, packed.as<float>());
+      const auto run = [&](const LinearShape& shape, const float* from, const float* add,
+                           size_t index, size_t threads) {
+        AlignedBuffer scratch = poisoned_scratch(linear_scratch_bytes(shape, threads));
+        std::vector<float> y(static_cast<size_t>(shape.rows * shape.out_features), NAN);
+        TestParallel parallel(threads);
+        linear(shape, from, packed.as<float>(), epilogue_of(index, add), y.data(), scratch.span(),
+               parallel);
+        return y;
+      };
+      for (size_t index = seed; index < seed + 4; ++index) {
+        const std::vector<float> want = run(s, x.data(), residual.data(), index, 1);
+        ASSERT_EQ(run(s, x.data(), residual.data(), index, 3), want);
+        for (int64_t r = 0; index == seed && r < s.rows; ++r) {
+          const std::vector<float> row =
+              run({1, s.in_features, s.out_features}, x.data() + r * s.in_features,
+                  residual.data() + r * s.out_features, index, 1);
+          ASSERT_EQ(
+              std::memcmp(row.data(), want.data() + r * s.out_features, row.size() * sizeof(float)),
+              0)
+              << "row " << r;
+        }
+        const auto check = [&](const std::vector<size_t>& cuts, size_t threads, bool in_place) {
+          AlignedBuffer scratch = poisoned_scratch(linear_part_scratch_bytes(s, threads));
+          std::vector<float> y(want.size(), NAN);
+          if (in_place) y = residual;
+          const Epilogue epilogue = epilogue_of(index, in_place ? y.data() : residual.data());
+          TestParallel parallel(threads);
+          size_t begin = 0;
+          for (size_t end : cuts) {
+            AlignedBuffer piece(end - begin);
+            std::memcpy(piece.data(), packed.data() + begin, piece.size());
+            linear_part(s, begin, end, x.data(), piece.as<float>(), epilogue, y.data(),
+                        scratch.span(), parallel);
+            begin = end;
+          }
+          ASSERT_EQ(std::memcmp(y.data(), want.data(), y.size() * sizeof(float)), 0)
+              << cuts.size() << " pieces, " << threads << " threads";
+        };
+        for (size_t threads : {1, 3}) {
+          check(random_cuts(s, random), threads, false);
+          check(random_cuts(s, random), threads, true);
+          for (size_t target : {size_t{1}, size_t{250000}, SIZE_MAX}) {
+            check(cuts_of(s, target), threads, false);
+          }
+        }
+      }
+    });
+    seed += 3;
+  }
 }
 
 const MatmulShape kMatmulCases[] = {

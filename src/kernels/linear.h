@@ -23,14 +23,17 @@ size_t linear_packed_bytes(const LinearShape& shape);
 void linear_pack(const LinearShape& shape, const float* weights, bool weights_are_in_by_out,
                  float* packed);
 
-// The packed weights of output features [f0, f1), f0 a multiple of this, are a contiguous part of
-// `packed` and the packed form of the layer that has these features alone.
-int64_t linear_feature_block(const LinearShape& shape);
-
 size_t linear_scratch_bytes(const LinearShape& shape, size_t threads);
 
 // Epilogue: bias per output feature, residual [rows][out]. y may not overlap x.
 void linear(const LinearShape& shape, const float* x, const float* packed, const Epilogue& epilogue,
             float* y, ByteSpan scratch, Parallel& parallel);
+
+// For weights that are streamed: as conv2d_piece_end, conv2d_part_scratch_bytes and conv2d_part.
+size_t linear_piece_end(const LinearShape& shape, size_t begin, size_t target_bytes);
+size_t linear_part_scratch_bytes(const LinearShape& shape, size_t threads);
+void linear_part(const LinearShape& shape, size_t begin, size_t end, const float* x,
+                 const float* packed_part, const Epilogue& epilogue, float* y, ByteSpan scratch,
+                 Parallel& parallel);
 
 }  // namespace taoism::kernels

@@ -33,6 +33,11 @@ void run(const RunContext& context) {
                           context.parallel);
 }
 
+// What ceil_mode adds would become padding of the band, and count.
+bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs) {
+  return node.attrs.i("ceil_mode") == 0 && split_pool_rows(node, out, in, attrs);
+}
+
 }  // namespace
 
 extern const OpDef kAveragePoolOp;
@@ -43,6 +48,8 @@ constinit const OpDef kAveragePoolOp = {
     .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
     .infer = infer_pool,
     .run = run,
+    .splits_batch = splits_batch_of_first,
+    .split_rows = split_rows,
     .reference = reference,
 };
 

@@ -4,6 +4,7 @@
 
 #include "kernels/elementwise.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -83,6 +84,8 @@ constinit const OpDef kBatchNormalizationOp = {
     .cost = cost,
     .scratch_bytes = scratch_bytes,
     .run = run,
+    .splits_batch = splits_batch_of_first,
+    .split_rows = split_rows_alike,
     .reference = reference,
 };
 

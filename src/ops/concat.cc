@@ -1,6 +1,7 @@
 // Concat: joins tensors along one axis.
 #include "ops/core/block_copy.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -55,6 +56,18 @@ void reference(const RunContext& context) {
   });
 }
 
+bool splits_batch(const NodeView& node) {
+  if (axis_of(node) == 0) return false;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (!share_batch(node, {i})) return false;
+  }
+  return true;
+}
+
+bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs) {
+  return axis_of(node) == 1 && split_rows_alike(node, out, in, attrs);
+}
+
 }  // namespace
 
 extern const OpDef kConcatOp;
@@ -66,6 +79,8 @@ constinit const OpDef kConcatOp = {
     .max_inputs = 255,
     .infer = infer,
     .run = run,
+    .splits_batch = splits_batch,
+    .split_rows = split_rows,
     .reference = reference,
 };
 

@@ -2,17 +2,29 @@
 // and the activation are what partition/fuse puts there.
 #include "ops/core/conv_geometry.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 #include "ops/fused.h"
 
 namespace taoism::ops {
 namespace {
 
-constexpr AttrSpec kAttrs[] = {TAOISM_CONV_ATTRS, TAOISM_FUSED_ACTIVATION_ATTRS};
+// layout_pixels: output pixels of the map whose packed weights this node shares, for a node that
+// computes a band of its rows; 0: the node's own.
+constexpr AttrSpec kAttrs[] = {
+    TAOISM_CONV_ATTRS, {"layout_pixels", AttrSpec::integer}, TAOISM_FUSED_ACTIVATION_ATTRS};
 constexpr size_t kX = 0, kW = 1, kBias = 2, kResidual = 3;
 
 Result<ConvGeometry> geometry_of(const NodeView& node) {
   const ir::Shape& w = node.shape(kW);
-  return conv_geometry(node.attrs, node.shape(kX), w[0], w.dims().subspan(2));
+  TAOISM_ASSIGN_OR_RETURN(ConvGeometry geometry,
+                          conv_geometry(node.attrs, node.shape(kX), w[0], w.dims().subspan(2)));
+  const int64_t pixels = node.attrs.i("layout_pixels", 0);
+  if (pixels < 0 || static_cast<uint64_t>(pixels) > ir::kMaxElements) {
+    return invalid_argument("layout_pixels must be at least 0 and the size of a map, got " +
+                            std::to_string(pixels));
+  }
+  geometry.shape.layout_pixels = pixels;
+  return geometry;
 }
 
 Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
@@ -66,6 +78,20 @@ void run(const RunContext& context) {
                   epilogue_of(context), context.out_f32(), context.scratch, context.parallel);
 }
 
+size_t piece_end(const NodeView& node, size_t, size_t begin, size_t target_bytes) {
+  return kernels::conv2d_piece_end(geometry_of(node)->shape, begin, target_bytes);
+}
+
+void run_part(const RunContext& context, size_t, size_t begin, size_t end) {
+  kernels::conv2d_part(geometry_of(context.node)->shape, begin, end, context.f32(kX),
+                       context.f32(kW), epilogue_of(context), context.out_f32(), context.scratch,
+                       context.parallel);
+}
+
+size_t part_scratch_bytes(const NodeView& node, size_t threads) {
+  return kernels::conv2d_part_scratch_bytes(geometry_of(node)->shape, threads);
+}
+
 void reference(const RunContext& context) {
   const ConvGeometry geometry = *geometry_of(context.node);
   const kernels::Conv2dShape& s = geometry.shape;
@@ -87,6 +113,22 @@ void reference(const RunContext& context) {
   }
 }
 
+bool splits_batch(const NodeView& node) { return share_batch(node, {kX, kResidual}); }
+
+bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs) {
+  if (!has_rows(node, out)) return false;
+  const Window window = *window_of(node.attrs, 2, node.shape(kW).dims().subspan(2));
+  if (!split_window_rows(node, window, kX, out, in, attrs)) return false;
+  if (node.has(kResidual)) {
+    if (node.inputs[kResidual].is_weight) return false;
+    in[kResidual] = out;
+  }
+  if (node.attrs.i("layout_pixels") == 0) {
+    attrs.set("layout_pixels", node.outputs[0].shape.product(2, 4));
+  }
+  return true;
+}
+
 }  // namespace
 
 extern const OpDef kConvOp;
@@ -103,6 +145,11 @@ constinit const OpDef kConvOp = {
     .pack = pack,
     .scratch_bytes = scratch_bytes,
     .run = run,
+    .piece_end = piece_end,
+    .run_part = run_part,
+    .part_scratch_bytes = part_scratch_bytes,
+    .splits_batch = splits_batch,
+    .split_rows = split_rows,
     .reference = reference,
 };
 

@@ -29,6 +29,7 @@ constinit const OpDef kGlobalAveragePoolOp = {
     .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
     .infer = infer_global_pool,
     .run = run,
+    .splits_batch = splits_batch_of_first,
     .reference = reference,
 };
 

@@ -34,6 +34,7 @@ constinit const OpDef kGlobalMaxPoolOp = {
     .role = Role::nonlinear,
     .infer = infer_global_pool,
     .run = run,
+    .splits_batch = splits_batch_of_first,
     .reference = reference,
 };
 

@@ -3,6 +3,7 @@
 #include "kernels/linear.h"
 
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 #include "ops/fused.h"
 
 namespace taoism::ops {
@@ -64,11 +65,26 @@ size_t scratch_bytes(const NodeView& node, size_t threads) {
   return kernels::linear_scratch_bytes(shape_of(node), threads);
 }
 
+kernels::Epilogue epilogue_of(const RunContext& context) {
+  return {.bias = context.f32(kBias), .activation = *fused_activation(context.node.attrs)};
+}
+
 void run(const RunContext& context) {
-  const kernels::Epilogue epilogue = {.bias = context.f32(kBias),
-                                      .activation = *fused_activation(context.node.attrs)};
-  kernels::linear(shape_of(context.node), context.f32(kX), context.f32(kW), epilogue,
+  kernels::linear(shape_of(context.node), context.f32(kX), context.f32(kW), epilogue_of(context),
                   context.out_f32(), context.scratch, context.parallel);
+}
+
+size_t piece_end(const NodeView& node, size_t, size_t begin, size_t target_bytes) {
+  return kernels::linear_piece_end(shape_of(node), begin, target_bytes);
+}
+
+void run_part(const RunContext& context, size_t, size_t begin, size_t end) {
+  kernels::linear_part(shape_of(context.node), begin, end, context.f32(kX), context.f32(kW),
+                       epilogue_of(context), context.out_f32(), context.scratch, context.parallel);
+}
+
+size_t part_scratch_bytes(const NodeView& node, size_t threads) {
+  return kernels::linear_part_scratch_bytes(shape_of(node), threads);
 }
 
 void reference(const RunContext& context) {
@@ -88,6 +104,10 @@ void reference(const RunContext& context) {
   }
 }
 
+bool splits_batch(const NodeView& node) {
+  return node.shape(kX).rank() > 1 && share_batch(node, {kX});
+}
+
 }  // namespace
 
 extern const OpDef kLinearOp;
@@ -104,6 +124,10 @@ constinit const OpDef kLinearOp = {
     .pack = pack,
     .scratch_bytes = scratch_bytes,
     .run = run,
+    .piece_end = piece_end,
+    .run_part = run_part,
+    .part_scratch_bytes = part_scratch_bytes,
+    .splits_batch = splits_batch,
     .reference = reference,
 };
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "ops/core/evaluate_for_testing.h"
+#include "ops/core/parts_for_testing.h"
 
 namespace taoism::ops {
 namespace {
@@ -32,6 +33,12 @@ TEST(Linear, CountsRowsOfAnImageAndAlwaysTheOutputs) {
   EXPECT_EQ(run({4, 5}, false).macs, 42u);
   EXPECT_EQ(run({4, 5}, false).params, 35u);
   EXPECT_EQ(run({4, 3, 5}, true).macs, 126u);
+}
+
+TEST(Linear, PiecesOfTheWeightsGiveTheSameBits) {
+  expect_parts_equal_run("Linear", attrs_for_testing({{"activation", "Tanh"}}),
+                         {{{3, 1100}, varied_for_testing(size_t{3 * 1100})},
+                          {{130, 1100}, varied_for_testing(size_t{130 * 1100}), true}});
 }
 
 }  // namespace

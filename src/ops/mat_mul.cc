@@ -2,8 +2,11 @@
 // row, one on the right a column.
 #include "kernels/matmul.h"
 
+#include <algorithm>
+
 #include "ops/core/index.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -123,6 +126,11 @@ void reference(const RunContext& context) {
   });
 }
 
+// Dimension 0 counts matrices when there is one before the matrices' two.
+bool splits_batch(const NodeView& node) {
+  return std::max(node.shape(0).rank(), node.shape(1).rank()) > 2 && splits_broadcast_batch(node);
+}
+
 }  // namespace
 
 extern const OpDef kMatMulOp;
@@ -135,6 +143,7 @@ constinit const OpDef kMatMulOp = {
     .infer = infer,
     .scratch_bytes = scratch_bytes,
     .run = run,
+    .splits_batch = splits_batch,
     .reference = reference,
 };
 

@@ -35,6 +35,8 @@ constinit const OpDef kMaxPoolOp = {
     .attrs = kAttrs,
     .infer = infer_pool,
     .run = run,
+    .splits_batch = splits_batch_of_first,
+    .split_rows = split_pool_rows,
     .reference = reference,
 };
 

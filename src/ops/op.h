@@ -122,8 +122,8 @@ struct OpDef {
   // Computes the outputs. Does not allocate, does not fail: infer has accepted the node.
   void (*run)(const RunContext& context) = nullptr;
 
-  // Weights in pieces, for weights that are streamed. Where the packed bytes of weight `input` may
-  // be cut next: the last cut in (begin, begin + target_bytes], or the first after it when there is
+  // Weights in pieces, for weights that are streamed. Where the packed bytes of weight `input` (one
+  // whose packed_bytes is not 0) may be cut next: the last cut in (begin, begin + target_bytes], or the first after it when there is
   // none; packed_bytes at the end. `begin` is 0 or such a cut. Independent of the batch and of how
   // many rows are computed. Null: the weight has no cuts.
   size_t (*piece_end)(const NodeView& node, size_t input, size_t begin,

@@ -3,6 +3,7 @@
 
 #include "ops/core/block_copy.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -99,6 +100,12 @@ void run(const RunContext& context) {
              context.out_f32() + offset_of(to, to_strides, x.rank()), to_strides, context.parallel);
 }
 
+bool splits_batch(const NodeView& node) {
+  const size_t rank = node.shape(0).rank();
+  const auto pads = node.attrs.ints("pads");
+  return rank > 0 && pads[0] == 0 && pads[rank] == 0 && share_batch(node, {0});
+}
+
 }  // namespace
 
 extern const OpDef kPadOp;
@@ -108,6 +115,7 @@ constinit const OpDef kPadOp = {
     .attrs = kAttrs,
     .infer = infer,
     .run = run,
+    .splits_batch = splits_batch,
     .reference = reference,
 };
 

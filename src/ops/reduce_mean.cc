@@ -6,6 +6,7 @@
 
 #include "ops/core/index.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -91,6 +92,10 @@ void run(const RunContext& context) {
   kernels::reduce_mean(*shape, context.f32(0), context.out_f32(), context.parallel);
 }
 
+bool splits_batch(const NodeView& node) {
+  return !(*reduced_axes(node))[0] && share_batch(node, {0});
+}
+
 }  // namespace
 
 extern const OpDef kReduceMeanOp;
@@ -101,6 +106,7 @@ constinit const OpDef kReduceMeanOp = {
     .tolerance = {.relative = 1e-5F, .absolute = 1e-6F},
     .infer = infer,
     .run = run,
+    .splits_batch = splits_batch,
     .reference = reference,
 };
 

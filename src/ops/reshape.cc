@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -40,6 +41,7 @@ constinit const OpDef kReshapeOp = {
     .storage = Storage::alias,
     .infer = infer,
     .run = run,
+    .splits_batch = splits_batch_of_first,
 };
 
 }  // namespace taoism::ops

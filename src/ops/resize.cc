@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -66,7 +67,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
     const float scaled = static_cast<float>(x[i]) * scale;
     if (!scales.empty() && !(std::isfinite(scale) && scale > 0 &&
                              std::fabs(scaled - static_cast<float>(sizes[i])) <= 1.0F)) {
-      return invalid_argument("scales must give the sizes, got " + std::to_string(scale) + " for " +
+      return invalid_argument("scales must give the sizes, got another one for " +
                               std::to_string(x[i]) + " to " + std::to_string(sizes[i]));
     }
     if (i + 2 < x.rank() && (sizes[i] != x[i] || scale != 1.0F)) {
@@ -194,6 +195,11 @@ void reference(const RunContext& context) {
   }
 }
 
+// The last two dimensions mix.
+bool splits_batch(const NodeView& node) {
+  return node.shape(0).rank() > 2 && share_batch(node, {0});
+}
+
 }  // namespace
 
 extern const OpDef kResizeOp;
@@ -205,6 +211,7 @@ constinit const OpDef kResizeOp = {
     .infer = infer,
     .scratch_bytes = scratch_bytes,
     .run = run,
+    .splits_batch = splits_batch,
     .reference = reference,
 };
 

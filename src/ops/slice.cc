@@ -3,6 +3,7 @@
 
 #include "ops/core/block_copy.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -95,6 +96,12 @@ void reference(const RunContext& context) {
   });
 }
 
+// With the whole of axis 0 taken, these bounds take the whole of a shorter one too.
+bool splits_batch(const NodeView& node) {
+  const Region region = *region_of(node);
+  return region.step[0] == 1 && share_batch(node, {0});
+}
+
 }  // namespace
 
 extern const OpDef kSliceOp;
@@ -104,6 +111,7 @@ constinit const OpDef kSliceOp = {
     .attrs = kAttrs,
     .infer = infer,
     .run = run,
+    .splits_batch = splits_batch,
     .reference = reference,
 };
 

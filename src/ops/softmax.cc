@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -46,6 +47,8 @@ void reference(const RunContext& context) {
   }
 }
 
+bool splits_batch(const NodeView& node) { return *axis_of(node) != 0 && share_batch(node, {0}); }
+
 }  // namespace
 
 extern const OpDef kSoftmaxOp;
@@ -57,6 +60,7 @@ constinit const OpDef kSoftmaxOp = {
     .tolerance = {.relative = 1e-5F, .absolute = 1e-7F},
     .infer = infer,
     .run = run,
+    .splits_batch = splits_batch,
     .reference = reference,
 };
 

@@ -1,6 +1,7 @@
 // Transpose: permutes dimensions; without `perm` it reverses them.
 #include "ops/core/block_copy.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -65,6 +66,10 @@ void reference(const RunContext& context) {
   });
 }
 
+bool splits_batch(const NodeView& node) {
+  return (*permutation_of(node))[0] == 0 && share_batch(node, {0});
+}
+
 }  // namespace
 
 extern const OpDef kTransposeOp;
@@ -74,6 +79,7 @@ constinit const OpDef kTransposeOp = {
     .attrs = kAttrs,
     .infer = infer,
     .run = run,
+    .splits_batch = splits_batch,
     .reference = reference,
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "ops/core/split.h"
 #include "ops/fused.h"
 
 namespace taoism::ops {
@@ -23,6 +24,8 @@ constexpr OpDef activation_op(const char* name, std::span<const AttrSpec> attrs,
           .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
           .infer = infer_same,
           .run = run,
+          .splits_batch = splits_batch_of_first,
+          .split_rows = split_rows_alike,
           .reference = reference};
 }
 

@@ -3,6 +3,7 @@
 
 #include "kernels/elementwise.h"
 #include "ops/core/index.h"
+#include "ops/core/split.h"
 #include "ops/fused.h"
 
 namespace taoism::ops {
@@ -28,6 +29,8 @@ constexpr OpDef binary_op(const char* name, std::span<const AttrSpec> attrs,
           .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
           .infer = infer_binary,
           .run = run,
+          .splits_batch = splits_broadcast_batch,
+          .split_rows = split_rows_alike,
           .reference = reference};
 }
 

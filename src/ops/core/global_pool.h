@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 
 namespace taoism::ops {
 

@@ -49,4 +49,9 @@ kernels::Pool2dShape pool_shape(const NodeView& node) {
           .pad_right = window.pad_end[1]};
 }
 
+// Exact pads make ceil_mode, if set, add no row.
+bool split_pool_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs) {
+  return has_rows(node, out) && split_window_rows(node, *pool_window(node), 0, out, in, attrs);
+}
+
 }  // namespace taoism::ops

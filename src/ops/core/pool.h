@@ -5,6 +5,7 @@
 
 #include "kernels/pool.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 #include "ops/core/window.h"
 
 namespace taoism::ops {
@@ -18,6 +19,8 @@ namespace taoism::ops {
 Status infer_pool(const NodeView& node, std::span<ir::TensorDesc> outputs);
 // The sizes for a node that infer_pool accepted.
 kernels::Pool2dShape pool_shape(const NodeView& node);
+// split_rows where what is counted beyond the input does not matter.
+bool split_pool_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs);
 
 // One window: the input elements it sees, and how many positions it has inside the padded input.
 template <typename Element>

@@ -3,6 +3,7 @@
 // channel is dimension 1, the last one where the rank is 2 or less.
 #include "kernels/elementwise.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 #include "ops/fused.h"
 
 namespace taoism::ops {
@@ -69,6 +70,11 @@ void reference(const RunContext& context) {
   }
 }
 
+// The one dimension of a vector counts channels.
+bool splits_batch(const NodeView& node) {
+  return node.shape(kY).rank() > 1 && share_batch(node, {kY});
+}
+
 }  // namespace
 
 extern const OpDef kRestoreOp;
@@ -84,6 +90,8 @@ constinit const OpDef kRestoreOp = {
     .cost = cost,
     .scratch_bytes = scratch_bytes,
     .run = run,
+    .splits_batch = splits_batch,
+    .split_rows = split_rows_alike,
     .reference = reference,
 };
 

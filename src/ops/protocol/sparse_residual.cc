@@ -13,6 +13,7 @@
 #include "kernels/sparse.h"
 #include "ops/core/conv_geometry.h"
 #include "ops/core/rules.h"
+#include "ops/core/split.h"
 #include "ops/fused.h"
 
 namespace taoism::ops {
@@ -213,6 +214,16 @@ void reference(const RunContext& context) {
   }
 }
 
+bool splits_batch(const NodeView& node) {
+  return node.shape(kX).rank() > 1 && share_batch(node, {kY, kX});
+}
+
+bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs) {
+  if (node.inputs[kY].is_weight || !dense_of(node)->conv || !has_rows(node, out)) return false;
+  in[kY] = out;
+  return split_window_rows(node, *window_of(node.attrs, 2, {}), kX, out, in, attrs);
+}
+
 }  // namespace
 
 extern const OpDef kSparseResidualOp;
@@ -229,6 +240,8 @@ constinit const OpDef kSparseResidualOp = {
     .packed_bytes = packed_bytes,
     .pack = pack,
     .run = run,
+    .splits_batch = splits_batch,
+    .split_rows = split_rows,
     .reference = reference,
 };
 

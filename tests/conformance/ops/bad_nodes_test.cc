@@ -146,6 +146,7 @@ std::vector<BadNode> bad_nodes() {
       {"Mul", {}, {input({1 << 25, 1}), input({1, 1 << 25})}, "output 0 is too large"},
       {"Softmax", attrs({{"axis", int64_t{4}}}), {kX}, "axis must be in [-4, 3], got 4"},
       {"Softmax", {}, {input(ir::Shape{})}, "axis must be in"},
+      {"ArgMax", attrs({{"axis", int64_t{4}}}), {kX}, "axis must be in [-4, 3], got 4"},
       {"ReduceMean", attrs({{"axes", Ints{1, -3}}}), {kX}, "axes must differ"},
       {"ReduceMean", attrs({{"axes", Ints{-5}}}), {kX}, "axes must be in [-4, 3], got -5"},
       // Layout.

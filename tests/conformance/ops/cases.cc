@@ -133,6 +133,15 @@ std::shared_ptr<const ir::Constant> expected_of(const OpCase& op_case) {
 std::string difference(const OpCase& op_case, const ir::Constant& expected, const float* actual) {
   const ops::Tolerance tolerance = op_of(op_case).tolerance;
   const int64_t elements = expected.desc.shape.elements();
+  if (expected.desc.dtype == ir::DType::i64) {
+    const auto* indices = reinterpret_cast<const int64_t*>(actual);
+    for (int64_t i = 0; i < elements; ++i) {
+      if (indices[i] == expected.i64()[i]) continue;
+      return "element " + std::to_string(i) + " is " + std::to_string(indices[i]) + ", expected " +
+             std::to_string(expected.i64()[i]);
+    }
+    return "";
+  }
   double largest = 0;
   for (int64_t i = 0; i < elements; ++i) {
     if (std::isfinite(expected.f32()[i]))

@@ -43,8 +43,8 @@ ir::Graph graph_of(const OpCase& op_case);
 std::vector<std::shared_ptr<const ir::Constant>> inputs_of(const OpCase& op_case);
 // What the operator's reference computes from them.
 std::shared_ptr<const ir::Constant> expected_of(const OpCase& op_case);
-// Empty when `actual` (as many elements as `expected`) is within the operator's tolerance; else
-// where and by how much it is not.
+// Empty when `actual` (elements as `expected` has them; int64 must be the same) is within the
+// operator's tolerance; else where and by how much it is not.
 std::string difference(const OpCase& op_case, const ir::Constant& expected, const float* actual);
 
 }  // namespace taoism::conformance

@@ -66,6 +66,7 @@ constexpr Conv2d kConv2d[] = {
     {"tanh", 1, 16, 12, 12, 24, 3, 1, 1, 1, 1, true, "Tanh"},
     {"residual", 2, 16, 12, 12, 24, 3, 1, 1, 1, 1, true, "", true},
     {"residual_relu", 2, 32, 7, 7, 40, 3, 1, 1, 1, 1, true, "Relu", true},
+    {"residual_batch3_odd", 3, 16, 13, 11, 24, 3, 2, 1, 1, 1, true, "HardSwish", true},
     {"residual_relu_no_bias", 1, 32, 7, 7, 40, 1, 1, 0, 1, 1, false, "Relu", true},
     {"depthwise_residual_relu", 1, 21, 9, 9, 21, 3, 1, 1, 1, 21, true, "Relu", true},
 };

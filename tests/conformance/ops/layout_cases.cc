@@ -30,6 +30,10 @@ void add_resize_cases(std::vector<OpCase>& cases) {
        attrs(
            {{"sizes", Ints{1, 2, 7, 7}}, {"scales", Floats{1, 1, 1.5F, 1.5F}}, {"mode", "linear"}}),
        {tensor({1, 2, 5, 5})}});
+  cases.push_back({"resize_batch3",
+                   "Resize",
+                   attrs({{"sizes", Ints{3, 2, 9, 4}}, {"mode", "linear"}}),
+                   {tensor({3, 2, 5, 7})}});
   cases.push_back({"resize_rank1", "Resize", attrs({{"sizes", Ints{9}}}), {tensor({4})}});
 }
 
@@ -58,6 +62,14 @@ void add_layout_cases(std::vector<OpCase>& cases) {
                    "Concat",
                    attrs({{"axis", int64_t{1}}}),
                    {tensor({2, 3, 5, 7}), tensor({2, 8, 5, 7}), tensor({2, 1, 5, 7})}});
+  cases.push_back({"concat_batch3",
+                   "Concat",
+                   attrs({{"axis", int64_t{1}}}),
+                   {tensor({3, 2, 5, 7}), tensor({3, 4, 5, 7})}});
+  cases.push_back({"concat_rows",
+                   "Concat",
+                   attrs({{"axis", int64_t{2}}}),
+                   {tensor({2, 3, 4, 5}), tensor({2, 3, 2, 5})}});
   cases.push_back(
       {"concat_last", "Concat", attrs({{"axis", int64_t{-1}}}), {tensor({4, 3}), weight({4, 2})}});
   cases.push_back(
@@ -75,6 +87,7 @@ void add_layout_cases(std::vector<OpCase>& cases) {
   pad("value", {4, 5}, {1, 0, 0, 2}, "constant", -2.5F);
   pad("crop", {2, 9, 8}, {0, -2, 1, 0, -3, -4}, "constant", 1.0F);
   pad("reflect", {2, 3, 5, 7}, {0, 0, 4, 2, 0, 0, 3, 6}, "reflect", 0.0F);
+  pad("batch3", {3, 2, 5, 7}, {0, 1, 1, 2, 0, 0, 3, 4}, "edge", 0.0F);
   pad("edge", {1, 2, 3, 4}, {1, 0, 7, 2, 0, 2, 3, 9}, "edge", 0.0F);
   pad("nothing", {3, 3}, {0, 0, 0, 0}, "constant", 0.0F);
   cases.push_back({"pad_defaults", "Pad", attrs({{"pads", Ints{1, 1}}}), {tensor({6})}});
@@ -88,6 +101,10 @@ void add_layout_cases(std::vector<OpCase>& cases) {
                    attrs({{"perm", Ints{0, 3, 1, 2}}}),
                    {tensor({2, 11, 13, 19})}});
   cases.push_back({"transpose_matrix", "Transpose", {}, {tensor({65, 130})}});
+  cases.push_back({"transpose_batch3",
+                   "Transpose",
+                   attrs({{"perm", Ints{0, 2, 3, 1}}}),
+                   {tensor({3, 4, 5, 6})}});
   cases.push_back({"transpose_heads",
                    "Transpose",
                    attrs({{"perm", Ints{0, 2, 1, 3}}}),
@@ -101,6 +118,8 @@ void add_layout_cases(std::vector<OpCase>& cases) {
 
   cases.push_back(
       {"reshape_flatten", "Reshape", attrs({{"shape", Ints{2, 175}}}), {tensor({2, 5, 5, 7})}});
+  cases.push_back(
+      {"reshape_batch3", "Reshape", attrs({{"shape", Ints{3, 4, 5}}}), {tensor({3, 2, 10})}});
   cases.push_back({"reshape_scalar", "Reshape", attrs({{"shape", Ints{}}}), {tensor({1, 1})}});
   cases.push_back(
       {"reshape_unsqueeze", "Reshape", attrs({{"shape", Ints{1, 4, 1, 3}}}), {tensor({4, 3})}});

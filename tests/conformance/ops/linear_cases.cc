@@ -58,6 +58,8 @@ void add_linear_cases(std::vector<OpCase>& cases) {
   matmul("2d", tensor({13, 37}), tensor({37, 29}));
   matmul("large", tensor({100, 128}), tensor({128, 200}));
   matmul("batched", tensor({2, 3, 16, 24}), tensor({2, 3, 24, 20}));
+  matmul("batch3", tensor({3, 5, 17}), tensor({3, 17, 9}));
+  matmul("square", tensor({6, 6}), tensor({6, 6}));
   matmul("broadcast_right", tensor({4, 3, 5, 7}), tensor({7, 6}));
   matmul("broadcast_both", tensor({4, 1, 5, 7}), tensor({3, 7, 6}));
   matmul("broadcast_left", tensor({5, 7}), tensor({2, 2, 7, 9}));

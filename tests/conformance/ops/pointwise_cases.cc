@@ -52,6 +52,8 @@ void add_activation_cases(std::vector<OpCase>& cases) {
                      a.attrs,
                      {tensor({2, 33, 17, 31}, CaseInput::wide)}});
     cases.push_back({std::string(a.name) + "_7", a.op, a.attrs, {tensor({7}, CaseInput::wide)}});
+    cases.push_back(
+        {std::string(a.name) + "_batch3", a.op, a.attrs, {tensor({3, 5, 7, 9}, CaseInput::wide)}});
   }
 }
 
@@ -74,6 +76,13 @@ void add_binary_cases(std::vector<OpCase>& cases) {
       {"grows_left", tensor({4, 1, 6}), tensor({2, 1, 5, 1}, kPositive)},
       {"outer", tensor({17, 1}), tensor({1, 23}, kPositive)},
       {"scalars", tensor(ir::Shape{}), tensor(ir::Shape{}, kPositive)},
+      {"same_batch3", tensor({3, 5, 7, 9}), tensor({3, 5, 7, 9}, kPositive)},
+      {"row_gate_batch3", tensor({3, 5, 7, 9}), tensor({3, 5, 1, 9}, kPositive)},
+      {"grows_down_batch3", tensor({3, 1, 1, 9}), tensor({3, 5, 7, 1}, kPositive)},
+      {"channel_weight_batch3", tensor({3, 5, 7, 9}), weight({5, 1, 1}, kPositive)},
+      {"weight_per_row", tensor({3, 5, 7, 9}), weight({7, 1}, kPositive)},
+      {"weight_per_image", tensor({3, 5, 7, 9}), weight({3, 1, 1, 1}, kPositive)},
+      {"tensor_row", tensor({3, 4}), tensor({4}, kPositive)},
   };
   for (const char* op : {"Add", "Sub", "Mul", "Div"}) {
     for (const Operands& o : operands) {
@@ -111,6 +120,14 @@ void add_reduction_cases(std::vector<OpCase>& cases) {
   }
   cases.push_back({"softmax_default_axis", "Softmax", {}, {tensor({3, 17}, CaseInput::wide)}});
 
+  const auto arg_max = [&](const char* name, ir::Shape shape, ir::Attrs a) {
+    cases.push_back({std::string("arg_max_") + name, "ArgMax", std::move(a), {tensor(shape)}});
+  };
+  arg_max("classes", {5, 1000}, attrs({{"axis", int64_t{1}}, {"keepdims", int64_t{0}}}));
+  arg_max("channels", {2, 21, 7, 9}, attrs({{"axis", int64_t{-3}}}));
+  arg_max("first", {3, 4}, {});
+  arg_max("one", {3, 1}, attrs({{"axis", int64_t{1}}}));
+
   const auto mean = [&](const char* name, ir::Shape shape, ir::Attrs a) {
     cases.push_back(
         {std::string("reduce_mean_") + name, "ReduceMean", std::move(a), {tensor(shape)}});
@@ -120,6 +137,7 @@ void add_reduction_cases(std::vector<OpCase>& cases) {
   mean("all", {3, 4, 5}, {});
   mean("all_flat", {3, 4, 5}, attrs({{"keepdims", int64_t{0}}}));
   mean("first", {6, 50}, attrs({{"axes", Ints{0}}}));
+  mean("batch3", {3, 5, 7, 9}, attrs({{"axes", Ints{1, 3}}}));
   mean("middle", {4, 9, 6}, attrs({{"axes", Ints{1}}, {"keepdims", int64_t{0}}}));
 }
 

@@ -23,6 +23,8 @@ constexpr Pool2d kPool2d[] = {
     {"2x2_stride2_odd", 3, 7, 15, 15, 2, 2, 0},
     {"3x3_stride2_ceil", 1, 6, 12, 12, 3, 2, 0, 1, true},
     {"2x2_stride2_ceil_odd", 1, 6, 7, 9, 2, 2, 0, 1, true},
+    {"3x3_stride2_pad1_batch3_odd", 3, 5, 13, 9, 3, 2, 1},
+    {"3x3_stride2_pad1_ceil", 3, 4, 14, 10, 3, 2, 1, 1, true},
     {"3x3_stride3_pad1_ceil", 1, 4, 10, 11, 3, 3, 1, 1, true},
     {"whole_image", 2, 9, 7, 7, 7, 1, 0},
     {"1x1_stride2", 1, 5, 9, 9, 1, 2, 0},
@@ -65,6 +67,7 @@ void add_pool_cases(std::vector<OpCase>& cases) {
   }
   for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"}) {
     cases.push_back({std::string(op) + "_7x7", op, {}, {tensor({2, 130, 7, 7})}});
+    cases.push_back({std::string(op) + "_batch3", op, {}, {tensor({3, 5, 7, 3})}});
     cases.push_back({std::string(op) + "_1x1", op, {}, {tensor({1, 5, 1, 1})}});
     cases.push_back({std::string(op) + "_wide", op, {}, {tensor({1, 3, 50, 61})}});
     cases.push_back({std::string(op) + "_1d", op, {}, {tensor({2, 4, 30})}});

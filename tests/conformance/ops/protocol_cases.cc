@@ -46,6 +46,7 @@ constexpr SparseConv kSparseConv[] = {
     {"7x7_stem", 1, 3, 40, 16, 7, 2, 3, 1, 30, true, false, ""},
     {"depthwise", 1, 18, 11, 18, 3, 1, 1, 18, 3, true, false, ""},
     {"grouped_relu", 2, 8, 9, 12, 3, 1, 1, 4, 4, true, false, "Relu"},
+    {"batch3_stride2", 3, 6, 13, 5, 3, 2, 1, 1, 4, true, false, "HardSwish"},
     {"dense", 1, 4, 6, 6, 3, 1, 1, 1, 1, false, false, ""},
     {"empty", 1, 4, 6, 6, 3, 1, 1, 1, 1000, true, false, ""},
 };
@@ -88,6 +89,7 @@ void add_protocol_cases(std::vector<OpCase>& cases) {
   restore("image", {2, 21, 9, 9}, true, "");
   restore("image_no_bias", {2, 21, 9, 9}, false, "");
   restore("image_relu", {1, 64, 14, 14}, true, "Relu");
+  restore("batch3", {3, 5, 7, 9}, true, "Relu");
   restore("rows", {5, 37}, true, "");
   restore("vector", {10}, true, "");
 }

@@ -1,0 +1,110 @@
+// Shapes and operands of the convolution tests. Tests only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/conv2d.h"
+#include "kernels/kernel_test_support.h"
+
+namespace taoism::kernels {
+
+inline std::string describe(const Conv2dShape& s) {
+  std::string text;
+  for (int64_t v : {s.batch, s.in_channels, s.in_h, s.in_w, s.out_channels, s.out_h, s.out_w,
+                    s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.pad_top, s.pad_left,
+                    s.dilation_h, s.dilation_w, s.groups, s.layout_pixels}) {
+    text += std::to_string(v) + " ";
+  }
+  return text;
+}
+
+// A shape with equal padding on both sides.
+inline Conv2dShape square(int64_t batch, int64_t in, int64_t size, int64_t out, int64_t kernel,
+                          int64_t stride, int64_t pad, int64_t dilation = 1, int64_t groups = 1) {
+  Conv2dShape s;
+  s.batch = batch;
+  s.in_channels = in;
+  s.in_h = s.in_w = size;
+  s.out_channels = out;
+  s.kernel_h = s.kernel_w = kernel;
+  s.stride_h = s.stride_w = stride;
+  s.pad_top = s.pad_left = pad;
+  s.dilation_h = s.dilation_w = dilation;
+  s.out_h = s.out_w = (size + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+  s.groups = groups;
+  return s;
+}
+
+// Odd everything, but affordable; out_h and out_w may ask for more padding at the far ends.
+inline Conv2dShape random_shape(Random& random) {
+  Conv2dShape s;
+  s.groups = random.integer(0, 3) == 0 ? random.integer(2, 5) : 1;
+  const bool depthwise = random.integer(0, 3) == 0;
+  s.batch = random.integer(1, 9);
+  s.in_channels = s.groups * (depthwise ? 1 : random.integer(1, 9));
+  s.out_channels = s.groups * random.integer(1, s.groups == 1 ? 70 : 20);
+  s.in_h = random.integer(1, 20);
+  s.in_w = random.integer(1, 37);
+  s.kernel_h = random.integer(1, 5);
+  s.kernel_w = random.integer(1, 5);
+  s.stride_h = random.integer(1, 3);
+  s.stride_w = random.integer(1, 3);
+  s.dilation_h = random.integer(1, 3);
+  s.dilation_w = random.integer(1, 3);
+  s.pad_top = random.integer(0, 4);
+  s.pad_left = random.integer(0, 4);
+  const auto out = [&](int64_t in, int64_t pad, int64_t kernel, int64_t stride, int64_t dilation) {
+    const int64_t free = in + pad + random.integer(0, 4) - dilation * (kernel - 1) - 1;
+    return free < 0 ? 1 : free / stride + 1;
+  };
+  s.out_h = out(s.in_h, s.pad_top, s.kernel_h, s.stride_h, s.dilation_h);
+  s.out_w = out(s.in_w, s.pad_left, s.kernel_w, s.stride_w, s.dilation_w);
+  return s;
+}
+
+struct ConvTensors {
+  ConvTensors(const Conv2dShape& s, Random& random) {
+    input = random.floats(s.batch * s.in_channels * s.in_h * s.in_w);
+    weights = random.floats(s.out_channels * s.in_channels / s.groups * s.kernel_h * s.kernel_w);
+    bias = random.floats(s.out_channels);
+    residual = random.floats(s.batch * s.out_channels * s.out_h * s.out_w);
+  }
+  std::vector<float> input, weights, bias, residual;
+};
+
+inline std::vector<float> run_conv(const Conv2dShape& s, const ConvTensors& t,
+                                   const Epilogue& epilogue, size_t threads) {
+  AlignedBuffer packed(conv2d_packed_bytes(s));
+  conv2d_pack(s, t.weights.data(), packed.as<float>());
+  AlignedBuffer scratch = poisoned_scratch(conv2d_scratch_bytes(s, threads));
+  std::vector<float> output(t.residual.size(), NAN);
+  TestParallel parallel(threads);
+  conv2d(s, t.input.data(), packed.as<float>(), epilogue, output.data(), scratch.span(), parallel);
+  return output;
+}
+
+inline const Conv2dShape kConvShapes[] = {
+    square(1, 3, 33, 48, 7, 2, 3),          // a stem with three channels
+    square(2, 3, 32, 64, 3, 1, 1),          //
+    square(1, 1, 28, 16, 3, 1, 1),          // one channel
+    square(1, 64, 14, 64, 3, 1, 1),         //
+    square(3, 64, 7, 96, 3, 1, 1),          // small maps that span images
+    square(9, 16, 4, 40, 3, 1, 1),          //
+    square(8, 48, 1, 100, 1, 1, 0),         //
+    square(1, 700, 3, 50, 1, 1, 0),         // several blocks of k
+    square(1, 160, 9, 33, 3, 1, 1),         //
+    square(2, 160, 7, 50, 3, 1, 1),         // the same for the transposed form
+    square(1, 40, 26, 30, 5, 2, 2),         // 5x5 stride 2
+    square(1, 8, 23, 9, 3, 3, 1),           // stride 3
+    square(1, 8, 30, 12, 3, 1, 2, 2),       // dilation
+    square(2, 24, 15, 36, 3, 2, 1, 1, 3),   // groups
+    square(1, 64, 8, 64, 3, 1, 1, 1, 32),   //
+    square(2, 33, 14, 33, 3, 1, 1, 1, 33),  // depthwise
+    square(1, 20, 15, 40, 5, 2, 2, 1, 20),  // depthwise with a multiplier
+    square(1, 6, 60, 6, 3, 3, 0, 2, 6),     //
+    square(1, 32, 20, 64, 1, 2, 0),         // 1x1 with a stride
+    square(1, 2, 1, 3, 5, 1, 2),            // mostly padding
+};
+
+}  // namespace taoism::kernels
