@@ -7,11 +7,13 @@ ZOO_IMAGE ?= 32
 ZOO_FILES := $(ZOO:%=build/zoo/%-$(ZOO_IMAGE).onnx)
 STRATEGIES ?= all
 BATCH ?= 1,8
+MEMORY_FILES ?= build/zoo/resnet18-224.onnx build/zoo/vgg16_bn-224.onnx
+BUDGETS ?= 8MiB,16MiB,32MiB,64MiB,128MiB,256MiB,auto
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python build programs demo test test-slow bench bench-peers docs lint \
-  format clean
+.PHONY: help setup setup-python build programs demo test test-slow bench bench-memory bench-peers \
+  docs lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,9 +44,15 @@ bench: programs $(ZOO_FILES) ## measure every strategy on the model zoo (ZOO_IMA
 	@$(TAOISM) bench $(ZOO_FILES) --strategies $(STRATEGIES) --batch $(BATCH) \
 	  --json build/bench/zoo-$(ZOO_IMAGE).json
 
-build/zoo/%-$(ZOO_IMAGE).onnx: | programs
+bench-memory: programs $(MEMORY_FILES) ## measure latency over trusted memory (BUDGETS=8MiB,auto BATCH=1)
+	@mkdir -p build/bench
+	@$(TAOISM) bench $(MEMORY_FILES) --strategies none,full \
+	  --tee-memory $(BUDGETS) --batch $(BATCH) --json build/bench/memory.json
+
+# build/zoo/NAME-IMAGE.onnx
+build/zoo/%.onnx: | programs
 	@mkdir -p $(@D)
-	@$(TAOISM) zoo $* -o $@ --image $(ZOO_IMAGE)
+	@$(TAOISM) zoo $(firstword $(subst -, ,$*)) -o $@ --image $(lastword $(subst -, ,$*))
 
 bench-peers: ## not available yet
 	@echo "bench-peers: not available yet (PyTorch, ONNX Runtime and OpenVINO in the same run)" >&2

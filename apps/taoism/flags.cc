@@ -99,8 +99,10 @@ void MachineFlags::declare(CLI::App& app) {
                  "process: a sandboxed worker (simulated TEE); inline: this process, for debugging")
       ->capture_default_str();
   app.add_option("--device", device, "untrusted device: cpu")->capture_default_str();
-  app.add_option("--tee-memory", tee_memory,
-                 "trusted memory budget: 64MiB, 1GiB; auto: what the plan needs")
+  app.add_option(
+         "--tee-memory", tee_memory,
+         "trusted memory budget: 64MiB, 1GiB; auto: what the plan needs at most; what does not "
+         "fit is streamed and split (bench: a list)")
       ->capture_default_str();
   app.add_option("--tee-threads", tee_threads, "threads in the TEE; 0: one a core")
       ->capture_default_str();
@@ -123,6 +125,23 @@ Result<runtime::Machine> MachineFlags::resolve() const {
     machine.tee_memory_bytes = *bytes;
   }
   return runtime::resolve(std::move(machine));
+}
+
+Result<std::pair<runtime::Machine, std::vector<uint64_t>>> MachineFlags::resolve_budgets() const {
+  MachineFlags flags = *this;
+  std::vector<uint64_t> budgets;
+  std::string_view rest = tee_memory;
+  for (bool is_last = false; !is_last;) {
+    const size_t comma = rest.find(',');
+    is_last = comma == std::string_view::npos;
+    flags.tee_memory = std::string(rest.substr(0, comma));
+    TAOISM_ASSIGN_OR_RETURN(const runtime::Machine machine, flags.resolve());
+    budgets.push_back(machine.tee_memory_bytes);
+    if (!is_last) rest.remove_prefix(comma + 1);
+  }
+  flags.tee_memory = "auto";
+  TAOISM_ASSIGN_OR_RETURN(runtime::Machine machine, flags.resolve());
+  return std::pair(std::move(machine), std::move(budgets));
 }
 
 void ModelFlags::declare(CLI::App& app) {
@@ -148,11 +167,25 @@ void SplitFlags::declare(CLI::App& app) {
   app.add_option("--plan", plan_path,
                  "a plan.json instead, as written by `plan -o` and edited by hand")
       ->excludes(by_name);
+  app.add_option("--answer", answer,
+                 "logits: the outputs as they are; label: the largest class alone, found where the "
+                 "output is made; default: what the plan says, or logits");
   app.footer(strategies_help());
 }
 
 Result<partition::Plan> SplitFlags::plan(const ir::Graph& graph,
                                          const std::string& model_hash) const {
+  TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, placement(graph, model_hash));
+  if (!answer.empty()) {
+    Result<partition::Answer> parsed = partition::parse_answer(answer);
+    if (!parsed.ok()) return parsed.status().annotate("--answer");
+    plan.answer = *parsed;
+  }
+  return plan;
+}
+
+Result<partition::Plan> SplitFlags::placement(const ir::Graph& graph,
+                                              const std::string& model_hash) const {
   if (plan_path.empty()) {
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
     return partition::make_plan(graph, spec, model_hash);

@@ -32,6 +32,9 @@ struct MachineFlags {
 
   void declare(CLI::App& app);
   Result<runtime::Machine> resolve() const;
+  // For verbs that take several budgets: the machine without one, and "8MiB,64MiB,auto" as bytes, 0
+  // for auto.
+  Result<std::pair<runtime::Machine, std::vector<uint64_t>>> resolve_budgets() const;
 };
 
 // The model file and what its dynamic dimensions become.
@@ -43,14 +46,18 @@ struct ModelFlags {
   Result<onnx::ImportOptions> import_options(int64_t batch) const;
 };
 
-// --strategy or --plan.
+// --strategy or --plan, and --answer.
 struct SplitFlags {
   std::string strategy = "full";
   std::string plan_path;
+  std::string answer;  // empty: what the plan says
 
   void declare(CLI::App& app);
   // Reads the plan, or makes one. Errors: those of both, plan errors annotated with the path.
   Result<partition::Plan> plan(const ir::Graph& graph, const std::string& model_hash) const;
+
+ private:
+  Result<partition::Plan> placement(const ir::Graph& graph, const std::string& model_hash) const;
 };
 
 // The whole file, 256 MiB at most. Errors: not_found, invalid_argument, naming the path.

@@ -71,6 +71,21 @@ class AlignedBuffer {
   size_t bytes_ = 0;
 };
 
+// Memory for a secret of any size: wiped before it is freed.
+class SecretBuffer {
+ public:
+  explicit SecretBuffer(size_t bytes) : buffer_(bytes) {}
+  SecretBuffer(const SecretBuffer&) = delete;
+  SecretBuffer& operator=(const SecretBuffer&) = delete;
+  ~SecretBuffer() {
+    if (buffer_.size() != 0) secure_wipe(buffer_.data(), buffer_.size());
+  }
+  ByteSpan span() { return buffer_.span(); }
+
+ private:
+  AlignedBuffer buffer_;
+};
+
 // A fixed-size secret (a key, a nonce seed): wiped on destruction, never copied by accident, and
 // read only through expose_secret(), which grep finds.
 template <size_t N>

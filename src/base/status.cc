@@ -1,8 +1,5 @@
 #include "base/status.h"
 
-#include <cstdio>
-#include <cstdlib>
-
 namespace taoism {
 
 const char* code_name(Code code) {
@@ -18,11 +15,6 @@ const char* code_name(Code code) {
     case Code::internal: return "internal";
   }
   return "unknown";
-}
-
-void check_failed(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "%s:%d: check failed: %s\n", file, line, condition);
-  std::abort();
 }
 
 }  // namespace taoism

@@ -19,6 +19,9 @@ using AeadKey = SecretBytes<kAeadKeyBytes>;
 using Nonce = std::array<std::byte, kNonceBytes>;
 using Tag = std::array<std::byte, kTagBytes>;
 
+// The nonce that is a number, big-endian.
+Nonce counter_nonce(uint64_t counter);
+
 class Aead {
  public:
   // The key schedule is made once here. Errors: internal (the provider lacks the cipher).
@@ -36,6 +39,12 @@ class Aead {
   // adversary can write. Errors: integrity; `plain` is wiped.
   Status open(const Nonce& nonce, ConstByteSpan additional, ConstByteSpan sealed, const Tag& tag,
               ByteSpan plain);
+
+  // The same for ciphertext in memory that an adversary can write: it is written, and read, once.
+  Status seal_to_untrusted(const Nonce& nonce, ConstByteSpan additional, ConstByteSpan plain,
+                           ByteSpan untrusted_sealed, Tag& tag);
+  Status open_from_untrusted(const Nonce& nonce, ConstByteSpan additional,
+                             ConstByteSpan untrusted_sealed, const Tag& tag, ByteSpan plain);
 
  private:
   struct Contexts;

@@ -9,14 +9,6 @@ namespace {
 
 constexpr std::string_view kSessionLabel = "taoism session v1";
 
-Nonce counter_nonce(uint64_t counter) {
-  Nonce nonce{};
-  for (size_t i = 0; i < sizeof(counter); ++i) {
-    nonce[kNonceBytes - 1 - i] = static_cast<std::byte>(counter >> (8 * i));
-  }
-  return nonce;
-}
-
 }  // namespace
 
 Result<Channel> Channel::create(const AeadKey& key) {

@@ -8,6 +8,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/channel.h"
+#include "crypto/chunk_cipher.h"
 #include "crypto/ecdh.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
@@ -142,6 +143,151 @@ TEST(Aead, WorksInPlaceAndOnAnySize) {
     EXPECT_NE(data, original);
     ASSERT_TRUE(aead.open(Nonce{}, {}, data, tag, data).ok());
     EXPECT_EQ(data, original);
+  }
+}
+
+// Sizes around a block and around what passes through trusted memory at a time.
+constexpr size_t kUntrustedSizes[] = {
+    0, 1, 15, 16, 17, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 64 << 10, (1 << 20) + 3};
+
+TEST(Aead, UntrustedMemoryMakesNoDifference) {
+  Aead aead = Aead::create(key_of(kGcmVectors[2].key)).value();
+  const Bytes additional = from_hex(kGcmVectors[3].additional);
+  for (const size_t bytes : kUntrustedSizes) {
+    Bytes plain(bytes), sealed(bytes), untrusted(bytes), opened(bytes);
+    ASSERT_TRUE(random_bytes(plain).ok());
+    const Nonce nonce = counter_nonce(bytes);
+    Tag tag, untrusted_tag;
+    ASSERT_TRUE(aead.seal(nonce, additional, plain, sealed, tag).ok());
+    ASSERT_TRUE(aead.seal_to_untrusted(nonce, additional, plain, untrusted, untrusted_tag).ok());
+    EXPECT_EQ(sealed, untrusted) << bytes;
+    EXPECT_EQ(tag, untrusted_tag) << bytes;
+    ASSERT_TRUE(aead.open_from_untrusted(nonce, additional, sealed, tag, opened).ok());
+    EXPECT_EQ(opened, plain) << bytes;
+    std::fill(opened.begin(), opened.end(), std::byte{0});
+    ASSERT_TRUE(aead.open(nonce, additional, untrusted, untrusted_tag, opened).ok());
+    EXPECT_EQ(opened, plain) << bytes;
+  }
+}
+
+TEST(Aead, WhatWasChangedInUntrustedMemoryIsRefusedAndTheOutputWiped) {
+  Aead aead = Aead::create(key_of(kGcmVectors[2].key)).value();
+  for (const size_t bytes : kUntrustedSizes) {
+    Bytes plain(bytes, std::byte{0x33}), sealed(bytes);
+    Tag tag;
+    ASSERT_TRUE(aead.seal_to_untrusted(Nonce{}, {}, plain, sealed, tag).ok());
+    const Bytes zeros(bytes);
+    const auto expect_refused = [&](const Bytes& s, const Tag& t) {
+      Bytes out(bytes, std::byte{0x5a});
+      EXPECT_EQ(aead.open_from_untrusted(Nonce{}, {}, s, t, out).code(), Code::integrity);
+      EXPECT_EQ(out, zeros);
+    };
+    for (const size_t at : {size_t{0}, bytes / 2, bytes - 1}) {
+      if (bytes == 0) break;
+      Bytes changed = sealed;
+      changed[at] ^= std::byte{1};
+      expect_refused(changed, tag);
+    }
+    Tag changed = tag;
+    changed[15] ^= std::byte{0x80};
+    expect_refused(sealed, changed);
+  }
+}
+
+class ChunkCipherTest : public ::testing::Test {
+ protected:
+  static constexpr uint64_t kChunksPerKey = 4;
+
+  ChunkCipher make(std::string_view purpose = "test", uint64_t chunks_per_key = kChunksPerKey,
+                   std::byte secret_byte = std::byte{7}, std::byte id_byte = std::byte{9}) {
+    StoreSecret secret;
+    secret.expose_secret()[31] = secret_byte;
+    StoreId id{};
+    id[15] = id_byte;
+    return ChunkCipher::create(secret, id, purpose, chunks_per_key).value();
+  }
+  static Bytes seal(ChunkCipher& cipher, uint64_t counter) {
+    Bytes sealed(kPlain.size() + kTagBytes);
+    EXPECT_TRUE(cipher.seal(counter, {}, kPlain, sealed).ok());
+    return sealed;
+  }
+  static bool opens(ChunkCipher& cipher, uint64_t counter, const Bytes& sealed,
+                    const Bytes& additional = {}) {
+    Bytes plain(kPlain.size(), std::byte{0x5a});
+    const Status status = cipher.open(counter, additional, sealed, plain);
+    EXPECT_EQ(plain, status.ok() ? kPlain : Bytes(kPlain.size()));
+    return status.ok();
+  }
+
+  static inline const Bytes kPlain = Bytes(100, std::byte{0x42});
+};
+
+TEST_F(ChunkCipherTest, OpensOnBothSidesOfAChangeOfKey) {
+  ChunkCipher one = make();
+  std::vector<Bytes> sealed;
+  for (uint64_t counter = 0; counter < 4 * kChunksPerKey; ++counter) {
+    sealed.push_back(seal(one, counter));
+  }
+  ChunkCipher other = make();
+  for (size_t counter = 0; counter < sealed.size(); ++counter) {
+    EXPECT_TRUE(opens(other, counter, sealed[counter])) << counter;
+  }
+  // Back and forth: an older key comes again.
+  for (const size_t counter : {15U, 0U, 7U, 8U, 3U, 4U, 12U, 1U}) {
+    EXPECT_TRUE(opens(other, counter, sealed[counter])) << counter;
+  }
+}
+
+TEST_F(ChunkCipherTest, OpensUnderNoOtherCounter) {
+  ChunkCipher cipher = make();
+  for (const uint64_t counter : {uint64_t{0}, kChunksPerKey - 1, kChunksPerKey}) {
+    const Bytes sealed = seal(cipher, counter);
+    for (uint64_t other = 0; other < 4 * kChunksPerKey; ++other) {
+      EXPECT_EQ(opens(cipher, other, sealed), other == counter) << counter << " as " << other;
+    }
+  }
+}
+
+TEST_F(ChunkCipherTest, KeysDiffer) {
+  // The same counter, and so the same nonce, under the first key and under the second.
+  ChunkCipher few = make("test", 4);
+  ChunkCipher many = make("test", 1000);
+  EXPECT_EQ(seal(few, 3), seal(many, 3));
+  EXPECT_NE(seal(few, 4), seal(many, 4));
+  EXPECT_FALSE(opens(many, 4, seal(few, 4)));
+  EXPECT_NE(seal(few, 8), seal(many, 8));
+}
+
+TEST_F(ChunkCipherTest, KeysDependOnSecretStoreAndPurpose) {
+  ChunkCipher cipher = make();
+  const Bytes sealed = seal(cipher, 1);
+  ChunkCipher same = make();
+  EXPECT_TRUE(opens(same, 1, sealed));
+  ChunkCipher other_purpose = make("test2");
+  EXPECT_FALSE(opens(other_purpose, 1, sealed));
+  ChunkCipher other_secret = make("test", kChunksPerKey, std::byte{8});
+  EXPECT_FALSE(opens(other_secret, 1, sealed));
+  ChunkCipher other_id = make("test", kChunksPerKey, std::byte{7}, std::byte{8});
+  EXPECT_FALSE(opens(other_id, 1, sealed));
+}
+
+TEST_F(ChunkCipherTest, BindsTheAdditionalData) {
+  ChunkCipher cipher = make();
+  const Bytes additional = from_hex("0102030405");
+  Bytes sealed(kPlain.size() + kTagBytes);
+  ASSERT_TRUE(cipher.seal(1, additional, kPlain, sealed).ok());
+  EXPECT_TRUE(opens(cipher, 1, sealed, additional));
+  EXPECT_FALSE(opens(cipher, 1, sealed));
+  EXPECT_FALSE(opens(cipher, 1, sealed, from_hex("0102030406")));
+}
+
+TEST_F(ChunkCipherTest, AnyChangedBitIsRefused) {
+  ChunkCipher cipher = make();
+  const Bytes sealed = seal(cipher, 2);
+  for (size_t bit = 0; bit < sealed.size() * 8; ++bit) {
+    Bytes changed = sealed;
+    changed[bit / 8] ^= std::byte(1 << (bit % 8));
+    ASSERT_FALSE(opens(cipher, 2, changed)) << bit;
   }
 }
 

@@ -256,7 +256,8 @@ TEST_F(HostileTest, DeeplyNestedSubgraphsDoNotOverflowTheStack) {
       length += static_cast<char>((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
       if (rest <= 0x7f) break;
     }
-    inner = field + length + inner;
+    length.insert(length.begin(), field);
+    inner.insert(0, length);
   }
   TestModel model;
   model.input("x", {1}).output("x");

@@ -118,6 +118,17 @@ Status import_reduce_mean(NodeImport& node) {
   return give_attrs(node, "ReduceMean", std::move(attrs));
 }
 
+Status import_arg_max(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  if (node.attrs.i("select_last_index", 0) != 0) {
+    return node.refuse("select_last_index", "of equal elements the first is taken, not the last");
+  }
+  ir::Attrs attrs;
+  attrs.set("axis", node.attrs.i("axis", 0));
+  attrs.set("keepdims", node.attrs.i("keepdims", 1));
+  return give_attrs(node, "ArgMax", std::move(attrs));
+}
+
 Status import_identity(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   return node.give(node.input(0));
@@ -160,6 +171,7 @@ constexpr ImportEntry kImports[] = {
     {"GlobalMaxPool", import_global_max},
     {"Softmax", import_softmax},
     {"ReduceMean", import_reduce_mean},
+    {"ArgMax", import_arg_max},
     {"Identity", import_identity},
     {"Dropout", import_dropout},
     {"Cast", import_cast},

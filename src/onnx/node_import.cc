@@ -69,8 +69,8 @@ Result<std::optional<float>> NodeImport::number(size_t i, const char* name) {
                                   : static_cast<float>(*constant->i64()));
 }
 
-Result<Tensor> NodeImport::emit(const char* op, std::vector<Tensor> inputs, ir::Attrs node_attrs,
-                                const char* suffix) {
+Result<Tensor> NodeImport::emit(const char* op, const std::vector<Tensor>& inputs,
+                                ir::Attrs node_attrs, const char* suffix) {
   const ops::OpDef* def = ops::find_op(op);
   if (def == nullptr) return taoism::unsupported(std::string("needs ") + op + ", which is missing");
   ir::Node node;

@@ -67,7 +67,7 @@ class NodeImport {
   Result<std::optional<float>> number(size_t i, const char* name);
 
   // Appends a node of ours. `suffix` tells apart several of one ONNX node.
-  Result<Tensor> emit(const char* op, std::vector<Tensor> inputs, ir::Attrs attrs = {},
+  Result<Tensor> emit(const char* op, const std::vector<Tensor>& inputs, ir::Attrs attrs = {},
                       const char* suffix = "");
   // Emits Reshape, unless the shape is the same.
   Result<Tensor> reshape(const Tensor& tensor, const ir::Shape& shape, const char* suffix = "");

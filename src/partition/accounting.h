@@ -42,6 +42,24 @@ struct ExposedActivation {
 };
 const char* exposure_kind_name(ExposedActivation::Kind kind);  // "input", "received", "computed"
 
+// How the TEE will run its part in the memory that it has: the trusted memory, and what running in
+// less than everything costs for each inference of the batch.
+struct TeeMemory {
+  uint64_t peak_bytes = 0;  // the sum of the next four; 0: nothing runs in the TEE
+  uint64_t weight_bytes = 0;
+  uint64_t ring_bytes = 0;
+  uint64_t scratch_bytes = 0;
+  uint64_t activation_bytes = 0;
+
+  size_t weights = 0;           // how many there are
+  size_t streamed_weights = 0;  // of them: opened anew whenever they are read
+  uint64_t streamed_bytes = 0;  // opened because they are streamed
+  uint64_t spilled_bytes = 0;   // activations sealed, and opened again
+  uint64_t repeated_macs = 0;   // of an image: computed twice, because bands of rows overlap
+  uint64_t least_images = 0;    // in a part of the batch
+  uint64_t most_bands = 0;      // of one layer; 0: all layers are computed whole
+};
+
 struct Report {
   std::string model;
   std::string strategy;  // canonical text, as in the plan
@@ -73,8 +91,8 @@ struct Report {
   std::vector<ExposedWeight> exposed_weights;
   std::vector<ExposedActivation> exposed_activations;
 
-  // Bytes that the TEE will need; 0 until the runtime has lowered the plan and fills it in.
-  uint64_t tee_memory_peak_bytes = 0;
+  // Filled in by the runtime when it has lowered the plan.
+  TeeMemory tee_memory;
   std::vector<std::string> warnings;
 
   double macs_tee_share() const;

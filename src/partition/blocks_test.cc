@@ -11,6 +11,7 @@ using testing::ElementsAre;
 
 std::vector<Block::Kind> kinds(const std::vector<Block>& blocks) {
   std::vector<Block::Kind> result;
+  result.reserve(blocks.size());
   for (const Block& block : blocks) result.push_back(block.kind);
   return result;
 }

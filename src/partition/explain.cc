@@ -103,8 +103,47 @@ json sums_json(const Report& report) {
                {"private_params_exposed", report.private_params_exposed},
                {"private_params_exposed_share", report.private_params_exposed_share()},
                {"warnings", report.warnings}};
-  if (report.tee_memory_peak_bytes > 0) sums["tee_memory_peak"] = report.tee_memory_peak_bytes;
+  if (const TeeMemory& memory = report.tee_memory; memory.peak_bytes > 0) {
+    sums["tee_memory_peak"] = memory.peak_bytes;
+    sums["tee_memory"] = {{"weight_bytes", memory.weight_bytes},
+                          {"ring_bytes", memory.ring_bytes},
+                          {"scratch_bytes", memory.scratch_bytes},
+                          {"activation_bytes", memory.activation_bytes},
+                          {"weights", memory.weights},
+                          {"streamed_weights", memory.streamed_weights},
+                          {"streamed_bytes", memory.streamed_bytes},
+                          {"spilled_bytes", memory.spilled_bytes},
+                          {"repeated_macs", memory.repeated_macs},
+                          {"least_images", memory.least_images},
+                          {"most_bands", memory.most_bands}};
+  }
   return sums;
+}
+
+std::string memory_text(const Report& report) {
+  const TeeMemory& memory = report.tee_memory;
+  if (memory.peak_bytes == 0) return "";
+  std::string out =
+      fmt::format("TEE memory   {} at its peak: {} weights, {} activations, {} scratch{}\n",
+                  bytes_text(memory.peak_bytes), bytes_text(memory.weight_bytes),
+                  bytes_text(memory.activation_bytes), bytes_text(memory.scratch_bytes),
+                  memory.ring_bytes == 0 ? "" : ", " + bytes_text(memory.ring_bytes) + " ring");
+  if (memory.streamed_weights != 0) {
+    out += fmt::format("             {} of {} weights are streamed: {} opened a run\n",
+                       memory.streamed_weights, memory.weights, bytes_text(memory.streamed_bytes));
+  }
+  if (memory.spilled_bytes != 0) {
+    out += fmt::format(
+        "             in parts of {} image{} at least; {} of activations sealed and opened a run\n",
+        memory.least_images, memory.least_images == 1 ? "" : "s", bytes_text(memory.spilled_bytes));
+  }
+  if (memory.most_bands != 0) {
+    out += fmt::format("             in up to {} bands of rows; {} of the TEE's MACs done twice\n",
+                       memory.most_bands,
+                       percent(static_cast<double>(memory.repeated_macs) /
+                               static_cast<double>(std::max<uint64_t>(report.macs_tee, 1))));
+  }
+  return out;
 }
 
 }  // namespace
@@ -117,9 +156,7 @@ std::string summary_text(const Report& report) {
       report.strategy, report.macs_tee, report.macs_total, percent(report.macs_tee_share()),
       report.params_tee, report.params_total, percent(report.params_tee_share()), report.crossings,
       report.tee_segments, bytes_text(report.bytes_to_tee), bytes_text(report.bytes_to_device));
-  if (report.tee_memory_peak_bytes > 0) {
-    out += fmt::format("TEE memory   {} at its peak\n", bytes_text(report.tee_memory_peak_bytes));
-  }
+  out += memory_text(report);
   out += exposure_text(report);
   for (const std::string& warning : report.warnings) out += "warning: " + warning + "\n";
   return out;

@@ -42,6 +42,37 @@ void add_warning(std::vector<std::string>& warnings, const std::string& spec_tex
   }
 }
 
+// In place of each output the number of its largest class, found where the output is made.
+Status reveal_labels(ir::Graph& graph) {
+  std::vector<ir::ValueId> labels;
+  for (const ir::ValueId output : graph.outputs()) {
+    const ir::Value value = graph.value(output);
+    if (value.desc.dtype != ir::DType::f32 || value.desc.shape.rank() != 2) {
+      return unsupported("a label is found in an output of [rows, classes]; '" + value.name +
+                         "' is " + value.desc.shape.text() + ": ask for logits");
+    }
+    const ir::NodeId maker = value.producer;
+    const ir::Placement placement =
+        maker == ir::kNoNode ? ir::Placement::device : graph.node(maker).placement;
+    ir::Attrs attrs;
+    attrs.set("axis", int64_t{1});
+    attrs.set("keepdims", int64_t{0});
+    const ir::ValueId label =
+        graph.add_value(value.name + ":label", {ir::DType::i64, {value.desc.shape[0]}});
+    graph.add_node({"ArgMax",
+                    value.name + ":label",
+                    {output},
+                    {label},
+                    std::move(attrs),
+                    placement,
+                    "the answer is a label",
+                    ""});
+    labels.push_back(label);
+  }
+  graph.set_outputs(std::move(labels));
+  return graph.tidy();
+}
+
 // Every field with its length before it, so that no two lists of fields give the same bytes.
 void append_field(std::string& bytes, std::string_view field) {
   bytes += std::to_string(field.size());
@@ -50,6 +81,16 @@ void append_field(std::string& bytes, std::string_view field) {
 }
 
 }  // namespace
+
+const char* answer_name(Answer answer) { return answer == Answer::label ? "label" : "logits"; }
+
+Result<Answer> parse_answer(std::string_view text) {
+  for (const Answer answer : {Answer::logits, Answer::label}) {
+    if (text == answer_name(answer)) return answer;
+  }
+  return invalid_argument("the answer '" + std::string(text.substr(0, 64)) +
+                          "' is not known: give logits or label");
+}
 
 Result<Plan> make_plan(const ir::Graph& graph, const StrategySpec& spec, std::string model_hash) {
   Plan plan;
@@ -75,6 +116,7 @@ std::string plan_hash(const Plan& plan, const ir::Graph& graph) {
   std::string bytes = "taoism plan 1\n";
   append_field(bytes, plan.model_hash);
   for (const std::string& node : nodes) append_field(bytes, node);
+  if (plan.answer != Answer::logits) append_field(bytes, answer_name(plan.answer));
   const auto digest = crypto::sha256(std::as_bytes(std::span(bytes)));
   if (!digest.ok()) return "";
   std::string hex;
@@ -95,6 +137,7 @@ std::vector<std::string> plan_warnings(const Plan& plan) {
 
 Result<Partition> carry_out(const ir::Graph& source, const Plan& plan) {
   TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, apply(source, plan.annotations));
+  if (plan.answer == Answer::label) TAOISM_RETURN_IF_ERROR(reveal_labels(graph));
   TAOISM_ASSIGN_OR_RETURN(ir::PartitionedGraph partitioned, make_segments(std::move(graph)));
   TAOISM_ASSIGN_OR_RETURN(Report report, account(source, partitioned));
   report.strategy = shown_strategy(plan, source);

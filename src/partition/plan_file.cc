@@ -16,7 +16,8 @@ using nlohmann::json;
 
 constexpr int64_t kSchema = 1;
 constexpr size_t kMaxFileBytes = size_t{64} << 20;
-constexpr std::string_view kTopKeys[] = {"schema", "taoism", "model_hash", "strategy", "nodes"};
+constexpr std::string_view kTopKeys[] = {"schema",   "taoism", "model_hash",
+                                         "strategy", "answer", "nodes"};
 constexpr std::string_view kNodeKeys[] = {"name", "op", "placement", "why", "transform"};
 // A plan that was written by hand and is no strategy's.
 constexpr const char* kCustom = "custom";
@@ -113,6 +114,11 @@ class Reader {
                       shown(plan_.model_hash), shown(model_hash)));
     }
     TAOISM_RETURN_IF_ERROR(read_strategy(root));
+    TAOISM_ASSIGN_OR_RETURN(const std::string answer,
+                            text_of(root, "answer", "plan", answer_name(Answer::logits)));
+    const Result<Answer> parsed = parse_answer(shown(answer));
+    if (!parsed.ok()) return parsed.status().annotate("plan");
+    plan_.answer = *parsed;
     const auto nodes = root.find("nodes");
     if (nodes == root.end() || !nodes->is_array()) {
       return invalid_argument("plan: the key 'nodes' must hold a list");
@@ -209,8 +215,9 @@ std::string write_plan(const Plan& plan, const ir::Graph& graph) {
   TAOISM_CHECK(plan.annotations.nodes.size() == graph.node_count());
   std::string out = fmt::format(
       "{{\n  \"schema\": {},\n  \"taoism\": {},\n  \"model_hash\": {},\n  \"strategy\": {},\n  "
-      "\"nodes\": [",
-      kSchema, quoted(TAOISM_VERSION), quoted(plan.model_hash), quoted(plan.strategy));
+      "\"answer\": {},\n  \"nodes\": [",
+      kSchema, quoted(TAOISM_VERSION), quoted(plan.model_hash), quoted(plan.strategy),
+      quoted(answer_name(plan.answer)));
   for (size_t n = 0; n < graph.node_count(); ++n) {
     const ir::Node& node = graph.node(static_cast<ir::NodeId>(n));
     const NodeAnnotation& mark = plan.annotations.nodes[n];

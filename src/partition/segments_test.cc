@@ -52,8 +52,8 @@ ir::PartitionedGraph cut(ir::Graph graph, const std::vector<Placement>& placemen
   return std::move(result).value();
 }
 
-constexpr Placement T = Placement::tee;
-constexpr Placement D = Placement::device;
+constexpr Placement kT = Placement::tee;
+constexpr Placement kD = Placement::device;
 
 TEST(Segments, AChain) {
   test::GraphBuilder b;
@@ -61,7 +61,7 @@ TEST(Segments, AChain) {
   const ir::ValueId y = b.relu(x);
   const ir::ValueId z = b.relu(y);
   const ir::ValueId w = b.relu(z);
-  const ir::PartitionedGraph p = cut(b.finish({w}), {D, T, T});
+  const ir::PartitionedGraph p = cut(b.finish({w}), {kD, kT, kT});
   ASSERT_EQ(p.segments.size(), 2u);
   EXPECT_THAT(p.segments[0].inputs, ElementsAre(x));
   EXPECT_THAT(p.segments[0].outputs, ElementsAre(y));
@@ -76,30 +76,30 @@ TEST(Segments, BranchesShareSegments) {
   const ir::ValueId x = b.input({1, 4});
   const ir::ValueId left = b.relu(b.relu(x));
   const ir::ValueId right = b.relu(b.relu(x));
-  const ir::PartitionedGraph p = cut(b.finish({left, right}), {D, T, T, D});
+  const ir::PartitionedGraph p = cut(b.finish({left, right}), {kD, kT, kT, kD});
   EXPECT_EQ(p.segments.size(), 3u);
 }
 
 TEST(Segments, StartsOnTheSideThatGivesFewer) {
   test::GraphBuilder b;
   const ir::ValueId x = b.input({1, 4});
-  const ir::ValueId a = b.relu(x);              // T
-  const ir::ValueId c = b.node("Add", {a, x});  // D
-  const ir::ValueId d = b.relu(x);              // D, ready at once
-  const ir::PartitionedGraph p = cut(b.finish({c, d}), {T, D, D});
+  const ir::ValueId a = b.relu(x);              // TEE
+  const ir::ValueId c = b.node("Add", {a, x});  // device
+  const ir::ValueId d = b.relu(x);              // device, ready at once
+  const ir::PartitionedGraph p = cut(b.finish({c, d}), {kT, kD, kD});
   ASSERT_EQ(p.segments.size(), 2u);
-  EXPECT_EQ(p.segments[0].placement, T);
+  EXPECT_EQ(p.segments[0].placement, kT);
 }
 
 TEST(Segments, AValueIsHandedToASideOnce) {
   test::GraphBuilder b;
   const ir::ValueId x = b.input({1, 4});
-  const ir::ValueId a = b.relu(x);              // D: crosses to the TEE for two of its segments
-  const ir::ValueId c = b.node("Add", {a, x});  // T
-  const ir::ValueId d = b.relu(c);              // D
-  const ir::ValueId e = b.node("Add", {d, a});  // T: a is there, and so is x
-  const ir::ValueId f = b.node("Add", {e, x});  // T
-  const ir::PartitionedGraph p = cut(b.finish({f}), {D, T, D, T, T});
+  const ir::ValueId a = b.relu(x);              // kD: crosses to the TEE for two of its segments
+  const ir::ValueId c = b.node("Add", {a, x});  // TEE
+  const ir::ValueId d = b.relu(c);              // device
+  const ir::ValueId e = b.node("Add", {d, a});  // kT: a is there, and so is x
+  const ir::ValueId f = b.node("Add", {e, x});  // TEE
+  const ir::PartitionedGraph p = cut(b.finish({f}), {kD, kT, kD, kT, kT});
   ASSERT_EQ(p.segments.size(), 4u);
   EXPECT_THAT(p.segments[1].inputs, ElementsAre(a, x));
   EXPECT_THAT(p.segments[3].inputs, ElementsAre(d));
@@ -109,7 +109,7 @@ TEST(Segments, AnOutputThatIsReadInsideAsWell) {
   test::GraphBuilder b;
   const ir::ValueId y = b.relu(b.input({1, 4}));
   const ir::ValueId z = b.relu(y);
-  const ir::PartitionedGraph p = cut(b.finish({z, y}), {T, T});
+  const ir::PartitionedGraph p = cut(b.finish({z, y}), {kT, kT});
   ASSERT_EQ(p.segments.size(), 1u);
   EXPECT_THAT(p.segments[0].outputs, ElementsAre(y, z));
 }
@@ -120,7 +120,7 @@ TEST(Segments, RandomPlacementsAreRunnable) {
     Random random(seed);
     std::vector<Placement> placements;
     for (size_t n = 0; n < graph.node_count(); ++n)
-      placements.push_back(random.below(2) == 0 ? D : T);
+      placements.push_back(random.below(2) == 0 ? kD : kT);
     cut(std::move(graph), placements);
   }
 }
@@ -131,7 +131,7 @@ TEST(Segments, RefusesWhatItCannotCut) {
   const ir::ValueId y = b.relu(x);
   ir::Graph graph = b.finish({y});
   EXPECT_EQ(make_segments(graph).code(), Code::internal);  // still automatic
-  graph.nodes()[0].placement = D;
+  graph.nodes()[0].placement = kD;
   graph.set_outputs({y, x});
   EXPECT_EQ(make_segments(graph).code(), Code::unsupported);
 }

@@ -1,5 +1,7 @@
 #include "program/codec.h"
 
+#include <cstring>
+
 #include <flatbuffers/flatbuffers.h>
 
 #include "program/program_generated.h"
@@ -7,7 +9,7 @@
 namespace taoism::program {
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 // Bounds for what a decoder will look at; real programs stay far below.
 constexpr size_t kMaxBytes = size_t{64} << 20;
 constexpr size_t kMaxText = 4096;
@@ -20,12 +22,11 @@ class Encoder {
   std::vector<std::byte> run(const Program& program) {
     std::vector<Offset<fbs::Slot>> slots;
     for (const Slot& slot : program.slots) {
-      slots.push_back(fbs::CreateSlot(builder_, desc(slot.desc), slot.offset));
+      slots.push_back(fbs::CreateSlot(builder_, desc(slot.desc)));
     }
     std::vector<Offset<fbs::Weight>> weights;
     for (const Weight& weight : program.weights) {
-      weights.push_back(
-          fbs::CreateWeight(builder_, desc(weight.desc), weight.packed_bytes, weight.offset));
+      weights.push_back(fbs::CreateWeight(builder_, desc(weight.desc), weight.packed_bytes));
     }
     std::vector<Offset<fbs::Segment>> segments;
     for (const Segment& segment : program.segments) {
@@ -35,12 +36,10 @@ class Encoder {
                                             builder_.CreateVector(segment.inputs),
                                             builder_.CreateVector(segment.outputs)));
     }
-    builder_.Finish(
-        fbs::CreateProgram(builder_, kVersion, builder_.CreateString(program.target),
-                           program.threads, builder_.CreateVector(slots),
-                           builder_.CreateVector(weights), builder_.CreateVector(segments),
-                           program.activation_bytes, program.scratch_bytes, program.weight_bytes),
-        fbs::ProgramIdentifier());
+    builder_.Finish(fbs::CreateProgram(builder_, kVersion, builder_.CreateString(program.target),
+                                       builder_.CreateVector(slots), builder_.CreateVector(weights),
+                                       builder_.CreateVector(segments)),
+                    fbs::ProgramIdentifier());
     const auto* bytes = reinterpret_cast<const std::byte*>(builder_.GetBufferPointer());
     return {bytes, bytes + builder_.GetSize()};
   }
@@ -96,11 +95,19 @@ bool read_text(const flatbuffers::String* from, std::string& to) {
   return true;
 }
 
+// By bytes: the verifier does not check that elements wider than a vector's length are aligned.
+template <typename T>
+T number(const Vector<T>& from, flatbuffers::uoffset_t i) {
+  T value;
+  std::memcpy(&value, from.Data() + i * sizeof(T), sizeof(T));
+  return flatbuffers::EndianScalar(value);
+}
+
 template <typename T>
 bool read_numbers(const Vector<T>* from, std::vector<T>& to) {
   if (from == nullptr) return false;
   to.resize(from->size());
-  for (flatbuffers::uoffset_t i = 0; i < from->size(); ++i) to[i] = from->Get(i);
+  for (flatbuffers::uoffset_t i = 0; i < from->size(); ++i) to[i] = number(*from, i);
   return true;
 }
 
@@ -109,7 +116,9 @@ bool read_desc(const fbs::TensorDesc* from, ir::TensorDesc& to) {
     return false;
   to.dtype = static_cast<ir::DType>(from->dtype());
   to.shape = {};
-  for (int64_t dim : *from->dims()) to.shape.push_back(dim);
+  for (flatbuffers::uoffset_t i = 0; i < from->dims()->size(); ++i) {
+    to.shape.push_back(number(*from->dims(), i));
+  }
   return true;
 }
 
@@ -183,20 +192,14 @@ Result<Program> decode(ConstByteSpan bytes) {
       from->slots() == nullptr || from->weights() == nullptr || from->segments() == nullptr) {
     return malformed();
   }
-  program.threads = from->threads();
-  program.activation_bytes = from->activation_bytes();
-  program.scratch_bytes = from->scratch_bytes();
-  program.weight_bytes = from->weight_bytes();
   for (const fbs::Slot* slot : *from->slots()) {
     program.slots.emplace_back();
     if (!read_desc(slot->desc(), program.slots.back().desc)) return malformed();
-    program.slots.back().offset = slot->offset();
   }
   for (const fbs::Weight* weight : *from->weights()) {
     program.weights.emplace_back();
     if (!read_desc(weight->desc(), program.weights.back().desc)) return malformed();
     program.weights.back().packed_bytes = weight->packed_bytes();
-    program.weights.back().offset = weight->offset();
   }
   for (const fbs::Segment* segment : *from->segments()) {
     program.segments.emplace_back();

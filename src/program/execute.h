@@ -1,47 +1,68 @@
-// Executes a verified program's segments over an arena. Shared by the CPU device and the TEE, so
-// that a result does not depend on where a node ran. Trusted; does not allocate after construction.
+// Executes a verified program by its schedule. Shared by the CPU device and the TEE, so that a
+// result does not depend on where a node ran. Trusted; does not allocate after construction.
 // Thread-safety: one thread at a time.
 #pragma once
 
-#include <memory>
+#include <vector>
 
 #include "base/parallel.h"
-#include "program/program.h"
+#include "program/schedule.h"
+#include "program/sealed_memory.h"
+#include "program/weight_stream.h"
 
 namespace taoism::program {
 
-// The program's memory: three areas of at least weight_bytes, activation_bytes and scratch_bytes.
-struct Arena {
-  ByteSpan weights;
-  ByteSpan activations;
-  ByteSpan scratch;
+// Where a segment's inputs come from and its outputs go: the only way in and out of a run. Every
+// byte of an input is read once, of an output written once, a part of the batch at a time.
+class Exchange {
+ public:
+  virtual void read(uint32_t input, uint64_t offset, ByteSpan to) = 0;
+  virtual void write(uint32_t output, uint64_t offset, ConstByteSpan from) = 0;
+
+ protected:
+  ~Exchange() = default;
 };
 
 class Executor {
  public:
-  // `program` must have passed verify() and outlive the executor, as must `arena` and `parallel`.
-  Executor(const Program& program, Arena arena, Parallel& parallel);
-  ~Executor();
-  Executor(Executor&&) noexcept;
+  // `program` passed verify() and `schedule` was made for it with parallel.threads() threads at
+  // least; `memory` has schedule.arena_bytes(), kAlignment-aligned. All outlive the executor.
+  // Resident weights are opened from `sealed` when they are first needed; without it (nothing is
+  // streamed or spilled then) the owner puts them where weight() says.
+  Executor(const Program& program, const Schedule& schedule, ByteSpan memory, Parallel& parallel,
+           SealedMemory* sealed);
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
 
   size_t segment_count() const { return program_->segments.size(); }
-  // The memory of a slot: where inputs are put before, and outputs read after, run().
-  ByteSpan slot(SlotId slot) const;
-  // Runs one segment on what its input slots hold. Segments run in order; segment 0 may always
-  // start over. Errors: policy when the order is another (slots would hold other values than
-  // verified).
-  Status run(size_t segment);
-  // Whether run(segment) is next in order: what a caller checks before it overwrites input slots.
+  // The memory of a resident weight.
+  ByteSpan weight(WeightId weight) const;
+  // Runs one segment. Segments run in order; segment 0 may always start over. Errors: policy when
+  // the order is another (slots would hold other values than verified); integrity when what came
+  // back from `sealed` was not what was put there.
+  Status run(size_t segment, Exchange& exchange);
+  // Whether run(segment) is next in order.
   bool may_run(size_t segment) const;
 
  private:
-  struct Bound;
+  Status run_part(size_t segment, const Part& part, uint64_t first_image, Exchange& exchange);
+  Status run_step(size_t segment, const Step& step, uint64_t first_image, Exchange& exchange);
+  Status compute(size_t segment, const Step& step);
+  Status compute_streamed(const ops::RunContext& context, const ops::OpDef& op, size_t input,
+                          WeightId weight);
+  Status exchange_spilled(const Step& step, uint64_t first_image);
+  static void copy_rows(const RowCopy& copy, const std::byte* from, std::byte* to);
+  std::byte* at(uint64_t offset) const { return activations_.data() + offset; }
 
   const Program* program_;
-  Arena arena_;
-  Parallel* parallel_;
+  const Schedule* schedule_;
+  ByteSpan weights_, scratch_, activations_;
+  SealedMemory* sealed_;
+  WeightStream stream_;
   size_t next_ = 0;
-  std::vector<std::vector<Bound>> segments_;
+  std::vector<bool> is_opened_;  // by weight: resident and there
+  std::vector<const std::byte*> input_data_;
+  std::vector<std::byte*> output_data_;
 };
 
 }  // namespace taoism::program

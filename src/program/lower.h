@@ -24,7 +24,7 @@ struct Lowered {
 
 // Lowers all segments of `graph` that are placed on `side`, in order, into one program whose slots
 // live across segments as needed. Errors: unsupported when an operator has no kernel.
-Result<Lowered> lower(const ir::PartitionedGraph& graph, ir::Placement side, size_t threads);
+Result<Lowered> lower(const ir::PartitionedGraph& graph, ir::Placement side);
 
 // Writes weight w in packed form to `packed` (program.weights[w].packed_bytes bytes).
 void pack_weight(const ir::Graph& graph, const Lowered& lowered, WeightId w, std::byte* packed);

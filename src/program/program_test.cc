@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
 #include "ops/graph_view.h"
@@ -7,6 +8,7 @@
 #include "program/execute.h"
 #include "program/lower.h"
 #include "program/memory_plan.h"
+#include "program/schedule.h"
 
 namespace taoism::program {
 namespace {
@@ -54,27 +56,43 @@ ir::PartitionedGraph small_net(bool split_in_two) {
   return p;
 }
 
+// The caller's tensors; every segment's input is the same.
+class Tensors final : public Exchange {
+ public:
+  Tensors(const std::vector<float>& input, size_t output_elems)
+      : input_(input), output(output_elems) {}
+  void read(uint32_t, uint64_t offset, ByteSpan to) override {
+    std::memcpy(to.data(), reinterpret_cast<const std::byte*>(input_.data()) + offset, to.size());
+  }
+  void write(uint32_t, uint64_t offset, ConstByteSpan from) override {
+    if (offset + from.size() > output.size() * sizeof(float)) return;  // of an earlier segment
+    std::memcpy(reinterpret_cast<std::byte*>(output.data()) + offset, from.data(), from.size());
+  }
+
+ private:
+  const std::vector<float>& input_;
+
+ public:
+  std::vector<float> output;
+};
+
 std::vector<float> execute(const ir::PartitionedGraph& p, const std::vector<float>& input) {
-  auto lowered = lower(p, Placement::device, 1);
+  auto lowered = lower(p, Placement::device);
   EXPECT_TRUE(lowered.ok()) << lowered.status().message();
   const Program& program = lowered->program;
   EXPECT_TRUE(verify(program).ok()) << verify(program).message();
-  AlignedBuffer weights(program.weight_bytes), activations(program.activation_bytes),
-      scratch(program.scratch_bytes);
-  for (WeightId w = 0; w < program.weights.size(); ++w) {
-    pack_weight(p.graph, *lowered, w, weights.data() + program.weights[w].offset);
-  }
+  const Schedule schedule = make_schedule(program, {}).value();
+  AlignedBuffer memory(schedule.arena_bytes());
   SerialParallel serial;
-  Executor executor(program, {weights.span(), activations.span(), scratch.span()}, serial);
-  for (size_t s = 0; s < program.segments.size(); ++s) {
-    for (SlotId slot : program.segments[s].inputs) {
-      std::memcpy(executor.slot(slot).data(), input.data(), executor.slot(slot).size());
-    }
-    EXPECT_TRUE(executor.run(s).ok());
+  Executor executor(program, schedule, memory.span(), serial, nullptr);
+  for (WeightId w = 0; w < program.weights.size(); ++w) {
+    pack_weight(p.graph, *lowered, w, executor.weight(w).data());
   }
-  const ByteSpan out = executor.slot(program.segments.back().outputs.back());
-  const auto* y = reinterpret_cast<const float*>(out.data());
-  return {y, y + out.size() / sizeof(float)};
+  Tensors tensors(input, 2 * 144);
+  for (size_t s = 0; s < program.segments.size(); ++s) {
+    EXPECT_TRUE(executor.run(s, tensors).ok());
+  }
+  return tensors.output;
 }
 
 // Every node by its operator's plain definition, each value in memory of its own.
@@ -119,40 +137,44 @@ TEST(Lower, EqualsTheReference) {
   }
 }
 
-TEST(Lower, SharesMemoryBetweenLives) {
-  const auto p = small_net(false);
-  const auto lowered = lower(p, Placement::device, 1);
+TEST(Schedule, SharesMemoryBetweenLives) {
+  const auto lowered = lower(small_net(false), Placement::device);
   ASSERT_TRUE(lowered.ok());
   const Program& program = lowered->program;
+  const Schedule schedule = make_schedule(program, {}).value();
   uint64_t sum = 0;
   for (const Slot& slot : program.slots) sum += round_up(slot.desc.bytes(), kAlignment);
-  EXPECT_LT(program.activation_bytes, sum);
+  EXPECT_LT(schedule.activation_bytes, sum);
   // The reshape is a view of the sum, and relu writes over the convolution's result.
-  const Segment& segment = program.segments[0];
-  EXPECT_EQ(program.slots[segment.instructions[4].outputs[0]].offset,
-            program.slots[segment.instructions[4].inputs[0].index].offset);
-  EXPECT_EQ(program.slots[segment.instructions[1].outputs[0]].offset,
-            program.slots[segment.instructions[1].inputs[0].index].offset);
+  const std::vector<Step>& steps = schedule.segments.at(0).at(0).full.steps;
+  size_t found = 0;
+  for (const Step& step : steps) {
+    if (step.kind != Step::compute || (step.index != 1 && step.index != 4)) continue;
+    EXPECT_EQ(step.offsets.front(), step.offsets.back()) << step.index;
+    ++found;
+  }
+  EXPECT_EQ(found, 2U);
 }
 
 TEST(Execute, RefusesSegmentsOutOfOrder) {
   const auto p = small_net(true);
-  const auto lowered = lower(p, Placement::device, 1);
+  const auto lowered = lower(p, Placement::device);
   ASSERT_TRUE(lowered.ok());
-  const Program& program = lowered->program;
-  AlignedBuffer weights(program.weight_bytes), activations(program.activation_bytes),
-      scratch(program.scratch_bytes);
+  const Schedule schedule = make_schedule(lowered->program, {}).value();
+  AlignedBuffer memory(schedule.arena_bytes());
   SerialParallel serial;
-  Executor executor(program, {weights.span(), activations.span(), scratch.span()}, serial);
-  EXPECT_EQ(executor.run(1).code(), Code::policy);
-  EXPECT_TRUE(executor.run(0).ok());
-  EXPECT_TRUE(executor.run(1).ok());
-  EXPECT_EQ(executor.run(1).code(), Code::policy);
-  EXPECT_EQ(executor.run(7).code(), Code::policy);
+  Executor executor(lowered->program, schedule, memory.span(), serial, nullptr);
+  const std::vector<float> input = test_input();
+  Tensors tensors(input, 2 * 144);
+  EXPECT_EQ(executor.run(1, tensors).code(), Code::policy);
+  EXPECT_TRUE(executor.run(0, tensors).ok());
+  EXPECT_TRUE(executor.run(1, tensors).ok());
+  EXPECT_EQ(executor.run(1, tensors).code(), Code::policy);
+  EXPECT_EQ(executor.run(7, tensors).code(), Code::policy);
 }
 
 Program good_program() {
-  auto lowered = lower(small_net(true), Placement::device, 2);
+  auto lowered = lower(small_net(true), Placement::device);
   EXPECT_TRUE(lowered.ok());
   return std::move(lowered)->program;
 }
@@ -166,17 +188,9 @@ TEST(Verify, RefusesWhatExecutionCouldNotTrust) {
   };
   const Case cases[] = {
       {"target", [](Program& p) { p.target = "other"; }},
-      {"threads", [](Program& p) { p.threads = 0; }},
-      {"slot beyond the arena", [](Program& p) { p.slots[0].offset = p.activation_bytes; }},
-      {"slot offset overflows", [](Program& p) { p.slots[0].offset = ~uint64_t{63}; }},
-      {"slot unaligned", [](Program& p) { p.slots[0].offset += 4; }},
       {"slot type", [](Program& p) { p.slots[0].desc.dtype = static_cast<DType>(99); }},
       {"slot shape", [](Program& p) { p.slots[1].desc.shape[0] = -3; }},
-      {"arena too small", [](Program& p) { p.activation_bytes = 64; }},
-      {"weights too small", [](Program& p) { p.weight_bytes = 64; }},
-      {"weights overlap", [](Program& p) { p.weights[1].offset = 0; }},
       {"packed size", [](Program& p) { p.weights[0].packed_bytes -= 64; }},
-      {"scratch too small", [](Program& p) { p.scratch_bytes = 0; }},
       {"operand index", [](Program& p) { p.segments[0].instructions[0].inputs[0].index = 1000; }},
       {"weight index", [](Program& p) { p.segments[0].instructions[0].inputs[1].index = 1000; }},
       {"operand kind",
@@ -195,11 +209,17 @@ TEST(Verify, RefusesWhatExecutionCouldNotTrust) {
       {"output never written",
        [](Program& p) { p.segments[0].outputs = {static_cast<SlotId>(p.slots.size() - 1)}; }},
       {"input out of range", [](Program& p) { p.segments[0].inputs = {4096}; }},
-      {"output over an input",
+      {"slot written twice",
        [](Program& p) {
-         const Instruction& conv = p.segments[0].instructions[2];
-         p.slots[conv.outputs[0]].offset = p.slots[conv.inputs[0].index].offset;
+         p.segments[0].instructions[2].outputs[0] = p.segments[0].instructions[0].outputs[0];
        }},
+      {"input written again",
+       [](Program& p) { p.segments[0].inputs.push_back(p.segments[0].inputs[0]); }},
+      {"weight read twice",
+       [](Program& p) {
+         p.segments[0].instructions[2].inputs[1] = p.segments[0].instructions[0].inputs[1];
+       }},
+      {"weight that nobody reads", [](Program& p) { p.weights.push_back(p.weights[0]); }},
       {"attribute",
        [](Program& p) {
          p.segments[0].instructions[0].attrs.set("strides", std::vector<int64_t>{0, 0});

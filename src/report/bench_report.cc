@@ -44,11 +44,12 @@ Json environment_json(const BenchReport& report) {
           {"versions", versions},
           {"command", report.environment.command},
           {"time", report.environment.time},
+          {"aes_gcm_bytes_per_s", report.aes_gcm_bytes_per_s},
           {"settings", settings},
           {"warnings", report.environment.warnings}};
 }
 
-Json run_json(const BenchRun& run) {
+Json run_json(const BenchReport& report, const BenchRun& run) {
   const RunRecord& r = run.record;
   Json parameters = Json::object();
   for (const auto& [key, value] : r.parameters) parameters[key] = number_or_text(value);
@@ -83,6 +84,8 @@ Json run_json(const BenchRun& run) {
           {"bytes_to_tee", r.bytes_to_tee},
           {"tee_memory_budget", r.tee_memory_budget},
           {"tee_memory_peak", r.tee_memory_peak},
+          {"tee_sealed_bytes", r.tee_sealed_bytes},
+          {"streaming_share", optional_number(streaming_share(report, run))},
           {"time_share",
            {{"tee_compute", t.tee_compute},
             {"device_compute", t.device_compute},
@@ -117,6 +120,11 @@ std::string latency_text(const Summary& l) {
   return significant(l.median) + " ±" + fmt::format("{:.0f}%", 100 * half / l.median);
 }
 
+bool is_same_subject(const RunRecord& a, const RunRecord& b) {
+  return a.model == b.model && a.batch == b.batch && a.strategy == b.strategy &&
+         a.parameters == b.parameters && a.tee == b.tee;
+}
+
 Table make_table(const BenchReport& report, const RunRecord* only) {
   std::vector<Table::Column> columns = {{"strategy", Table::left},
                                         {"ms (95% CI)"},
@@ -130,6 +138,11 @@ Table make_table(const BenchReport& report, const RunRecord* only) {
                                         {"TEE/dev/move/wait"},
                                         {"cold ms"},
                                         {"error"}};
+  const bool has_sealed = report.aes_gcm_bytes_per_s != 0;
+  if (has_sealed) {
+    columns.push_back({"sealed a run"});
+    columns.push_back({"of AES-GCM limit"});
+  }
   if (only == nullptr) columns.insert(columns.begin(), {{"model", Table::left}, {"batch"}});
   Table table(std::move(columns));
   for (const BenchRun& run : report.runs) {
@@ -151,6 +164,11 @@ Table make_table(const BenchReport& report, const RunRecord* only) {
                     100 * (t.transfer + t.crypto), 100 * (t.wait + t.residual)),
         significant(r.cold_start_ms),
         r.valid ? fmt::format("{:.1e}", r.max_abs_error) : "INVALID"};
+    if (has_sealed) {
+      const std::optional<double> share = streaming_share(report, run);
+      cells.push_back(r.tee_sealed_bytes == 0 ? "-" : bytes_text(r.tee_sealed_bytes));
+      cells.push_back(share ? percent(*share) : "-");
+    }
     if (only == nullptr) cells.insert(cells.begin(), {r.model, std::to_string(r.batch)});
     table.add_row(std::move(cells));
   }
@@ -202,6 +220,17 @@ std::string tee_text(const RunRecord& r) {
 
 }  // namespace
 
+std::optional<double> streaming_share(const BenchReport& report, const BenchRun& run) {
+  if (run.record.tee_sealed_bytes == 0 || report.aes_gcm_bytes_per_s == 0) return std::nullopt;
+  for (const BenchRun& other : report.runs) {
+    if (other.record.tee_sealed_bytes != 0 || !is_same_subject(other.record, run.record)) continue;
+    const double added_s = (run.latency_ms.median - other.latency_ms.median) * 1e-3;
+    if (added_s <= 0) return std::nullopt;
+    return static_cast<double>(run.record.tee_sealed_bytes) / report.aes_gcm_bytes_per_s / added_s;
+  }
+  return std::nullopt;
+}
+
 BenchRun interpret(RunRecord record) {
   BenchRun run;
   run.latency_ms = summarize(record.samples_ms);
@@ -234,7 +263,7 @@ std::string strategy_text(const RunRecord& record) {
 
 Json bench_json(const BenchReport& report) {
   Json runs = Json::array();
-  for (const BenchRun& run : report.runs) runs.push_back(run_json(run));
+  for (const BenchRun& run : report.runs) runs.push_back(run_json(report, run));
   return {{"schema", 1}, {"environment", environment_json(report)}, {"runs", runs}};
 }
 
@@ -242,7 +271,7 @@ std::string bench_jsonl(const BenchReport& report) {
   std::string out;
   Json environment = environment_json(report);
   for (const BenchRun& run : report.runs) {
-    Json line = {{"schema", 1}, {"environment", environment}, {"run", run_json(run)}};
+    Json line = {{"schema", 1}, {"environment", environment}, {"run", run_json(report, run)}};
     out += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
   return out;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,14 @@ struct BenchReport {
   runtime::Environment environment;
   std::vector<std::pair<std::string, double>> settings;  // seed, min_iterations, min_seconds
   std::vector<BenchRun> runs;
+  // That the TEE's threads together could open at best, measured where a run streams; else 0.
+  double aes_gcm_bytes_per_s = 0;
 };
+
+// For a run that streams, and the same strategy measured with everything inside: the time that
+// AES-GCM needs at least for the bytes of a run, over the time that streaming adds. Nothing where
+// there is no such pair, or where streaming adds nothing that can be measured.
+std::optional<double> streaming_share(const BenchReport& report, const BenchRun& run);
 
 // Adds what follows from the samples, warnings about their spread among it. `record` has samples.
 BenchRun interpret(runtime::RunRecord record);

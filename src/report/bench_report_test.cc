@@ -69,6 +69,25 @@ TEST(BenchReport, JsonHasTheContractsMembers) {
   EXPECT_NEAR(sum, 1, 1e-12);
 }
 
+TEST(BenchReport, StreamingIsMeasuredAgainstTheCipher) {
+  BenchReport bench = report();
+  runtime::RunRecord inside = record("full", 4, 30);
+  runtime::RunRecord streamed = record("full", 6, 30);
+  streamed.tee_sealed_bytes = 3'000'000;
+  bench.runs.push_back(interpret(inside));
+  bench.runs.push_back(interpret(streamed));
+  EXPECT_FALSE(streaming_share(bench, bench.runs[3]).has_value()) << "nobody measured the cipher";
+  bench.aes_gcm_bytes_per_s = 2e9;
+  // 1.5 ms at best, and 2 ms more than with everything inside (the spread of samples aside).
+  ASSERT_TRUE(streaming_share(bench, bench.runs[3]).has_value());
+  EXPECT_NEAR(*streaming_share(bench, bench.runs[3]), 0.75, 0.01);
+  EXPECT_FALSE(streaming_share(bench, bench.runs[2]).has_value()) << "it does not stream";
+  EXPECT_THAT(bench_text(bench), HasSubstr("of AES-GCM limit"));
+  EXPECT_NEAR(bench_json(bench)["runs"][3]["streaming_share"].get<double>(), 0.75, 0.01);
+  bench.runs[3].record.batch = 8;
+  EXPECT_FALSE(streaming_share(bench, bench.runs[3]).has_value()) << "another batch is no pair";
+}
+
 TEST(BenchReport, WrongAnswersAreMarked) {
   BenchReport bad = report();
   bad.runs[1].record.valid = false;

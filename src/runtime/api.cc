@@ -64,8 +64,7 @@ struct Session::State {
     } else {
       TAOISM_ASSIGN_OR_RETURN(plan, partition::read_plan(options.plan_json, graph, hash));
     }
-    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared,
-                            runtime::prepare(graph, plan, machine.tee_threads));
+    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine));
     TAOISM_ASSIGN_OR_RETURN(session, runtime::Session::open(prepared, machine));
     for (const auto* specs : {&session->inputs(), &session->outputs()}) {
       for (const runtime::TensorSpec& spec : *specs) {

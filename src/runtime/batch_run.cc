@@ -83,7 +83,7 @@ class RowRun {
     onnx::ImportOptions import = options_.import;
     import.batch = model_.batch_is_dynamic() ? static_cast<int64_t>(batch) : 0;
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(import));
-    TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare(graph, plan_, options_.machine.tee_threads));
+    TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare(graph, plan_, options_.machine));
     TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                             Session::open(prepared, options_.machine, device_));
     if (result_.outputs.empty()) {
@@ -171,12 +171,15 @@ std::vector<int64_t> arg_max(const RowTensor& output) {
 }
 
 Result<Accuracy> accuracy(const RowTensor& output, std::span<const int64_t> labels) {
-  if (output.desc.dtype != ir::DType::f32 || output.desc.shape.rank() != 2 ||
-      output.desc.shape[1] == 0) {
+  const bool is_label = output.desc.dtype == ir::DType::i64 && output.desc.shape.rank() == 1;
+  if (!is_label && (output.desc.dtype != ir::DType::f32 || output.desc.shape.rank() != 2 ||
+                    output.desc.shape[1] == 0)) {
     return invalid_argument("accuracy wants an output of [rows, classes]; '" + output.name +
                             "' is " + output.desc.shape.text());
   }
-  std::vector<int64_t> best = arg_max(output);
+  const auto* given = output.data.as<int64_t>();
+  const std::vector<int64_t> best =
+      is_label ? std::vector<int64_t>(given, given + output.desc.shape[0]) : arg_max(output);
   if (best.size() != labels.size()) {
     return invalid_argument(std::to_string(labels.size()) + " labels for " +
                             std::to_string(best.size()) + " rows; give a label for each row");

@@ -46,6 +46,11 @@ class Measurement {
   Result<std::vector<RunRecord>> run();
 
  private:
+  Machine machine_of(const Subject& subject) const {
+    Machine machine = options_.machine;
+    machine.tee_memory_bytes = subject.tee_memory_bytes;
+    return machine;
+  }
   Status make_reference();
   Result<Prepared> prepare_subject(const Subject& subject, RunRecord& record) const;
   Result<Contender> open(const Subject& subject);
@@ -92,8 +97,13 @@ Result<Prepared> Measurement::prepare_subject(const Subject& subject, RunRecord&
   } else {
     TAOISM_ASSIGN_OR_RETURN(plan,
                             partition::read_plan(subject.plan_json, graph, record.model_hash));
+    if (plan.answer != partition::Answer::logits) {
+      return invalid_argument(
+          "the plan answers with a label: a measurement compares logits; set "
+          "\"answer\": \"logits\" in the plan");
+    }
   }
-  TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare(graph, plan, options_.machine.tee_threads));
+  TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare(graph, plan, machine_of(subject)));
   record.strategy = subject.text;
   if (subject.plan_json.empty()) {
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
@@ -109,7 +119,7 @@ Result<Contender> Measurement::open(const Subject& subject) {
   RunRecord& record = contender.record;
   const auto start = Clock::now();
   TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare_subject(subject, record));
-  TAOISM_ASSIGN_OR_RETURN(contender.session, Session::open(prepared, options_.machine, device_));
+  TAOISM_ASSIGN_OR_RETURN(contender.session, Session::open(prepared, machine_of(subject), device_));
   contender.outputs = Tensors(contender.session->outputs());
   RunProfile profile;
   TAOISM_RETURN_IF_ERROR(
@@ -131,6 +141,8 @@ Result<Contender> Measurement::open(const Subject& subject) {
   record.bytes_to_tee = prepared.report.bytes_to_tee;
   record.tee_memory_budget = contender.session->tee_memory_budget();
   record.tee_memory_peak = contender.session->tee_memory_peak();
+  record.tee_sealed_bytes =
+      prepared.report.tee_memory.streamed_bytes + prepared.report.tee_memory.spilled_bytes;
   record.warnings = prepared.report.warnings;
   for (std::string& warning : contender.session->warnings())
     record.warnings.push_back(std::move(warning));

@@ -37,6 +37,7 @@ struct RunRecord {
   uint64_t bytes_to_tee = 0;
   uint64_t tee_memory_budget = 0;
   uint64_t tee_memory_peak = 0;
+  uint64_t tee_sealed_bytes = 0;  // opened or sealed in a run because they are not kept inside
   double max_abs_error =
       0;  // against the unpartitioned run; NaN when either has NaN where the other has none
   double max_relative_error = 0;  // the same over the range of the unpartitioned output
@@ -47,15 +48,16 @@ struct RunRecord {
 inline constexpr double kMaxRelativeError = 1e-4;
 
 struct Subject {
-  std::string text;       // a strategy, "deep:k=2"
-  std::string plan_json;  // not empty: this plan instead, and `text` is what it is called
+  std::string text;               // a strategy, "deep:k=2"
+  std::string plan_json;          // not empty: this plan instead, and `text` is what it is called
+  uint64_t tee_memory_bytes = 0;  // 0: what the plan needs
 };
 
 struct MeasureOptions {
   std::string model_path;
   onnx::ImportOptions import;  // batch and input shapes
   std::vector<Subject> subjects;
-  Machine machine;  // resolved
+  Machine machine;  // resolved; its memory is each subject's own
   size_t min_iterations = 10;
   double min_seconds = 3;  // of samples, per subject
   uint64_t seed = 1;       // of the order and of the input

@@ -5,6 +5,7 @@
 #include "partition/fuse.h"
 #include "partition/segments.h"
 #include "program/lower.h"
+#include "program/schedule.h"
 
 namespace taoism::runtime {
 
@@ -24,7 +25,53 @@ Result<ir::Graph> bind_batch(const onnx::Model& model, const onnx::ImportOptions
   return graph;
 }
 
-Result<Prepared> prepare(const ir::Graph& source, const partition::Plan& plan, size_t tee_threads) {
+namespace {
+
+// What the TEE will do: the schedule that it will make itself.
+Status predict_memory(const ir::PartitionedGraph& partitioned, const Machine& machine,
+                      partition::Report& report) {
+  TAOISM_ASSIGN_OR_RETURN(const program::Lowered lowered,
+                          program::lower(partitioned, ir::Placement::tee));
+  program::Limits limits{.threads = machine.tee_threads};
+  if (machine.tee_memory_bytes != 0) limits.memory_bytes = machine.tee_memory_bytes;
+  Result<program::Schedule> made = program::make_schedule(lowered.program, limits);
+  if (made.code() == Code::resource_exhausted) {
+    report.warnings.push_back(
+        "--tee-memory is too small for this plan: the least that would do is " +
+        std::to_string(program::smallest_memory(lowered.program, limits.threads) >> 10) +
+        "KiB; the memory shown is what holds everything");
+    made = program::make_schedule(lowered.program, {.threads = machine.tee_threads});
+  }
+  TAOISM_RETURN_IF_ERROR(made.status());
+  const program::Schedule& schedule = *made;
+  partition::TeeMemory& memory = report.tee_memory;
+  memory.peak_bytes = schedule.arena_bytes();
+  memory.weight_bytes = schedule.weight_bytes;
+  memory.ring_bytes = schedule.ring_bytes;
+  memory.scratch_bytes = schedule.scratch_bytes;
+  memory.activation_bytes = schedule.activation_bytes;
+  memory.weights = schedule.weights.size();
+  for (const program::WeightPlan& weight : schedule.weights) {
+    memory.streamed_weights += weight.is_resident ? 0 : 1;
+  }
+  memory.streamed_bytes = schedule.streamed_bytes;
+  memory.spilled_bytes = schedule.spilled_bytes;
+  memory.repeated_macs = schedule.repeated_macs;
+  memory.most_bands = schedule.bands;
+  for (const auto& groups : schedule.segments) {
+    for (const program::Group& group : groups) {
+      if (memory.least_images == 0 || group.full.images < memory.least_images) {
+        memory.least_images = group.full.images;
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Prepared> prepare(const ir::Graph& source, const partition::Plan& plan,
+                         const Machine& machine) {
   TAOISM_ASSIGN_OR_RETURN(partition::Partition partition, partition::carry_out(source, plan));
   TAOISM_RETURN_IF_ERROR(partition::fuse(partition.graph));
   Prepared prepared;
@@ -36,9 +83,7 @@ Result<Prepared> prepare(const ir::Graph& source, const partition::Plan& plan, s
     (segment.placement == ir::Placement::tee ? prepared.uses_tee : prepared.uses_device) = true;
   }
   if (prepared.uses_tee) {
-    TAOISM_ASSIGN_OR_RETURN(program::Lowered lowered,
-                            program::lower(prepared.partitioned, ir::Placement::tee, tee_threads));
-    prepared.report.tee_memory_peak_bytes = lowered.program.arena_bytes();
+    TAOISM_RETURN_IF_ERROR(predict_memory(prepared.partitioned, machine, prepared.report));
   }
   return prepared;
 }

@@ -7,6 +7,7 @@
 #include "ir/segment.h"
 #include "onnx/model.h"
 #include "partition/plan.h"
+#include "runtime/machine.h"
 
 namespace taoism::runtime {
 
@@ -21,8 +22,10 @@ struct Prepared {
 // The model at exactly options.batch. Errors: invalid_argument when the file fixes another batch.
 Result<ir::Graph> bind_batch(const onnx::Model& model, const onnx::ImportOptions& options);
 
-// `source` is bound to a batch. `tee_threads` decides the scratch memory that the TEE will need.
-// Errors: invalid_argument, unsupported.
-Result<Prepared> prepare(const ir::Graph& source, const partition::Plan& plan, size_t tee_threads);
+// `source` is bound to a batch. The report predicts what the TEE of `machine` (resolved) does with
+// its threads and memory; a memory that is too small is a warning there, and an error of
+// Session::open. Errors: invalid_argument, unsupported.
+Result<Prepared> prepare(const ir::Graph& source, const partition::Plan& plan,
+                         const Machine& machine);
 
 }  // namespace taoism::runtime

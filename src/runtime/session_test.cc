@@ -23,7 +23,7 @@ class SessionTest : public testing::Test {
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, bind_batch(model, {.batch = batch}));
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
     TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, spec, "hash"));
-    return prepare(graph, plan, 1);
+    return prepare(graph, plan, test_machine());
   }
 
   std::string path_;

@@ -8,6 +8,8 @@
 #include "ops/op.h"
 #include "program/codec.h"
 #include "program/lower.h"
+#include "program/schedule.h"
+#include "store/seal_weights.h"
 #include "tee/owner_session.h"
 #include "wire/ring.h"
 
@@ -65,33 +67,73 @@ std::string memory_text(uint64_t bytes) {
   return std::to_string(bytes);
 }
 
-Status over_budget(const program::Program& program, uint64_t budget) {
-  const uint64_t needed = program.arena_bytes();
-  return resource_exhausted("the plan needs " + in_mib(needed) +
-                            " MiB of trusted memory (weights " + in_mib(program.weight_bytes) +
-                            ", activations " + in_mib(program.activation_bytes) + ", scratch " +
-                            in_mib(program.scratch_bytes) + ") but --tee-memory is " +
-                            memory_text(budget) + ": give --tee-memory " +
-                            std::to_string((needed + kMiB - 1) / kMiB) + "MiB");
+Status over_budget(const program::Program& program, size_t threads, uint64_t budget) {
+  constexpr program::Limits kNoLimit;
+  const uint64_t whole =
+      program::make_schedule(program, {kNoLimit.memory_bytes, threads})->arena_bytes();
+  const uint64_t least = program::smallest_memory(program, threads);
+  return resource_exhausted("no way to run the plan in --tee-memory " + memory_text(budget) +
+                            ", streaming and splitting what can be: the least is " +
+                            memory_text(least) + ", and " + in_mib(whole) +
+                            " MiB hold everything: give --tee-memory " + memory_text(least));
+}
+
+// The payload area: staging for messages and tensors, the sealed weights, spilled activations, then
+// what allocate_crossing() may hand out.
+struct PayloadPlan {
+  size_t staging_bytes = 0;
+  wire::Range weights{};
+  wire::Range spill{};
+  size_t crossing_offset = 0;
+  size_t bytes = 0;
+};
+
+PayloadPlan plan_payload(const std::vector<SegmentSizes>& segments, size_t encoded_bytes,
+                         uint64_t weight_bytes, uint64_t spill_bytes) {
+  PayloadPlan plan;
+  plan.staging_bytes = OwnerSession::staging_bytes(encoded_bytes);
+  // Each crossing value twice. Pages that nobody touches cost nothing.
+  size_t crossing = 0;
+  for (const SegmentSizes& segment : segments) {
+    plan.staging_bytes = std::max(plan.staging_bytes, segment.staging_bytes());
+    crossing += 2 * segment.staging_bytes();
+  }
+  plan.weights = {plan.staging_bytes, weight_bytes};
+  plan.spill = {round_up(plan.weights.offset + weight_bytes, kAlignment), spill_bytes};
+  plan.crossing_offset = round_up(plan.spill.offset + spill_bytes, kAlignment);
+  plan.bytes = plan.crossing_offset + crossing;
+  return plan;
 }
 
 class Executable final : public TeeExecutable {
  public:
   Executable(std::unique_ptr<Transport> transport, std::vector<SegmentSizes> segments,
-             size_t staging_bytes, uint64_t budget_bytes, uint64_t arena_bytes)
+             const PayloadPlan& payload, uint64_t budget_bytes, uint64_t arena_bytes)
       : transport_(std::move(transport)),
         segments_(std::move(segments)),
-        crossing_offset_(staging_bytes),
+        payload_(payload),
+        crossing_offset_(payload.crossing_offset),
         budget_bytes_(budget_bytes),
         arena_bytes_(arena_bytes) {}
 
-  // Agrees keys and sends everything.
+  // Agrees keys, seals the weights where the TEE will find them, and sends the program.
   Status load(const ir::Graph& graph, const program::Lowered& lowered,
-              std::vector<std::byte> encoded, size_t threads) {
+              const store::WeightLayout& layout, ConstByteSpan encoded, size_t threads) {
     TAOISM_ASSIGN_OR_RETURN(OwnerSession session, OwnerSession::open(*transport_, threads));
-    TAOISM_ASSIGN_OR_RETURN(program_, session.load_program(std::move(encoded)));
+    TAOISM_ASSIGN_OR_RETURN(store::StoreHeader header, store::new_store(/*version=*/1));
+    TAOISM_RETURN_IF_ERROR(store::seal_weights(
+        lowered.program, layout, header,
+        [&](program::WeightId w, std::byte* packed) {
+          program::pack_weight(graph, lowered, w, packed);
+        },
+        transport_->payload().subspan(payload_.weights.offset, payload_.weights.bytes)));
+    const Result<wire::ProgramId> id =
+        session.load_program(encoded, header, payload_.weights, payload_.spill);
+    secure_wipe(header.secret.data(), header.secret.size());
+    TAOISM_RETURN_IF_ERROR(id.status());
+    program_ = *id;
     peak_bytes_ = session.peak_arena_bytes();
-    return session.load_weights(program_, graph, lowered);
+    return {};
   }
 
   std::byte* allocate_crossing(size_t bytes) override {
@@ -124,6 +166,7 @@ class Executable final : public TeeExecutable {
 
   std::unique_ptr<Transport> transport_;
   std::vector<SegmentSizes> segments_;
+  const PayloadPlan payload_;
   wire::ProgramId program_{};
   size_t crossing_offset_;
   uint64_t budget_bytes_;
@@ -234,35 +277,29 @@ Status TeeDevice::supports(const ir::Graph&, const ir::Node& node) const {
 
 Result<std::unique_ptr<device::Executable>> TeeDevice::compile(const ir::PartitionedGraph& graph) {
   TAOISM_ASSIGN_OR_RETURN(const program::Lowered lowered,
-                          program::lower(graph, ir::Placement::tee, options_.threads));
+                          program::lower(graph, ir::Placement::tee));
   const program::Program& program = lowered.program;
   TeeOptions options = options_;
-  if (options.memory_bytes == 0) options.memory_bytes = program.arena_bytes();
   if (program.segments.empty()) {
     return std::unique_ptr<device::Executable>(
         std::make_unique<NothingToRun>(options.memory_bytes));
   }
-  if (program.arena_bytes() > options.memory_bytes) {
-    return over_budget(program, options.memory_bytes);
-  }
+  // The same schedule that the TEE will make: what it predicts is what happens.
+  program::Limits limits{.threads = options.threads};
+  if (options.memory_bytes != 0) limits.memory_bytes = options.memory_bytes;
+  const Result<program::Schedule> schedule = program::make_schedule(program, limits);
+  if (!schedule.ok()) return over_budget(program, options.threads, options.memory_bytes);
+  if (options.memory_bytes == 0) options.memory_bytes = schedule->arena_bytes();
 
-  std::vector<std::byte> encoded = program::encode(program);
+  const std::vector<std::byte> encoded = program::encode(program);
+  const store::WeightLayout layout(program);
   std::vector<SegmentSizes> sizes = segment_sizes(graph, lowered);
-  // Staging for loading and for the largest segment, then what allocate_crossing() may hand out:
-  // each crossing value twice. Pages that nobody touches cost nothing.
-  size_t staging =
-      std::max(kStagingBytes, round_up(encoded.size() + crypto::kTagBytes, kAlignment));
-  size_t crossing = 0;
-  for (const SegmentSizes& segment : sizes) {
-    staging = std::max(staging, segment.staging_bytes());
-    crossing += 2 * segment.staging_bytes();
-  }
-  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport,
-                          start_(options, staging + crossing));
-  auto executable = std::make_unique<Executable>(std::move(transport), std::move(sizes), staging,
-                                                 options.memory_bytes, program.arena_bytes());
-  TAOISM_RETURN_IF_ERROR(
-      executable->load(graph.graph, lowered, std::move(encoded), options.threads));
+  const PayloadPlan payload =
+      plan_payload(sizes, encoded.size(), layout.bytes(), store::spill_bytes(*schedule));
+  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, start_(options, payload.bytes));
+  auto executable = std::make_unique<Executable>(std::move(transport), std::move(sizes), payload,
+                                                 options.memory_bytes, schedule->arena_bytes());
+  TAOISM_RETURN_IF_ERROR(executable->load(graph.graph, lowered, layout, encoded, options.threads));
   return std::unique_ptr<device::Executable>(std::move(executable));
 }
 

@@ -8,6 +8,7 @@
 
 #include "ops/graph_view.h"
 #include "program/lower.h"
+#include "program/schedule.h"
 
 namespace taoism::tee {
 namespace {
@@ -140,8 +141,8 @@ class TeeTest : public ::testing::TestWithParam<const char*> {
   }
 
   const ir::PartitionedGraph partition_ = sandwich();
-  const uint64_t needed_bytes_ =
-      program::lower(partition_, Placement::tee, 1).value().program.arena_bytes();
+  const program::Program program_ = program::lower(partition_, Placement::tee).value().program;
+  const uint64_t needed_bytes_ = program::make_schedule(program_, {}).value().arena_bytes();
 };
 
 TEST_P(TeeTest, EqualsTheUnpartitionedRun) {
@@ -173,15 +174,20 @@ TEST_P(TeeTest, ExactlyEnoughMemoryIsEnough) {
   EXPECT_EQ(tee->memory_bytes(), needed_bytes_);
 }
 
-TEST_P(TeeTest, OneByteLessNamesTheBudgetThatWouldDo) {
+TEST_P(TeeTest, TooLittleMemoryNamesTheBudgetThatWouldDo) {
   TeeOptions less = options();
-  less.memory_bytes = needed_bytes_ - 1;
+  less.memory_bytes = 1000;
   const auto executable = compile(less);
   ASSERT_EQ(executable.code(), Code::resource_exhausted);
-  EXPECT_THAT(executable.status().message(), HasSubstr("MiB of trusted memory (weights "));
+  EXPECT_THAT(executable.status().message(), HasSubstr("--tee-memory 1000, "));
+  const uint64_t least = program::smallest_memory(program_, 1);
   EXPECT_THAT(executable.status().message(),
-              HasSubstr("but --tee-memory is " + std::to_string(needed_bytes_ - 1)));
-  EXPECT_THAT(executable.status().message(), HasSubstr("give --tee-memory 1MiB"));
+              HasSubstr("give --tee-memory " + std::to_string(least >> 10) + "KiB"));
+  less.memory_bytes = least;
+  const auto enough = compile(less);
+  ASSERT_TRUE(enough.ok()) << enough.status().message();
+  expect_right(**enough, false);
+  EXPECT_LE(as_tee(**enough)->peak_trusted_bytes(), least);
 }
 
 TEST_P(TeeTest, APlanWithNothingInTheTeeStartsNothing) {

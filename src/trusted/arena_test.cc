@@ -34,6 +34,19 @@ TEST(Arena, ReusesGapsAndKeepsThePeak) {
   EXPECT_FALSE(arena.carve(1).has_value());
 }
 
+TEST(Arena, WipesWhatIsLeftAtItsEnd) {
+  AlignedBuffer memory(256);
+  {
+    Arena arena(memory.span());
+    const ByteSpan a = arena.carve(100).value();
+    std::fill(a.begin(), a.end(), std::byte{0x77});
+    const ByteSpan b = arena.carve(64).value();
+    std::fill(b.begin(), b.end(), std::byte{0x77});
+  }
+  EXPECT_TRUE(std::all_of(memory.data(), memory.data() + memory.size(),
+                          [](std::byte x) { return x == std::byte{0}; }));
+}
+
 TEST(Arena, OfNothingCarvesNothing) {
   Arena arena((ByteSpan()));
   EXPECT_TRUE(arena.carve(0).has_value());

@@ -4,7 +4,8 @@
 
 #include "crypto/hash.h"
 #include "program/codec.h"
-#include "trusted/platform.h"
+#include "store/layout.h"
+#include "trusted/stopwatch.h"
 
 namespace taoism::trusted {
 namespace {
@@ -39,19 +40,6 @@ void copy_sealed(ByteSpan untrusted_sealed, ByteSpan data, crypto::Tag& tag) {
   std::memcpy(tag.data(), untrusted_sealed.data() + data.size(), tag.size());
 }
 
-class Stopwatch {
- public:
-  explicit Stopwatch(uint64_t& total_ns)
-      : total_ns_(total_ns), start_ns_(platform::monotonic_ns()) {}
-  ~Stopwatch() { total_ns_ += platform::monotonic_ns() - start_ns_; }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  uint64_t& total_ns_;
-  uint64_t start_ns_;
-};
-
 }  // namespace
 
 Image::Image(ByteSpan memory, Parallel& parallel) : parallel_(parallel), arena_(memory) {
@@ -79,8 +67,6 @@ Answer Image::dispatch(const wire::Message& message, ByteSpan payload, wire::Rep
     case MessageType::open_session: return open_session(message.as<wire::OpenSession>(), reply);
     case MessageType::load_program:
       return load_program(message.as<wire::LoadProgram>(), payload, reply);
-    case MessageType::load_weights:
-      return load_weights(message.as<wire::LoadWeights>(), payload, reply);
     case MessageType::run_segment:
       return run_segment(message.as<wire::RunSegment>(), payload, reply);
     case MessageType::close_program: return close_program(message.as<wire::CloseProgram>());
@@ -108,61 +94,50 @@ Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, w
   uint64_t bytes = 0;
   TAOISM_RETURN_IF_NOT_OK(sealed_bytes(request.sealed, payload, bytes));
   if (bytes > kMaxProgramBytes) return policy(Text::sealed_too_long);
+  if (!lies_within(request.weights, payload) || !lies_within(request.spill, payload)) {
+    return policy(Text::range_outside_payload);
+  }
 
-  std::vector<std::byte> encoded(bytes);
+  SecretBuffer plain(bytes);
   {
     const Stopwatch crypto_time(reply.crypto_ns);
     crypto::Tag tag;
-    copy_sealed(at(payload, request.sealed), encoded, tag);
+    copy_sealed(at(payload, request.sealed), plain.span(), tag);
     wire::SealedContext context;
     context.type = static_cast<uint32_t>(MessageType::load_program);
     context.program = request.program;
     context.sequence = request.sequence;
     context.bytes = bytes;
-    TAOISM_RETURN_IF_NOT_OK(session_.unseal(context, encoded, tag));
-    const auto digest = crypto::sha256(encoded);
-    if (!digest.ok()) return {Code::internal, Text::crypto_failed};
-    if (*digest != request.program) return integrity(Text::program_id_mismatch);
+    TAOISM_RETURN_IF_NOT_OK(session_.unseal(context, plain.span(), tag));
   }
+  if (bytes < sizeof(store::StoreHeader)) return integrity(Text::program_invalid);
+  const ConstByteSpan encoded = plain.span().subspan(sizeof(store::StoreHeader));
+  const auto digest = crypto::sha256(encoded);
+  if (!digest.ok()) return {Code::internal, Text::crypto_failed};
+  if (*digest != request.program) return integrity(Text::program_id_mismatch);
   if (find(request.program) != nullptr) return policy(Text::program_exists);
-  if (programs_.size() == kMaxPrograms) {
-    return {Code::resource_exhausted, Text::too_many_programs};
-  }
+  if (programs_.size() == kMaxPrograms) return policy(Text::too_many_programs);
 
   auto decoded = program::decode(encoded);
-  if (!encoded.empty()) secure_wipe(encoded.data(), encoded.size());
   if (!decoded.ok()) return integrity(Text::program_invalid);
-  if (decoded->threads != parallel_.threads()) {
-    return {Code::unsupported, Text::program_wrong_threads};
+  auto scheduled = program::make_schedule(
+      *decoded, {arena_.capacity_bytes() - arena_.used_bytes(), parallel_.threads()});
+  if (!scheduled.ok()) return {Code::resource_exhausted, Text::arena_too_small};
+  const store::WeightLayout layout(*decoded);
+  if (request.weights.bytes != layout.bytes() ||
+      request.spill.bytes != store::spill_bytes(*scheduled)) {
+    return policy(Text::store_bytes_wrong);
   }
-  const auto memory = arena_.carve(LoadedProgram::memory_bytes(*decoded));
+  auto opened = store::SealedStore::open(
+      *reinterpret_cast<const store::StoreHeader*>(plain.span().data()), layout, *scheduled,
+      at(payload, request.weights), at(payload, request.spill), parallel_.threads());
+  if (!opened.ok()) return {Code::internal, Text::crypto_failed};
+  const auto memory = arena_.carve(scheduled->arena_bytes());
   if (!memory.has_value()) return {Code::resource_exhausted, Text::arena_too_small};
-  programs_.push_back(std::make_unique<LoadedProgram>(request.program, std::move(decoded).value(),
-                                                      *memory, parallel_));
+  programs_.push_back(std::make_unique<LoadedProgram>(
+      request.program, std::move(decoded).value(), std::move(scheduled).value(),
+      std::move(opened).value(), *memory, parallel_));
   slots_.resize(std::max(slots_.size(), programs_.back()->max_slot_count()));
-  return {};
-}
-
-Answer Image::load_weights(const wire::LoadWeights& request, ByteSpan payload, wire::Reply& reply) {
-  LoadedProgram* program = find(request.program);
-  if (program == nullptr) return policy(Text::program_unknown);
-  uint64_t bytes = 0;
-  TAOISM_RETURN_IF_NOT_OK(sealed_bytes(request.sealed, payload, bytes));
-  ByteSpan destination;
-  TAOISM_RETURN_IF_NOT_OK(program->expect_weights(request, bytes, destination));
-
-  const Stopwatch crypto_time(reply.crypto_ns);
-  crypto::Tag tag;
-  copy_sealed(at(payload, request.sealed), destination, tag);
-  wire::SealedContext context;
-  context.type = static_cast<uint32_t>(MessageType::load_weights);
-  context.program = request.program;
-  context.sequence = request.sequence;
-  context.bytes = bytes;
-  context.offset = request.offset;
-  context.weight = request.weight;
-  TAOISM_RETURN_IF_NOT_OK(session_.unseal(context, destination, tag));
-  program->accept_weights(bytes);
   return {};
 }
 
@@ -187,31 +162,55 @@ Answer Image::copy_slots(const wire::RunSegment& request, const LoadedProgram& p
   return {};
 }
 
+// The tensors of one run_segment: inputs are copied in, outputs go out through the gate.
+class Image::PayloadExchange final : public program::Exchange {
+ public:
+  PayloadExchange(const LoadedProgram& program, uint32_t segment,
+                  std::span<const wire::Range> slots, ByteSpan untrusted_payload)
+      : program_(program), segment_(segment), slots_(slots), payload_(untrusted_payload) {}
+
+  void read(uint32_t input, uint64_t offset, ByteSpan to) override {
+    const Stopwatch transfer_time(transfer_ns_);
+    if (!to.empty()) {
+      std::memcpy(to.data(), part(slots_[input], offset, to.size()).data(), to.size());
+    }
+  }
+  void write(uint32_t output, uint64_t offset, ConstByteSpan from) override {
+    const Stopwatch transfer_time(transfer_ns_);
+    const wire::Range& slot = slots_[program_.input_count(segment_) + output];
+    gate(program_.token(segment_, output, offset, from), part(slot, offset, from.size()));
+  }
+  uint64_t transfer_ns() const { return transfer_ns_; }
+
+ private:
+  ByteSpan part(const wire::Range& slot, uint64_t offset, uint64_t bytes) const {
+    TAOISM_CHECK(offset <= slot.bytes && bytes <= slot.bytes - offset);
+    return payload_.subspan(slot.offset + offset, bytes);
+  }
+
+  const LoadedProgram& program_;
+  const uint32_t segment_;
+  const std::span<const wire::Range> slots_;
+  const ByteSpan payload_;
+  uint64_t transfer_ns_ = 0;
+};
+
 Answer Image::run_segment(const wire::RunSegment& request, ByteSpan payload, wire::Reply& reply) {
   LoadedProgram* program = find(request.program);
   if (program == nullptr) return policy(Text::program_unknown);
   TAOISM_RETURN_IF_NOT_OK(program->check_segment(request.segment));
   TAOISM_RETURN_IF_NOT_OK(copy_slots(request, *program, payload));
 
-  const size_t inputs = program->input_count(request.segment);
-  const size_t slots = program->slot_count(request.segment);
+  PayloadExchange exchange(*program, request.segment, slots_, payload);
+  uint64_t run_ns = 0;
+  uint64_t crypto_ns = 0;
   {
-    const Stopwatch transfer_time(reply.transfer_ns);
-    for (size_t i = 0; i < inputs; ++i) {
-      const ByteSpan input = program->input(request.segment, i);
-      if (!input.empty()) std::memcpy(input.data(), at(payload, slots_[i]).data(), input.size());
-    }
+    const Stopwatch run_time(run_ns);
+    TAOISM_RETURN_IF_NOT_OK(program->run(request.segment, exchange, crypto_ns));
   }
-  {
-    const Stopwatch compute_time(reply.compute_ns);
-    TAOISM_RETURN_IF_NOT_OK(program->run(request.segment));
-  }
-  {
-    const Stopwatch transfer_time(reply.transfer_ns);
-    for (size_t i = inputs; i < slots; ++i) {
-      gate(program->output(request.segment, i - inputs), at(payload, slots_[i]));
-    }
-  }
+  reply.transfer_ns = exchange.transfer_ns();
+  reply.crypto_ns = std::min(crypto_ns, run_ns - std::min(run_ns, reply.transfer_ns));
+  reply.compute_ns = run_ns - std::min(run_ns, reply.transfer_ns + reply.crypto_ns);
   return {};
 }
 

@@ -35,11 +35,12 @@ class Image {
   void serve(wire::Ring& untrusted_ring, ByteSpan untrusted_payload, uint64_t spin_ns);
 
  private:
+  class PayloadExchange;
+
   Answer dispatch(const wire::Message& message, ByteSpan payload, wire::Reply& reply);
   Answer hello(wire::Reply& reply) const;
   Answer open_session(const wire::OpenSession& request, wire::Reply& reply);
   Answer load_program(const wire::LoadProgram& request, ByteSpan payload, wire::Reply& reply);
-  Answer load_weights(const wire::LoadWeights& request, ByteSpan payload, wire::Reply& reply);
   Answer run_segment(const wire::RunSegment& request, ByteSpan payload, wire::Reply& reply);
   Answer copy_slots(const wire::RunSegment& request, const LoadedProgram& program,
                     ByteSpan payload);

@@ -2,64 +2,50 @@
 
 #include <algorithm>
 
+#include "trusted/platform.h"
+#include "trusted/stopwatch.h"
+
 namespace taoism::trusted {
-namespace {
-
-// The three areas, one after the other; only the last may have a size that is no multiple.
-program::Arena areas(const program::Program& program, ByteSpan memory) {
-  const size_t weights = round_up(program.weight_bytes, kAlignment);
-  const size_t activations = round_up(program.activation_bytes, kAlignment);
-  return {memory.subspan(0, program.weight_bytes),
-          memory.subspan(weights, program.activation_bytes),
-          memory.subspan(weights + activations, program.scratch_bytes)};
-}
-
-}  // namespace
 
 using wire::Text;
 
-uint64_t LoadedProgram::memory_bytes(const program::Program& program) {
-  return round_up(program.weight_bytes, kAlignment) +
-         round_up(program.activation_bytes, kAlignment) + program.scratch_bytes;
+bool LoadedProgram::TimedStore::open_weight(program::WeightId weight, uint32_t piece, ByteSpan to,
+                                            size_t thread) {
+  const Stopwatch time(spent_[thread].ns);
+  return store_->open_weight(weight, piece, to, thread);
 }
 
-LoadedProgram::LoadedProgram(const wire::ProgramId& id, program::Program program, ByteSpan memory,
-                             Parallel& parallel)
+bool LoadedProgram::TimedStore::spill(uint64_t chunk, ConstByteSpan from, size_t thread) {
+  const Stopwatch time(spent_[thread].ns);
+  return store_->spill(chunk, from, thread);
+}
+
+bool LoadedProgram::TimedStore::fetch(uint64_t chunk, ByteSpan to, size_t thread) {
+  const Stopwatch time(spent_[thread].ns);
+  return store_->fetch(chunk, to, thread);
+}
+
+uint64_t LoadedProgram::TimedStore::take_mean_ns() {
+  uint64_t total = 0;
+  for (Spent& spent : spent_) {
+    total += spent.ns;
+    spent.ns = 0;
+  }
+  return total / spent_.size();
+}
+
+LoadedProgram::LoadedProgram(const wire::ProgramId& id, program::Program program,
+                             program::Schedule schedule, std::unique_ptr<store::SealedStore> store,
+                             ByteSpan memory, Parallel& parallel)
     : id_(id),
       program_(std::move(program)),
+      schedule_(std::move(schedule)),
+      store_(std::move(store), parallel.threads()),
       memory_(memory),
-      executor_(program_, areas(program_, memory), parallel) {
-  skip_empty_weights();
-}
-
-void LoadedProgram::skip_empty_weights() {
-  while (next_weight_ < program_.weights.size() &&
-         next_offset_ == program_.weights[next_weight_].packed_bytes) {
-    ++next_weight_;
-    next_offset_ = 0;
-  }
-}
-
-Answer LoadedProgram::expect_weights(const wire::LoadWeights& message, uint64_t bytes,
-                                     ByteSpan& destination) {
-  if (next_weight_ == program_.weights.size()) return integrity(Text::weights_complete);
-  if (message.weight != next_weight_ || message.offset != next_offset_ || bytes == 0) {
-    return integrity(Text::weights_out_of_order);
-  }
-  const program::Weight& weight = program_.weights[next_weight_];
-  if (bytes > weight.packed_bytes - next_offset_) return integrity(Text::weights_overrun);
-  destination = memory_.subspan(weight.offset + next_offset_, bytes);
-  return {};
-}
-
-void LoadedProgram::accept_weights(uint64_t bytes) {
-  next_offset_ += bytes;
-  skip_empty_weights();
-}
+      executor_(program_, schedule_, memory, parallel, &store_) {}
 
 Answer LoadedProgram::check_segment(uint32_t segment) const {
   if (segment >= program_.segments.size()) return policy(Text::segment_unknown);
-  if (next_weight_ != program_.weights.size()) return policy(Text::weights_missing);
   if (!executor_.may_run(segment)) return policy(Text::segment_out_of_order);
   return {};
 }
@@ -75,20 +61,22 @@ size_t LoadedProgram::slot_bytes(uint32_t segment, size_t slot) const {
   return program_.slots[id].desc.bytes();
 }
 
-ByteSpan LoadedProgram::input(uint32_t segment, size_t input) {
-  return executor_.slot(program_.segments[segment].inputs[input]).first(slot_bytes(segment, input));
+Answer LoadedProgram::run(uint32_t segment, program::Exchange& exchange, uint64_t& crypto_ns) {
+  running_ = segment;
+  const Status status = executor_.run(segment, exchange);
+  running_ = UINT32_MAX;
+  crypto_ns += store_.take_mean_ns();
+  if (status.ok()) return {};
+  return status.code() == Code::integrity ? integrity(Text::outside_not_authentic)
+                                          : policy(Text::segment_out_of_order);
 }
 
-Answer LoadedProgram::run(uint32_t segment) {
-  if (!executor_.run(segment).ok()) return policy(Text::segment_out_of_order);
-  last_segment_ = segment;
-  return {};
-}
-
-OutputToken LoadedProgram::output(uint32_t segment, size_t output) const {
-  TAOISM_CHECK(segment == last_segment_);
-  return OutputToken(executor_.slot(program_.segments[segment].outputs[output])
-                         .first(slot_bytes(segment, input_count(segment) + output)));
+OutputToken LoadedProgram::token(uint32_t segment, uint32_t output, uint64_t offset,
+                                 ConstByteSpan value) const {
+  TAOISM_CHECK(segment == running_ && output < program_.segments[segment].outputs.size());
+  const uint64_t bytes = slot_bytes(segment, input_count(segment) + output);
+  TAOISM_CHECK(offset <= bytes && value.size() <= bytes - offset);
+  return OutputToken(value);
 }
 
 size_t LoadedProgram::max_slot_count() const {

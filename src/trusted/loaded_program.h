@@ -1,8 +1,10 @@
-// A verified program with its memory: it gathers the weights, runs segments in their order, and
-// mints the tokens without which nothing leaves. Trusted. Thread-safety: one thread at a time.
+// A verified program with its memory: it runs segments in their order and mints the tokens without
+// which nothing leaves. Weights are opened when they are first needed. Trusted.
+// Thread-safety: one thread at a time.
 #pragma once
 
 #include "program/execute.h"
+#include "store/sealed_store.h"
 #include "trusted/answer.h"
 #include "trusted/gate.h"
 #include "wire/message.h"
@@ -11,49 +13,59 @@ namespace taoism::trusted {
 
 class LoadedProgram {
  public:
-  // `memory` has memory_bytes(program) bytes, kAlignment-aligned; `program` came from decode().
-  LoadedProgram(const wire::ProgramId& id, program::Program program, ByteSpan memory,
-                Parallel& parallel);
+  // `memory` has schedule.arena_bytes(), kAlignment-aligned; `program` came from decode().
+  LoadedProgram(const wire::ProgramId& id, program::Program program, program::Schedule schedule,
+                std::unique_ptr<store::SealedStore> store, ByteSpan memory, Parallel& parallel);
   LoadedProgram(const LoadedProgram&) = delete;
   LoadedProgram& operator=(const LoadedProgram&) = delete;
-
-  static uint64_t memory_bytes(const program::Program& program);
 
   const wire::ProgramId& id() const { return id_; }
   ByteSpan memory() const { return memory_; }
 
-  // Where the next `bytes` bytes of weights go, if this is what the message says. Weights arrive in
-  // order and without gaps, so that "all arrived" is one position. Errors: integrity.
-  Answer expect_weights(const wire::LoadWeights& message, uint64_t bytes, ByteSpan& destination);
-  // Call when what expect_weights() allowed was found authentic.
-  void accept_weights(uint64_t bytes);
-
-  // Whether `segment` may run now: all weights are there, and it is the first segment or the one
-  // after the last that ran. Errors: policy.
+  // Whether `segment` may run now: it is the first segment or the one after the last that ran.
+  // Errors: policy.
   Answer check_segment(uint32_t segment) const;
 
   // The segment's tensors: inputs, then outputs, in order. `segment` passed check_segment().
   size_t slot_count(uint32_t segment) const;
   size_t input_count(uint32_t segment) const { return program_.segments[segment].inputs.size(); }
   size_t slot_bytes(uint32_t segment, size_t slot) const;
-  ByteSpan input(uint32_t segment, size_t input);
-  Answer run(uint32_t segment);
-  // `segment` must be the one that ran last. Exactly its outputs can be let out.
-  OutputToken output(uint32_t segment, size_t output) const;
+  // Adds to `crypto_ns` what each thread spent on sealing and opening, on average. Errors:
+  // integrity.
+  Answer run(uint32_t segment, program::Exchange& exchange, uint64_t& crypto_ns);
+  // For the segment that runs, and the part of one of its outputs that begins at `offset`: nothing
+  // else can be let out.
+  OutputToken token(uint32_t segment, uint32_t output, uint64_t offset, ConstByteSpan value) const;
 
   // The largest slot_count() of any segment.
   size_t max_slot_count() const;
 
  private:
-  void skip_empty_weights();
+  // The store, with the time that each thread spends in it.
+  class TimedStore final : public program::SealedMemory {
+   public:
+    TimedStore(std::unique_ptr<store::SealedStore> store, size_t threads)
+        : store_(std::move(store)), spent_(threads) {}
+    bool open_weight(program::WeightId weight, uint32_t piece, ByteSpan to, size_t thread) override;
+    bool spill(uint64_t chunk, ConstByteSpan from, size_t thread) override;
+    bool fetch(uint64_t chunk, ByteSpan to, size_t thread) override;
+    uint64_t take_mean_ns();
+
+   private:
+    struct alignas(2 * kAlignment) Spent {
+      uint64_t ns = 0;
+    };
+    std::unique_ptr<store::SealedStore> store_;
+    std::vector<Spent> spent_;
+  };
 
   wire::ProgramId id_;
   program::Program program_;
+  program::Schedule schedule_;
+  TimedStore store_;
   ByteSpan memory_;
   program::Executor executor_;
-  uint32_t next_weight_ = 0;
-  uint64_t next_offset_ = 0;
-  uint32_t last_segment_ = UINT32_MAX;  // that ran; none at first
+  uint32_t running_ = UINT32_MAX;
 };
 
 }  // namespace taoism::trusted

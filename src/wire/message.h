@@ -11,13 +11,12 @@
 
 namespace taoism::wire {
 
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 
 enum class MessageType : uint32_t {
   hello = 1,
   open_session,
   load_program,
-  load_weights,
   run_segment,
   ping,  // an empty call
   close_program,
@@ -38,22 +37,16 @@ struct OpenSession {
   std::array<std::byte, 7> unused;
 };
 
-// `sealed` holds the ciphertext and then its tag; `sequence` counts the sealed messages of the
-// session.
+// `sealed` holds the ciphertext of a store::StoreHeader and the encoded program, then its tag;
+// `sequence` counts the sealed messages of the session. `weights` is the store of sealed weights,
+// `spill` the area for activations that do not fit: both stay where they are until the program is
+// closed.
 struct LoadProgram {
   ProgramId program;
   Range sealed;
   uint64_t sequence;
-};
-
-// The next piece of weight `weight`, packed, to be put at `offset` in it.
-struct LoadWeights {
-  ProgramId program;
-  Range sealed;
-  uint64_t sequence;
-  uint64_t offset;
-  uint32_t weight;
-  uint32_t unused;
+  Range weights;
+  Range spill;
 };
 
 // `slots` holds one Range per input and then one per output of the segment.
@@ -135,28 +128,24 @@ struct Reply {
   }
 };
 
-// The additional data that a sealed program or piece of weight is bound to. The direction is in the
-// key, the sequence in the nonce and here.
+// The additional data that a sealed program is bound to. The direction is in the key, the sequence
+// in the nonce and here.
 struct SealedContext {
   uint32_t version = kProtocolVersion;
   uint32_t type = 0;
   ProgramId program{};
   uint64_t sequence = 0;
   uint64_t bytes = 0;  // of the plaintext
-  uint64_t offset = 0;
-  uint32_t weight = 0;
-  uint32_t unused = 0;
 };
 
 static_assert(sizeof(Range) == 16);
-static_assert(sizeof(OpenSession) == 72 && sizeof(LoadProgram) == 56);
-static_assert(sizeof(LoadWeights) == 72 && offsetof(LoadWeights, weight) == 64);
+static_assert(sizeof(OpenSession) == 72 && sizeof(LoadProgram) == 88);
 static_assert(sizeof(RunSegment) == 56 && offsetof(RunSegment, segment) == 48);
 static_assert(sizeof(CloseProgram) == 32 && sizeof(HelloReply) == 16);
 static_assert(sizeof(OpenSessionReply) == kReplyBodyBytes);
 static_assert(sizeof(Message) == 128 && offsetof(Message, body) == 16);
 static_assert(sizeof(Reply) == 128 && offsetof(Reply, body) == 48);
-static_assert(sizeof(SealedContext) == 72);
+static_assert(sizeof(SealedContext) == 56);
 static_assert(std::is_trivially_copyable_v<Message> && std::is_trivially_copyable_v<Reply>);
 
 }  // namespace taoism::wire

@@ -12,19 +12,42 @@ namespace taoism::wire {
 namespace {
 
 TEST(Message, CarriesABodyWhole) {
-  LoadWeights body{};
+  LoadProgram body{};
   body.program[31] = std::byte{7};
   body.sealed = {64, 128};
   body.sequence = 3;
-  body.offset = 1 << 20;
-  body.weight = 5;
-  const Message message = Message::of(MessageType::load_weights, body);
+  body.spill = {1 << 20, 5};
+  const Message message = Message::of(MessageType::load_program, body);
   EXPECT_EQ(message.version, kProtocolVersion);
-  EXPECT_EQ(message.type, static_cast<uint32_t>(MessageType::load_weights));
-  const auto back = message.as<LoadWeights>();
+  EXPECT_EQ(message.type, static_cast<uint32_t>(MessageType::load_program));
+  const auto back = message.as<LoadProgram>();
   EXPECT_EQ(back.program, body.program);
   EXPECT_EQ(back.sealed.bytes, 128U);
-  EXPECT_EQ(back.weight, 5U);
+  EXPECT_EQ(back.spill.bytes, 5U);
+}
+
+// A body that a message cuts off or a reply forgets would be read as zeros by the other end.
+TEST(Message, BodiesOfEveryTypeCrossWhole) {
+  const auto crosses = [](auto body) {
+    auto* bytes = reinterpret_cast<std::byte*>(&body);
+    for (size_t i = 0; i < sizeof(body); ++i) bytes[i] = static_cast<std::byte>(i + 1);
+    const auto back = Message::of(MessageType::ping, body).template as<decltype(body)>();
+    return std::memcmp(&back, &body, sizeof(body)) == 0;
+  };
+  EXPECT_TRUE(crosses(OpenSession{}));
+  EXPECT_TRUE(crosses(LoadProgram{}));
+  EXPECT_TRUE(crosses(RunSegment{}));
+  EXPECT_TRUE(crosses(CloseProgram{}));
+}
+
+TEST(Reply, CarriesABodyWhole) {
+  OpenSessionReply body{};
+  body.tee_public_key_xy[63] = std::byte{5};
+  body.confirmation[15] = std::byte{6};
+  Reply reply;
+  reply.set_body(body);
+  EXPECT_EQ(reply.as<OpenSessionReply>().tee_public_key_xy, body.tee_public_key_xy);
+  EXPECT_EQ(reply.as<OpenSessionReply>().confirmation, body.confirmation);
 }
 
 TEST(Text, EveryNumberHasItsOwnAndStrangersHaveNone) {

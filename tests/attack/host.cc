@@ -1,11 +1,8 @@
 #include "host.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "crypto/ecdh.h"
-#include "crypto/hash.h"
-#include "ops/graph_view.h"
-#include "program/codec.h"
 
 namespace taoism::attack {
 namespace {
@@ -13,92 +10,65 @@ namespace {
 using wire::Message;
 using wire::MessageType;
 
-constexpr size_t kPayloadBytes = size_t{64} << 10;
-constexpr size_t kElements = 4 * 6 * 6;
-constexpr uint64_t kListOffset = 0;
-constexpr uint64_t kTensorOffset = 1024;
+constexpr std::byte kGuard{0xa5};
 
-std::shared_ptr<const ir::Constant> constant(ir::Shape shape, float phase) {
-  std::vector<float> values(static_cast<size_t>(shape.elements()));
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = 0.3F * std::sin(phase + 0.7F * static_cast<float>(i));
+Host::Regions plan_regions(const Sample& sample, const program::Schedule* schedule) {
+  Host::Regions regions;
+  const auto append = [&](uint64_t bytes) {
+    const wire::Range range{regions.bytes, bytes};
+    regions.bytes = round_up(regions.bytes + bytes, kAlignment);
+    return range;
+  };
+  uint64_t tensor_bytes = 0;
+  uint64_t slots = 0;
+  for (const program::Segment& segment : sample.program().segments) {
+    uint64_t bytes = 0;
+    for (const auto& list : {segment.inputs, segment.outputs}) {
+      for (const program::SlotId slot : list) {
+        bytes += round_up(sample.program().slots[slot].desc.bytes(), kAlignment);
+      }
+    }
+    tensor_bytes = std::max(tensor_bytes, bytes);
+    slots = std::max<uint64_t>(slots, segment.inputs.size() + segment.outputs.size());
   }
-  return ir::make_f32_constant(shape, values);
+  regions.list = append(slots * sizeof(wire::Range));
+  regions.sealed = append(sizeof(store::StoreHeader) + sample.encoded().size() + crypto::kTagBytes);
+  regions.tensors = append(tensor_bytes);
+  regions.weights = append(sample.layout().bytes());
+  regions.spill = append(schedule != nullptr ? store::spill_bytes(*schedule) : 0);
+  return regions;
 }
 
 }  // namespace
 
-ir::PartitionedGraph small_partition() {
-  ir::PartitionedGraph p;
-  ir::Graph& g = p.graph;
-  const ir::TensorDesc image{ir::DType::f32, {1, 4, 6, 6}};
-  const auto x = g.add_input("x", image);
-  const auto y = g.add_input("y", image);
-  const auto w = g.add_constant("w", constant({4, 4, 3, 3}, 0.1F));
-  const auto b = g.add_constant("b", constant({4}, 0.9F));
-  const auto c = g.add_value("c", image);
-  const auto r = g.add_value("r", image);
-  const auto s = g.add_value("s", image);
-  const auto z = g.add_value("z", image);
-  ir::Attrs conv;
-  conv.set("kernel_shape", std::vector<int64_t>{3, 3});
-  conv.set("pads", std::vector<int64_t>{1, 1, 1, 1});
-  const auto tee = ir::Placement::tee;
-  g.add_node({"Conv", "conv", {x, w, b}, {c}, conv, tee, "", ""});
-  g.add_node({"Relu", "relu", {c}, {r}, {}, tee, "", ""});
-  g.add_node({"Add", "add", {r, y}, {s}, {}, tee, "", ""});
-  g.add_node({"Relu", "last", {s}, {z}, {}, tee, "", ""});
-  g.set_outputs({z});
-  p.segments = {{tee, {0, 1}, {x}, {r}}, {tee, {2, 3}, {y}, {z}}};
-  return p;
+Host::Host(const Sample& sample, uint64_t budget_bytes, Parallel* parallel)
+    : sample_(sample),
+      schedule_(sample.schedule(budget_bytes, parallel != nullptr ? parallel->threads() : 1)),
+      arena_bytes_(budget_bytes != 0 ? budget_bytes : schedule_->arena_bytes()),
+      regions_(plan_regions(sample, schedule_)),
+      memory_(arena_bytes_ + 2 * kGuardBytes),
+      payload_(regions_.bytes + 2 * kGuardBytes) {
+  for (AlignedBuffer* buffer : {&memory_, &payload_}) {
+    std::fill_n(buffer->data(), kGuardBytes, kGuard);
+    std::fill_n(buffer->data() + buffer->size() - kGuardBytes, kGuardBytes, kGuard);
+  }
+  image_ = std::make_unique<trusted::Image>(arena(), parallel != nullptr ? *parallel : serial_);
 }
 
-std::vector<float> small_reference(std::span<const float> x, std::span<const float> y) {
-  const ir::PartitionedGraph p = small_partition();
-  const ir::Graph& g = p.graph;
-  std::vector<AlignedBuffer> memory;
-  for (size_t v = 0; v < g.value_count(); ++v) {
-    const ir::Value& value = g.value(static_cast<ir::ValueId>(v));
-    memory.emplace_back(value.desc.bytes());
-    if (value.is_constant()) {
-      std::memcpy(memory[v].data(), value.constant->data, value.desc.bytes());
+bool Host::guards_hold() const {
+  for (const AlignedBuffer* buffer : {&memory_, &payload_}) {
+    const auto is_guard = [](std::byte b) { return b == kGuard; };
+    const std::byte* end = buffer->data() + buffer->size();
+    if (!std::all_of(buffer->data(), buffer->data() + kGuardBytes, is_guard) ||
+        !std::all_of(end - kGuardBytes, end, is_guard)) {
+      return false;
     }
   }
-  const auto of = [&](ir::ValueId v) -> AlignedBuffer& { return memory[static_cast<size_t>(v)]; };
-  std::memcpy(of(g.inputs()[0]).data(), x.data(), x.size_bytes());
-  std::memcpy(of(g.inputs()[1]).data(), y.data(), y.size_bytes());
-  SerialParallel serial;
-  for (const ir::Node& node : g.nodes()) {
-    const ops::OpDef* op = ops::find_op(node.op);
-    const ops::GraphNodeView view(g, node);
-    std::vector<const std::byte*> inputs;
-    for (const ir::ValueId v : node.inputs) inputs.push_back(of(v).data());
-    std::byte* output = of(node.outputs[0]).data();
-    op->reference({view.view(), inputs, {&output, 1}, {}, serial});
-  }
-  const float* z = of(g.outputs()[0]).as<float>();
-  return {z, z + kElements};
+  return true;
 }
-
-std::vector<float> small_input(int seed) {
-  std::vector<float> values(kElements);
-  for (size_t i = 0; i < kElements; ++i) {
-    values[i] = std::sin(static_cast<float>(seed) + 0.37F * static_cast<float>(i));
-  }
-  return values;
-}
-
-Host::Host(uint64_t budget_bytes)
-    : partition_(small_partition()),
-      lowered_(program::lower(partition_, ir::Placement::tee, 1).value()),
-      encoded_(program::encode(lowered_.program)),
-      id_(crypto::sha256(encoded_).value()),
-      memory_(budget_bytes != 0 ? budget_bytes : lowered_.program.arena_bytes()),
-      payload_(kPayloadBytes),
-      image_(std::make_unique<trusted::Image>(memory_.span(), parallel_)) {}
 
 Outcome Host::send(const Message& message) {
-  image_->call(message, payload_.span(), reply_);
+  image_->call(message, payload(), reply_);
   return {static_cast<Code>(reply_.code), static_cast<wire::Text>(reply_.text)};
 }
 
@@ -120,100 +90,90 @@ Outcome Host::open_session() {
   return outcome;
 }
 
-Message Host::seal_program(uint64_t offset) {
+void Host::put_weights() {
+  std::copy(sample_.sealed_weights().begin(), sample_.sealed_weights().end(),
+            part(regions_.weights).begin());
+}
+
+Message Host::seal_program() { return seal_program(sample_.header()); }
+
+Message Host::seal_program(const store::StoreHeader& header) {
+  const ConstByteSpan head = object_bytes(header);
+  SecretBuffer plain(head.size() + sample_.encoded().size());
+  std::copy(head.begin(), head.end(), plain.span().begin());
+  std::copy(sample_.encoded().begin(), sample_.encoded().end(),
+            plain.span().begin() + static_cast<ptrdiff_t>(head.size()));
+  return seal_plain(plain.span(), sample_.id());
+}
+
+Message Host::seal_plain(ConstByteSpan plain, const wire::ProgramId& id) {
+  TAOISM_CHECK(plain.size() + crypto::kTagBytes <= regions_.sealed.bytes);
   wire::LoadProgram request{};
-  request.program = id_;
-  request.sealed = {offset, encoded_.size() + crypto::kTagBytes};
+  request.program = id;
+  request.sealed = {regions_.sealed.offset, plain.size() + crypto::kTagBytes};
   request.sequence = to_tee_->next();
+  request.weights = regions_.weights;
+  request.spill = regions_.spill;
   wire::SealedContext context;
   context.type = static_cast<uint32_t>(MessageType::load_program);
-  context.program = id_;
+  context.program = id;
   context.sequence = request.sequence;
-  context.bytes = encoded_.size();
-  std::vector<std::byte> sealed = encoded_;
+  context.bytes = plain.size();
+  SecretBuffer sealed(plain.size());
+  std::copy(plain.begin(), plain.end(), sealed.span().begin());
   crypto::Tag tag;
-  TAOISM_CHECK(to_tee_->seal(object_bytes(context), sealed, tag).ok());
-  std::memcpy(payload_.data() + offset, sealed.data(), sealed.size());
-  std::memcpy(payload_.data() + offset + sealed.size(), tag.data(), tag.size());
+  TAOISM_CHECK(to_tee_->seal(object_bytes(context), sealed.span(), tag).ok());
+  const auto end =
+      std::copy(sealed.span().begin(), sealed.span().end(), part(regions_.sealed).begin());
+  std::copy(tag.begin(), tag.end(), end);
   return Message::of(MessageType::load_program, request);
 }
 
-Message Host::seal_weights(uint32_t weight, uint64_t piece_offset, uint64_t bytes,
-                           uint64_t offset) {
-  AlignedBuffer packed(lowered_.program.weights[weight].packed_bytes);
-  program::pack_weight(partition_.graph, lowered_, weight, packed.data());
-  const ByteSpan piece = packed.span().subspan(piece_offset, bytes);
-  wire::LoadWeights request{};
-  request.program = id_;
-  request.sealed = {offset, bytes + crypto::kTagBytes};
-  request.sequence = to_tee_->next();
-  request.offset = piece_offset;
-  request.weight = weight;
-  wire::SealedContext context;
-  context.type = static_cast<uint32_t>(MessageType::load_weights);
-  context.program = id_;
-  context.sequence = request.sequence;
-  context.bytes = bytes;
-  context.offset = piece_offset;
-  context.weight = weight;
-  crypto::Tag tag;
-  TAOISM_CHECK(to_tee_->seal(object_bytes(context), piece, tag).ok());
-  std::memcpy(payload_.data() + offset, piece.data(), piece.size());
-  std::memcpy(payload_.data() + offset + piece.size(), tag.data(), tag.size());
-  return Message::of(MessageType::load_weights, request);
-}
-
 Message Host::close_program() const {
-  return Message::of(MessageType::close_program, wire::CloseProgram{id_});
+  return Message::of(MessageType::close_program, wire::CloseProgram{id()});
 }
 
 void Host::load_everything() {
   TAOISM_CHECK(open_session().code == Code::ok);
+  put_weights();
   TAOISM_CHECK(send(seal_program()).code == Code::ok);
-  for (uint32_t w = 0; w < program().weights.size(); ++w) {
-    TAOISM_CHECK(send(seal_weights(w, 0, program().weights[w].packed_bytes)).code == Code::ok);
-  }
 }
 
-Message Host::run_message(uint32_t segment, std::span<const std::vector<float>> inputs) {
+Message Host::run_message(uint32_t segment, const Floats& input) {
   const program::Segment& s = program().segments[segment];
   last_slots_.clear();
-  uint64_t offset = kTensorOffset;
-  const auto place = [&](program::SlotId slot) {
-    const uint64_t bytes = program().slots[slot].desc.bytes();
-    last_slots_.push_back({offset, bytes});
-    offset = round_up(offset + bytes, kAlignment);
-  };
-  for (size_t i = 0; i < s.inputs.size(); ++i) {
-    place(s.inputs[i]);
-    std::memcpy(payload_.data() + last_slots_[i].offset, inputs[i].data(), last_slots_[i].bytes);
+  uint64_t offset = regions_.tensors.offset;
+  for (const auto& list : {s.inputs, s.outputs}) {
+    for (const program::SlotId slot : list) {
+      const uint64_t bytes = program().slots[slot].desc.bytes();
+      last_slots_.push_back({offset, bytes});
+      offset = round_up(offset + bytes, kAlignment);
+    }
   }
-  for (const program::SlotId slot : s.outputs) {
-    place(slot);
-    std::memset(payload_.data() + last_slots_.back().offset, 0xee, last_slots_.back().bytes);
+  std::memcpy(part(last_slots_[0]).data(), input.data(), last_slots_[0].bytes);
+  for (size_t i = 1; i < last_slots_.size(); ++i) {
+    std::ranges::fill(part(last_slots_[i]), kUnwritten);
   }
   const size_t list_bytes = last_slots_.size() * sizeof(wire::Range);
-  std::memcpy(payload_.data() + kListOffset, last_slots_.data(), list_bytes);
+  std::memcpy(part(regions_.list).data(), last_slots_.data(), list_bytes);
   wire::RunSegment request{};
-  request.program = id_;
-  request.slots = {kListOffset, list_bytes};
+  request.program = id();
+  request.slots = {regions_.list.offset, list_bytes};
   request.segment = segment;
   return Message::of(MessageType::run_segment, request);
 }
 
-std::vector<float> Host::output(uint32_t segment) {
-  const wire::Range& slot = last_slots_[program().segments[segment].inputs.size()];
-  std::vector<float> values(slot.bytes / sizeof(float));
-  std::memcpy(values.data(), payload_.data() + slot.offset, slot.bytes);
+Floats Host::output(size_t output) {
+  const wire::Range& slot = output_range(output);
+  Floats values(slot.bytes / sizeof(float));
+  std::memcpy(values.data(), part(slot).data(), slot.bytes);
   return values;
 }
 
-std::vector<float> Host::run_all(std::span<const float> x, std::span<const float> y) {
-  const std::vector<float> first(x.begin(), x.end());
-  const std::vector<float> second(y.begin(), y.end());
-  TAOISM_CHECK(send(run_message(0, {&first, 1})).code == Code::ok);
-  TAOISM_CHECK(send(run_message(1, {&second, 1})).code == Code::ok);
-  return output(1);
+Floats Host::run_all(const Floats& x, const Floats& y) {
+  TAOISM_CHECK(send(run_message(0, x)).code == Code::ok);
+  TAOISM_CHECK(send(run_message(1, y)).code == Code::ok);
+  return output();
 }
 
 }  // namespace taoism::attack

@@ -2,71 +2,118 @@
 // every message that the real host would send and lets the test change it before it is sent.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "crypto/channel.h"
-#include "ir/segment.h"
-#include "program/lower.h"
+#include "sample.h"
 #include "trusted/image.h"
 
 namespace taoism::attack {
-
-// Two TEE segments with state between them: x -> Conv, Relu | y -> Add(relu, y), Relu.
-// Deterministic.
-ir::PartitionedGraph small_partition();
-
-// The same function by the operators' plain definitions; inputs and result as flat arrays.
-std::vector<float> small_reference(std::span<const float> x, std::span<const float> y);
-std::vector<float> small_input(int seed);
 
 // What one exchange was to end with.
 struct Outcome {
   Code code = Code::ok;
   wire::Text text = wire::Text::none;
+  bool operator==(const Outcome&) const = default;
+};
+
+// Runs tasks one after the other on the caller's thread, and lets a test act before and after each:
+// while a segment runs.
+class SteppedParallel final : public Parallel {
+ public:
+  using Hook = std::function<void(uint64_t tick)>;
+
+  // Ticks count from 0 again.
+  void set_hook(Hook hook) {
+    hook_ = std::move(hook);
+    ticks_ = 0;
+  }
+  uint64_t ticks() const { return ticks_; }
+
+  size_t threads() const override { return 1; }
+  void run(size_t count, Task task, void* context) override {
+    tick();
+    for (size_t i = 0; i < count; ++i) {
+      task(context, i, 0);
+      tick();
+    }
+  }
+
+ private:
+  void tick() {
+    const uint64_t now = ticks_++;
+    if (hook_) hook_(now);
+  }
+  Hook hook_;
+  uint64_t ticks_ = 0;
 };
 
 class Host {
  public:
-  // `budget_bytes` 0: exactly what the program needs.
-  explicit Host(uint64_t budget_bytes = 0);
+  // Where the parts of the payload lie.
+  struct Regions {
+    wire::Range list, sealed, tensors, weights, spill;
+    uint64_t bytes = 0;
+  };
+
+  // Budget 0: exactly what the program needs when all of it is held. `parallel` null: its own.
+  explicit Host(uint64_t budget_bytes = 0) : Host(small_sample(), budget_bytes) {}
+  explicit Host(const Sample& sample, uint64_t budget_bytes = 0, Parallel* parallel = nullptr);
 
   // Each sends one message; `open_session` also makes the keys.
   Outcome open_session();
   Outcome send(const wire::Message& message);
 
-  // A message with its sealed bytes put into the payload at `offset`. Each call uses up a number of
-  // the session's sequence, as sealing does.
-  wire::Message seal_program(uint64_t offset = 0);
-  // Piece `bytes` of weight `weight` at `piece_offset`.
-  wire::Message seal_weights(uint32_t weight, uint64_t piece_offset, uint64_t bytes,
-                             uint64_t offset = 0);
+  // The owner's store into the payload.
+  void put_weights();
+  // Messages with their sealed bytes in the payload. Each call uses up a number of the session's
+  // sequence, as sealing does. The second seals any plaintext under any program's name.
+  wire::Message seal_program();
+  wire::Message seal_program(const store::StoreHeader& header);
+  wire::Message seal_plain(ConstByteSpan plain, const wire::ProgramId& id);
   wire::Message close_program() const;
 
-  // Session, program and all weights, in the right order.
+  // Session, weights and program, in the right order.
   void load_everything();
-  // Writes inputs and the list of slots into the payload; the outputs go behind the inputs.
-  wire::Message run_message(uint32_t segment, std::span<const std::vector<float>> inputs);
-  // The output of the segment that ran last.
-  std::vector<float> output(uint32_t segment);
-  // Both segments, with the answer checked to be ok.
-  std::vector<float> run_all(std::span<const float> x, std::span<const float> y);
+  // Writes the input and the list of slots into the payload, and kUnwritten over the outputs.
+  wire::Message run_message(uint32_t segment, const Floats& input);
+  // Of the segment that run_message() was last called for.
+  Floats output(size_t output = 0);
+  const wire::Range& output_range(size_t output) const { return last_slots_[1 + output]; }
+  // Both segments, with the answers checked to be ok: the last output.
+  Floats run_all(const Floats& x, const Floats& y);
 
-  const program::Program& program() const { return lowered_.program; }
-  const wire::ProgramId& id() const { return id_; }
-  ByteSpan payload() { return payload_.span(); }
+  static constexpr std::byte kUnwritten{0xee};
+
+  const Sample& sample() const { return sample_; }
+  const program::Program& program() const { return sample_.program(); }
+  // Null when the budget is too small for any.
+  const program::Schedule* schedule() const { return schedule_; }
+  const wire::ProgramId& id() const { return sample_.id(); }
+  const Regions& regions() const { return regions_; }
+  ByteSpan payload() { return payload_.span().subspan(kGuardBytes, regions_.bytes); }
+  ByteSpan part(const wire::Range& range) { return payload().subspan(range.offset, range.bytes); }
+  ByteSpan arena() { return memory_.span().subspan(kGuardBytes, arena_bytes_); }
+  // Nothing was written beside payload and arena.
+  bool guards_hold() const;
   const wire::Reply& reply() const { return reply_; }
   trusted::Image& image() { return *image_; }
+  void destroy_image() { image_.reset(); }
   uint64_t sequence() const { return to_tee_->next(); }
 
  private:
-  ir::PartitionedGraph partition_;
-  program::Lowered lowered_;
-  std::vector<std::byte> encoded_;
-  wire::ProgramId id_;
+  static constexpr size_t kGuardBytes = 4096;
+
+  const Sample& sample_;
+  const program::Schedule* schedule_;
+  uint64_t arena_bytes_;
+  Regions regions_;
   AlignedBuffer memory_;
   AlignedBuffer payload_;
-  SerialParallel parallel_;
+  SerialParallel serial_;
   std::unique_ptr<trusted::Image> image_;
   std::optional<crypto::Channel> to_tee_;
   wire::Reply reply_;

@@ -246,7 +246,7 @@ def test_plan_for_another_model(run: Run, linear: Path, folder: Path, tmp_path: 
 
 def test_budget_too_small_names_one_that_would_do(run: Run, small: Path, small_input: Path, folder: Path) -> None:
     args = ("run", small, "-s", "full", "-i", small_input, "-o", folder / "y.npy")
-    result = run(*args, "--tee-memory", "1MiB")
+    result = run(*args, "--tee-memory", "64KiB")
     assert_one_line_error(result, 2, "--tee-memory")
     assert not list(folder.iterdir())
     mend = result.stderr.split("give --tee-memory ")[1].split()[0].rstrip(",;.")

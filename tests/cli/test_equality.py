@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,26 @@ def test_accuracy_is_the_same_under_each(ok: Callable[..., str]) -> None:
         lines.add(next(line for line in out.splitlines() if line.startswith("accuracy ")))
     assert len(lines) == 1
     assert float(lines.pop().split()[1]) >= 92
+
+
+def test_a_label_is_all_that_leaves(ok: Callable[..., str], tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", normal(9, 1, 28, 28))
+    args = ("-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy", "--batch", 4)
+    ok("run", FASHION_MODEL, "-s", "none", *args)
+    logits = np.load(tmp_path / "y.npy")
+    for strategy in STRATEGIES:
+        ok("run", FASHION_MODEL, "-s", strategy, "--answer", "label", *args)
+        labels = np.load(tmp_path / "y.npy")
+        assert labels.dtype == np.int64 and (labels == logits.argmax(axis=1)).all(), strategy
+    # It is found inside, and nothing but it is handed out.
+    plan = json.loads(ok("plan", FASHION_MODEL, "-s", "full", "--answer", "label", "--batch", 4, "--json"))
+    assert plan["crossings"] == 2 and plan["bytes_to_device"] == 4 * 8
+    plan = json.loads(ok("plan", FASHION_MODEL, "-s", "full", "--batch", 4, "--json"))
+    assert plan["bytes_to_device"] == 4 * 10 * 4
+    # The plan remembers it.
+    ok("plan", FASHION_MODEL, "-s", "full", "--answer", "label", "-o", tmp_path / "plan.json")
+    ok("run", FASHION_MODEL, "--plan", tmp_path / "plan.json", *args)
+    assert np.load(tmp_path / "y.npy").dtype == np.int64
 
 
 def test_inline_tee_is_the_same(ok: Callable[..., str], small: Path, small_input: Path, tmp_path: Path) -> None:

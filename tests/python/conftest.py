@@ -68,7 +68,7 @@ def agrees_with_onnxruntime(run_model) -> Callable[..., None]:
         session = onnxruntime.InferenceSession(str(model), options)
         expected = session.run(None, {session.get_inputs()[0].name: x})[0]
         got = run_model(model, x)
-        assert got.shape == expected.shape
+        assert got.shape == expected.shape and got.dtype == expected.dtype
         assert np.isfinite(expected).all()
         scale = max(float(np.abs(expected).max()), 1e-6)
         assert float(np.abs(got - expected).max()) <= 1e-4 * scale

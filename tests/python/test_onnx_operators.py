@@ -246,6 +246,9 @@ CASES: dict[str, Callable[[int], Case | None]] = {
     "reduce_mean": with_axes("ReduceMean", [2, -1], IMAGE, 18, keepdims=0),
     "reduce_mean_kept": with_axes("ReduceMean", [1], IMAGE, 18, keepdims=1),
     "reduce_mean_all": one("ReduceMean", keepdims=1),
+    "arg_max": one("ArgMax", axis=1, keepdims=0),
+    "arg_max_kept": one("ArgMax", axis=-1),
+    "arg_max_first": one("ArgMax"),
     "softmax": one("Softmax", axis=-1),
     "softmax_axis_1": one("Softmax", axis=1),
     "softmax_default": one("Softmax"),
@@ -285,9 +288,13 @@ CASES: dict[str, Callable[[int], Case | None]] = {
 
 # They mix the images of a batch or hold its size, so that only this one is right.
 FIXED_BATCH = {
-    "flatten_negative", "gemm_of_two", "reduce_mean_all", "resize_align", "resize_sizes",
+    "arg_max_first", "flatten_negative", "gemm_of_two", "reduce_mean_all", "resize_align", "resize_sizes",
     "slice_no_axes", "squeeze_all", "transpose_default",
 }  # fmt: skip
+
+
+def output_type(case: Case) -> int:
+    return TensorProto.INT64 if case.nodes[-1].op_type == "ArgMax" else TensorProto.FLOAT
 
 
 def save_case(case: Case, opset: int, path, fixed_batch: bool = False) -> None:
@@ -299,7 +306,7 @@ def save_case(case: Case, opset: int, path, fixed_batch: bool = False) -> None:
         case.nodes,
         "case",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("y", output_type(case), None)],
         constants,
     )
     imports = [helper.make_opsetid("", opset)]

@@ -1,6 +1,7 @@
 // `taoism bench`: every strategy and batch side by side; `bench compare`: two results.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "progress.h"
 #include "report/bench_report.h"
 #include "report/compare.h"
+#include "runtime/crypto_bandwidth.h"
 #include "runtime/files/output_file.h"
 #include "runtime/measure.h"
 #include "verb.h"
@@ -34,20 +36,31 @@ struct CompareOptions {
   double tolerance = 0;
 };
 
-Result<std::vector<runtime::Subject>> make_subjects(const Options& options) {
+// Every strategy at every budget.
+Result<std::vector<runtime::Subject>> make_subjects(const Options& options,
+                                                    const std::vector<uint64_t>& budgets) {
   std::vector<runtime::Subject> subjects;
   TAOISM_ASSIGN_OR_RETURN(std::vector<std::string> strategies,
                           parse_strategy_list(options.strategies));
   for (std::string& strategy : strategies) {
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
     TAOISM_RETURN_IF_ERROR(partition::canonical(spec).status());
-    subjects.push_back({std::move(strategy), ""});
+    subjects.push_back({std::move(strategy), "", 0});
   }
   for (const std::string& path : options.plans) {
     TAOISM_ASSIGN_OR_RETURN(std::string json, read_text(path));
-    subjects.push_back({"plan " + path.substr(path.rfind('/') + 1), std::move(json)});
+    subjects.push_back({"plan " + path.substr(path.rfind('/') + 1), std::move(json), 0});
   }
-  return subjects;
+  std::vector<runtime::Subject> with_budgets;
+  for (const runtime::Subject& subject : subjects) {
+    // A strategy that keeps nothing in the TEE has no use for a budget.
+    const size_t count = subject.text == "none" ? 1 : budgets.size();
+    for (size_t b = 0; b < count; ++b) {
+      with_budgets.push_back(subject);
+      with_budgets.back().tee_memory_bytes = budgets[b];
+    }
+  }
+  return with_budgets;
 }
 
 // The files are made before the measuring, so that a bad path is known at once.
@@ -83,8 +96,9 @@ struct Outputs {
 Result<int> measure_all(const Options& options) {
   if (options.models.empty()) return invalid_argument("bench: name at least one ONNX file");
   runtime::MeasureOptions measure;
-  TAOISM_ASSIGN_OR_RETURN(measure.machine, options.machine.resolve());
-  TAOISM_ASSIGN_OR_RETURN(measure.subjects, make_subjects(options));
+  TAOISM_ASSIGN_OR_RETURN(const auto machine, options.machine.resolve_budgets());
+  measure.machine = machine.first;
+  TAOISM_ASSIGN_OR_RETURN(measure.subjects, make_subjects(options, machine.second));
   measure.min_iterations = options.min_iterations;
   measure.min_seconds = options.min_seconds;
   measure.seed = options.seed;
@@ -121,6 +135,13 @@ Result<int> measure_all(const Options& options) {
     }
   }
   bar.clear();
+  const bool has_sealed =
+      std::any_of(report.runs.begin(), report.runs.end(),
+                  [](const report::BenchRun& run) { return run.record.tee_sealed_bytes != 0; });
+  if (has_sealed) {
+    TAOISM_ASSIGN_OR_RETURN(report.aes_gcm_bytes_per_s,
+                            runtime::measure_aes_gcm_bandwidth(measure.machine.tee_threads));
+  }
   (void)std::fputs(report::bench_text(report).c_str(), stdout);
   TAOISM_RETURN_IF_ERROR(outputs.write(report));
   return valid ? kExitOk : kExitOther;

@@ -29,7 +29,7 @@ void print_json(const nlohmann::json& json) {
 }
 
 Status run_sweep(const Options& options, const ir::Graph& graph, const std::string& hash,
-                 size_t tee_threads) {
+                 const runtime::Machine& machine) {
   if (!options.split.plan_path.empty() || !options.output.empty()) {
     return invalid_argument("--sweep goes with --strategy alone, without --plan and -o");
   }
@@ -40,7 +40,7 @@ Status run_sweep(const Options& options, const ir::Graph& graph, const std::stri
   std::vector<partition::Report> reports;
   for (const partition::StrategySpec& point : points) {
     TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, point, hash));
-    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, tee_threads));
+    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine));
     reports.push_back(std::move(prepared.report));
   }
   if (options.json) {
@@ -58,18 +58,11 @@ Result<int> act(const Options& options) {
   TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
   TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, import));
   if (options.sweep) {
-    TAOISM_RETURN_IF_ERROR(run_sweep(options, graph, hash, machine.tee_threads));
+    TAOISM_RETURN_IF_ERROR(run_sweep(options, graph, hash, machine));
     return kExitOk;
   }
   TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, options.split.plan(graph, hash));
-  TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared,
-                          runtime::prepare(graph, plan, machine.tee_threads));
-  if (machine.tee_memory_bytes != 0 &&
-      prepared.report.tee_memory_peak_bytes > machine.tee_memory_bytes) {
-    prepared.report.warnings.push_back("the plan needs " +
-                                       std::to_string(prepared.report.tee_memory_peak_bytes) +
-                                       " bytes inside the TEE, more than --tee-memory");
-  }
+  TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine));
   if (!options.output.empty()) {
     TAOISM_RETURN_IF_ERROR(files::write_file(options.output, partition::write_plan(plan, graph)));
   }

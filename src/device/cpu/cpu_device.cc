@@ -1,6 +1,8 @@
 #include "device/cpu/cpu_device.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "device/thread_pool.h"
@@ -16,21 +18,42 @@ uint64_t now_ns() {
                                std::chrono::nanoseconds(1));
 }
 
+// The caller's tensors of one segment.
+class Tensors final : public program::Exchange {
+ public:
+  Tensors(std::span<const ir::ConstTensorView> inputs, std::span<const ir::TensorView> outputs)
+      : inputs_(inputs), outputs_(outputs) {}
+
+  void read(uint32_t input, uint64_t offset, ByteSpan to) override {
+    const uint64_t start = now_ns();
+    if (!to.empty()) std::memcpy(to.data(), inputs_[input].data + offset, to.size());
+    transfer_ns_ += now_ns() - start;
+  }
+  void write(uint32_t output, uint64_t offset, ConstByteSpan from) override {
+    const uint64_t start = now_ns();
+    if (!from.empty()) std::memcpy(outputs_[output].data + offset, from.data(), from.size());
+    transfer_ns_ += now_ns() - start;
+  }
+  uint64_t transfer_ns() const { return transfer_ns_; }
+
+ private:
+  std::span<const ir::ConstTensorView> inputs_;
+  std::span<const ir::TensorView> outputs_;
+  uint64_t transfer_ns_ = 0;
+};
+
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(program::Lowered lowered, const ir::Graph& graph, std::shared_ptr<ThreadPool> pool)
+  CpuExecutable(program::Lowered lowered, program::Schedule schedule, const ir::Graph& graph,
+                std::shared_ptr<ThreadPool> pool)
       : pool_(std::move(pool)),
         lowered_(std::move(lowered)),
-        weights_(lowered_.program.weight_bytes),
-        activations_(lowered_.program.activation_bytes),
-        scratch_(lowered_.program.scratch_bytes) {
+        schedule_(std::move(schedule)),
+        memory_(schedule_.arena_bytes()),
+        executor_(lowered_.program, schedule_, memory_.span(), *pool_, nullptr) {
     for (program::WeightId w = 0; w < lowered_.program.weights.size(); ++w) {
-      program::pack_weight(graph, lowered_, w,
-                           weights_.data() + lowered_.program.weights[w].offset);
+      program::pack_weight(graph, lowered_, w, executor_.weight(w).data());
     }
-    executor_ = std::make_unique<program::Executor>(
-        lowered_.program, program::Arena{weights_.span(), activations_.span(), scratch_.span()},
-        *pool_);
   }
 
   Status run(size_t segment, std::span<const ir::ConstTensorView> inputs,
@@ -39,32 +62,29 @@ class CpuExecutable final : public Executable {
     const auto index = static_cast<size_t>(lowered_.segment_index[segment]);
     const program::Segment& code = lowered_.program.segments[index];
     TAOISM_CHECK(inputs.size() == code.inputs.size() && outputs.size() == code.outputs.size());
-    const uint64_t start = now_ns();
     for (size_t i = 0; i < inputs.size(); ++i) {
-      const ByteSpan to = executor_->slot(code.inputs[i]);
-      TAOISM_CHECK(inputs[i].desc.bytes() == to.size());
-      std::memcpy(to.data(), inputs[i].data, to.size());
+      TAOISM_CHECK(inputs[i].desc == lowered_.program.slots[code.inputs[i]].desc);
     }
-    const uint64_t entered = now_ns();
-    TAOISM_RETURN_IF_ERROR(executor_->run(index));
-    const uint64_t computed = now_ns();
     for (size_t o = 0; o < outputs.size(); ++o) {
-      const ByteSpan from = executor_->slot(code.outputs[o]);
-      TAOISM_CHECK(outputs[o].desc.bytes() == from.size());
-      std::memcpy(outputs[o].data, from.data(), from.size());
+      TAOISM_CHECK(outputs[o].desc == lowered_.program.slots[code.outputs[o]].desc);
     }
-    times.compute_ns += computed - entered;
-    times.transfer_ns += entered - start + now_ns() - computed;
+    const uint64_t start = now_ns();
+    Tensors tensors(inputs, outputs);
+    TAOISM_RETURN_IF_ERROR(executor_.run(index, tensors));
+    const uint64_t duration = now_ns() - start;
+    times.transfer_ns += tensors.transfer_ns();
+    times.compute_ns += duration - std::min(duration, tensors.transfer_ns());
     return {};
   }
 
-  uint64_t memory_bytes() const override { return lowered_.program.arena_bytes(); }
+  uint64_t memory_bytes() const override { return schedule_.arena_bytes(); }
 
  private:
   std::shared_ptr<ThreadPool> pool_;  // shared with the device: executables may outlive it
   program::Lowered lowered_;
-  AlignedBuffer weights_, activations_, scratch_;
-  std::unique_ptr<program::Executor> executor_;
+  program::Schedule schedule_;
+  AlignedBuffer memory_;
+  program::Executor executor_;
 };
 
 class CpuDevice final : public Device {
@@ -83,10 +103,12 @@ class CpuDevice final : public Device {
   }
 
   Result<std::unique_ptr<Executable>> compile(const ir::PartitionedGraph& graph) override {
-    TAOISM_ASSIGN_OR_RETURN(program::Lowered lowered,
-                            program::lower(graph, ir::Placement::device, threads()));
-    return std::unique_ptr<Executable>(
-        std::make_unique<CpuExecutable>(std::move(lowered), graph.graph, pool_));
+    TAOISM_ASSIGN_OR_RETURN(program::Lowered lowered, program::lower(graph, ir::Placement::device));
+    TAOISM_ASSIGN_OR_RETURN(
+        program::Schedule schedule,
+        program::make_schedule(lowered.program, program::Limits{.threads = threads()}));
+    return std::unique_ptr<Executable>(std::make_unique<CpuExecutable>(
+        std::move(lowered), std::move(schedule), graph.graph, pool_));
   }
 
  private:

@@ -1,0 +1,256 @@
+#include "program/schedule.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "program/bands.h"
+#include "program/schedule_builder.h"
+
+namespace taoism::program {
+namespace {
+
+// Weights below this stay: they are the biases and scales that every kernel starts with.
+constexpr uint64_t kSmallWeightBytes = 16 << 10;
+// The ring takes this part of the budget, within these bounds.
+constexpr uint64_t kRingShare = 6;
+constexpr uint64_t kLeastRingBytes = 8 * kPieceBytes;
+constexpr uint64_t kMostRingBytes = uint64_t{6} << 20;
+// Parts of what is left for activations that are tried, in 20ths.
+constexpr uint64_t kTried[] = {20, 17, 14, 12, 10, 8, 6, 5, 4, 3, 2, 1};
+
+class Planner {
+ public:
+  Planner(const Program& program, const Limits& limits)
+      : analysis_(program), program_(program), limits_(limits) {}
+
+  Result<Schedule> run() {
+    const std::vector<Stretch> whole = whole_stretches(analysis_);
+    Schedule schedule = build_steps(analysis_, whole, Between::held, limits_.threads);
+    place_weights(schedule);
+    schedule.scratch_bytes = scratch_bytes(analysis_, schedule);
+    if (schedule.arena_bytes() <= limits_.memory_bytes) return schedule;
+
+    consider(whole, std::move(schedule));
+    for (const uint64_t part : kTried) {
+      const std::vector<Stretch> stretches =
+          choose_stretches(analysis_, limits_.memory_bytes / 20 * part);
+      if (stretches.empty() || is_known(stretches)) continue;
+      consider(stretches, build_steps(analysis_, stretches, Between::spilled, limits_.threads));
+      known_.push_back(stretches);
+    }
+    if (!best_.has_value()) {
+      return resource_exhausted("no schedule keeps to so little trusted memory");
+    }
+    return *std::move(best_);
+  }
+
+ private:
+  bool is_known(const std::vector<Stretch>& stretches) const {
+    const auto same_item = [](const Item& a, const Item& b) {
+      return a.bands == b.bands && a.nodes.begin == b.nodes.begin && a.nodes.end == b.nodes.end;
+    };
+    const auto same = [&](const Stretch& a, const Stretch& b) {
+      return a.segment == b.segment && a.images == b.images &&
+             std::equal(a.items.begin(), a.items.end(), b.items.begin(), b.items.end(), same_item);
+    };
+    return std::any_of(known_.begin(), known_.end(), [&](const std::vector<Stretch>& other) {
+      return std::equal(stretches.begin(), stretches.end(), other.begin(), other.end(), same);
+    });
+  }
+
+  // Decides which weights stay, and keeps the schedule if it is the cheapest so far.
+  void consider(const std::vector<Stretch>& stretches, Schedule schedule) {
+    const std::vector<uint64_t> reads = count_reads(analysis_, stretches);
+    if (!choose_residents(reads, schedule)) return;
+    count_costs(stretches, reads, schedule);
+    const double cost = cost_of(schedule);
+    if (best_.has_value() && cost >= best_cost_) return;
+    best_ = std::move(schedule);
+    best_cost_ = cost;
+  }
+
+  // Of each instruction the largest weight may be streamed, unless its kernel takes another one in
+  // pieces.
+  std::vector<WeightId> streamable() const {
+    std::vector<WeightId> weights;
+    for (const Node& node : analysis_.nodes()) {
+      const Instruction& instruction = *node.instruction;
+      size_t largest = SIZE_MAX;
+      uint64_t most = kSmallWeightBytes;
+      for (size_t i = 0; i < instruction.inputs.size(); ++i) {
+        if (instruction.inputs[i].kind != Operand::weight) continue;
+        const uint64_t bytes = program_.weights[instruction.inputs[i].index].packed_bytes;
+        if (bytes <= most) continue;
+        largest = i;
+        most = bytes;
+      }
+      if (largest == SIZE_MAX) continue;
+      const InstructionView holder(program_, instruction);
+      if (instruction.op->run_part == nullptr ||
+          instruction.op->packed_bytes(holder.view(), largest) != 0) {
+        weights.push_back(instruction.inputs[largest].index);
+      }
+    }
+    return weights;
+  }
+
+  // The largest piece that a call of this weight's kernel must have at once.
+  uint64_t least_call_bytes(const Schedule& schedule, WeightId w) const {
+    if (op_of(w).run_part == nullptr) return program_.weights[w].packed_bytes;
+    const WeightPlan& weight = schedule.weights[w];
+    uint64_t most = 0;
+    for (uint32_t p = 0; p < weight.ends.size(); ++p) {
+      most = std::max(most, weight.ends[p] - weight.begin_of(p));
+    }
+    return most;
+  }
+
+  const ops::OpDef& op_of(WeightId weight) const {
+    for (const Node& node : analysis_.nodes()) {
+      for (const Operand& operand : node.instruction->inputs) {
+        if (operand == Operand{Operand::weight, weight}) return *node.instruction->op;
+      }
+    }
+    check_failed("verified programs read every weight", __FILE__, __LINE__);
+  }
+
+  bool choose_residents(const std::vector<uint64_t>& reads, Schedule& schedule) {
+    std::vector<WeightId> candidates = streamable();
+    // What is read most often stays first; among equals what comes first, which the first answer
+    // then need not wait for twice.
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [&](WeightId a, WeightId b) { return reads[a] > reads[b]; });
+    for (const WeightId w : candidates) schedule.weights[w].is_resident = false;
+    schedule.ring_bytes = ring_bytes(candidates, schedule);
+    schedule.scratch_bytes = scratch_bytes(analysis_, schedule);
+    place_weights(schedule);
+    if (schedule.arena_bytes() > limits_.memory_bytes) return false;
+    uint64_t left = limits_.memory_bytes - schedule.arena_bytes();
+    // Every candidate may not be one in the end: then the ring is too large, never too small.
+    for (const WeightId w : candidates) {
+      const uint64_t bytes = round_up(program_.weights[w].packed_bytes, kAlignment);
+      if (bytes > left) continue;
+      schedule.weights[w].is_resident = true;
+      left -= bytes;
+    }
+    place_weights(schedule);
+    // A weight that stays may want other scratch than one that is streamed.
+    schedule.scratch_bytes = scratch_bytes(analysis_, schedule);
+    for (auto w = candidates.rbegin();
+         schedule.arena_bytes() > limits_.memory_bytes && w != candidates.rend(); ++w) {
+      schedule.weights[*w].is_resident = false;
+      place_weights(schedule);
+      schedule.scratch_bytes = scratch_bytes(analysis_, schedule);
+    }
+    if (schedule.arena_bytes() > limits_.memory_bytes) return false;
+    plan_calls(analysis_, schedule.ring_bytes / 2, schedule);
+    return true;
+  }
+
+  uint64_t ring_bytes(const std::vector<WeightId>& streamed, const Schedule& schedule) const {
+    uint64_t least = kLeastRingBytes;
+    for (const WeightId w : streamed) {
+      least = std::max(least, 2 * round_up(least_call_bytes(schedule, w), kAlignment));
+    }
+    return round_up(std::max(least, std::min(limits_.memory_bytes / kRingShare, kMostRingBytes)),
+                    kAlignment);
+  }
+
+  void place_weights(Schedule& schedule) const {
+    uint64_t offset = 0;
+    for (WeightId w = 0; w < schedule.weights.size(); ++w) {
+      WeightPlan& weight = schedule.weights[w];
+      weight.offset = offset;
+      if (!weight.is_resident) continue;
+      offset = round_up(offset + program_.weights[w].packed_bytes, kAlignment);
+    }
+    schedule.weight_bytes = offset;
+  }
+
+  void count_costs(const std::vector<Stretch>& stretches, const std::vector<uint64_t>& reads,
+                   Schedule& schedule) const {
+    for (WeightId w = 0; w < schedule.weights.size(); ++w) {
+      if (!schedule.weights[w].is_resident) {
+        schedule.streamed_bytes += reads[w] * program_.weights[w].packed_bytes;
+      }
+    }
+    steps_ = 0;
+    for (const auto& groups : schedule.segments) {
+      for (const Group& group : groups) {
+        count_part(group.full, group.full_parts, schedule);
+        count_part(group.rest, 1, schedule);
+      }
+    }
+    for (const Stretch& stretch : stretches) {
+      for (const Item& item : stretch.items) {
+        if (item.bands == 1) continue;
+        schedule.bands = std::max(schedule.bands, static_cast<uint32_t>(item.bands));
+        schedule.repeated_macs += band_cost(analysis_, item.nodes, item.bands).repeated_macs;
+      }
+    }
+  }
+
+  void count_part(const Part& part, uint64_t times, Schedule& schedule) const {
+    for (const Step& step : part.steps) {
+      if (step.kind == Step::spill || step.kind == Step::fetch) {
+        schedule.spilled_bytes += times * step.bytes;
+      }
+    }
+    steps_ += times * part.steps.size();
+  }
+
+  double cost_of(const Schedule& schedule) const {
+    return static_cast<double>(schedule.streamed_bytes + schedule.spilled_bytes) +
+           kBytesPerMac * static_cast<double>(schedule.repeated_macs) *
+               static_cast<double>(analysis_.batch()) +
+           kBytesPerStep * static_cast<double>(steps_);
+  }
+
+  const Analysis analysis_;
+  const Program& program_;
+  const Limits limits_;
+  std::vector<std::vector<Stretch>> known_;
+  std::optional<Schedule> best_;
+  double best_cost_ = 0;
+  mutable uint64_t steps_ = 0;
+};
+
+}  // namespace
+
+Result<Schedule> make_schedule(const Program& program, const Limits& limits) {
+  return Planner(program, limits).run();
+}
+
+uint64_t smallest_memory(const Program& program, size_t threads) {
+  constexpr uint64_t kStep = 64 << 10;
+  const Result<Schedule> whole = make_schedule(program, {UINT64_MAX, threads});
+  uint64_t enough = (whole->arena_bytes() + kStep - 1) / kStep;
+  uint64_t too_little = 0;
+  while (enough - too_little > 1) {
+    const uint64_t middle = too_little + (enough - too_little) / 2;
+    if (make_schedule(program, {middle * kStep, threads}).ok()) {
+      enough = middle;
+    } else {
+      too_little = middle;
+    }
+  }
+  return enough * kStep;
+}
+
+std::vector<uint64_t> piece_ends(const ops::OpDef& op, const ops::NodeView& node, size_t input,
+                                 uint64_t packed_bytes) {
+  // Without cuts of its own a weight is still sealed in pieces, but always read whole.
+  const bool has_cuts =
+      op.piece_end != nullptr && op.packed_bytes != nullptr && op.packed_bytes(node, input) != 0;
+  std::vector<uint64_t> ends;
+  for (uint64_t begin = 0; begin < packed_bytes;) {
+    const uint64_t end = has_cuts ? op.piece_end(node, input, begin, kPieceBytes)
+                                  : std::min<uint64_t>(begin + kPieceBytes, packed_bytes);
+    TAOISM_CHECK(end > begin && end <= packed_bytes);
+    ends.push_back(end);
+    begin = end;
+  }
+  return ends;
+}
+
+}  // namespace taoism::program

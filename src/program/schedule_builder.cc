@@ -1,0 +1,548 @@
+#include "program/schedule_builder.h"
+
+#include <algorithm>
+#include <map>
+
+#include "program/bands.h"
+#include "program/memory_plan.h"
+
+namespace taoism::program {
+namespace {
+
+constexpr uint32_t kNone = UINT32_MAX;
+
+// Memory for a tensor, or for a part of one, while it is needed.
+class Buffers {
+ public:
+  uint32_t add(uint64_t bytes, uint32_t time) {
+    lives_.push_back({bytes, time, time});
+    return static_cast<uint32_t>(lives_.size() - 1);
+  }
+  void use(uint32_t buffer, uint32_t time) {
+    BufferLife& life = lives_[buffer];
+    life.first = std::min(life.first, time);
+    life.last = std::max(life.last, time);
+  }
+  void grow(uint32_t buffer, uint64_t bytes) {
+    lives_[buffer].bytes = std::max(lives_[buffer].bytes, bytes);
+  }
+  MemoryPlan plan() const { return plan_memory(lives_); }
+
+ private:
+  std::vector<BufferLife> lives_;
+};
+
+class Builder {
+ public:
+  Builder(const Analysis& analysis, const std::vector<Stretch>& stretches, Between between,
+          size_t threads)
+      : analysis_(analysis),
+        program_(analysis.program()),
+        stretches_(stretches),
+        between_(between) {
+    out_.threads = threads;
+  }
+
+  Schedule run() {
+    number_times();
+    find_touches();
+    share_memory();
+    plan_spills();
+    out_.segments.resize(program_.segments.size());
+    for (uint32_t s = 0; s < stretches_.size(); ++s) {
+      const Stretch& stretch = stretches_[s];
+      Group group;
+      const int64_t batch = analysis_.batch();
+      group.full_parts = static_cast<uint32_t>(batch / stretch.images);
+      group.full = make_part(s, stretch.images);
+      if (const int64_t rest = batch % stretch.images; rest != 0) group.rest = make_part(s, rest);
+      out_.segments[stretch.segment].push_back(std::move(group));
+    }
+    const MemoryPlan plan = buffers_.plan();
+    out_.activation_bytes = plan.total_bytes;
+    for (auto& groups : out_.segments) {
+      for (Group& group : groups) {
+        place(plan, group.full);
+        place(plan, group.rest);
+      }
+    }
+    plan_weights();
+    return std::move(out_);
+  }
+
+ private:
+  // Until place() gives them, a step's offsets are the numbers of buffers.
+  static void place(const MemoryPlan& plan, Part& part) {
+    for (Step& step : part.steps) {
+      for (uint64_t& offset : step.offsets) offset = offset == kNone ? 0 : plan.offsets[offset];
+    }
+  }
+
+  // A time for the end of each stretch, the start and end of each item, and each node.
+  void number_times() {
+    uint32_t time = 0;
+    node_time_.resize(analysis_.nodes().size());
+    stretch_of_.resize(analysis_.nodes().size());
+    for (uint32_t s = 0; s < stretches_.size(); ++s) {
+      ++time;
+      for (const Item& item : stretches_[s].items) {
+        ++time;
+        for (uint32_t n = item.nodes.begin; n < item.nodes.end; ++n) {
+          node_time_[n] = time++;
+          stretch_of_[n] = s;
+        }
+        ++time;
+      }
+      ends_.push_back(time++);
+    }
+  }
+
+  // Which stretches touch a slot.
+  void find_touches() {
+    touches_.resize(program_.slots.size());
+    last_stretch_.assign(program_.segments.size(), 0);
+    for (uint32_t s = 0; s < stretches_.size(); ++s) last_stretch_[stretches_[s].segment] = s;
+    auto touch = [&](SlotId slot, uint32_t stretch) {
+      std::vector<uint32_t>& known = touches_[slot];
+      if (known.empty() || known.back() != stretch) known.push_back(stretch);
+    };
+    for (uint32_t s = 0; s < stretches_.size(); ++s) {
+      for (const Item& item : stretches_[s].items) {
+        for (uint32_t n = item.nodes.begin; n < item.nodes.end; ++n) {
+          for (const SlotId slot : analysis_.touched(n)) touch(slot, s);
+        }
+      }
+      for (const SlotId slot : passed_on_after(s)) touch(slot, s);
+    }
+  }
+
+  // What the last stretch of a segment does beside its nodes: inputs that only later segments read
+  // arrive, outputs that others made leave.
+  std::vector<SlotId> passed_on_after(uint32_t stretch) const {
+    std::vector<SlotId> slots;
+    const uint32_t segment = stretches_[stretch].segment;
+    if (last_stretch_[segment] != stretch) return slots;
+    for (const SlotId slot : program_.segments[segment].inputs) {
+      const Analysis::Life& life = analysis_.life(slot);
+      if (!life.is_touched() || life.first >= analysis_.segment_nodes(segment).end) {
+        slots.push_back(slot);
+      }
+    }
+    for (const SlotId slot : program_.segments[segment].outputs) {
+      if (!is_made_in(slot, segment)) slots.push_back(slot);
+    }
+    return slots;
+  }
+
+  bool is_made_in(SlotId slot, uint32_t segment) const {
+    const auto maker = analysis_.maker(slot);
+    return maker.has_value() && analysis_.segment_nodes(segment).contains(*maker);
+  }
+  bool crosses(SlotId slot) const { return touches_[slot].size() > 1; }
+  bool is_spilled(SlotId slot) const { return crosses(slot) && between_ == Between::spilled; }
+
+  // Aliases share memory with what they view, and an operator that may writes over its input when
+  // nobody reads that afterwards. Not with what waits outside in between, and not in bands.
+  void share_memory() {
+    class_of_.resize(program_.slots.size());
+    members_.resize(program_.slots.size());
+    for (SlotId slot = 0; slot < class_of_.size(); ++slot) {
+      class_of_[slot] = slot;
+      members_[slot] = {slot};
+    }
+    for (const Stretch& stretch : stretches_) {
+      for (const Item& item : stretch.items) {
+        if (item.bands == 1) share_output(item.nodes.begin);
+      }
+    }
+    buffer_of_class_.assign(class_of_.size(), kNone);
+  }
+
+  void share_output(uint32_t id) {
+    const Instruction& instruction = *analysis_.nodes()[id].instruction;
+    const ops::Storage storage = instruction.op->storage;
+    if (storage == ops::Storage::fresh || instruction.inputs.empty() ||
+        instruction.inputs[0].kind != Operand::slot) {
+      return;
+    }
+    const SlotId input = instruction.inputs[0].index;
+    const SlotId output = instruction.outputs[0];
+    if (program_.slots[input].desc.bytes() != program_.slots[output].desc.bytes()) return;
+    if (analysis_.is_per_image(input) != analysis_.is_per_image(output)) return;
+    const bool is_local = !crosses(input) && !crosses(output);
+    if (!is_local && between_ == Between::spilled) return;
+    const SlotId shared = class_of_[input];
+    if (storage == ops::Storage::in_place) {
+      for (size_t i = 1; i < instruction.inputs.size(); ++i) {
+        const Operand& other = instruction.inputs[i];
+        if (other.kind == Operand::slot && class_of_[other.index] == shared) return;
+      }
+      for (const SlotId member : members_[shared]) {
+        if (analysis_.life(member).last > id) return;
+      }
+    }
+    class_of_[output] = shared;
+    members_[shared].push_back(output);
+  }
+
+  void plan_spills() {
+    out_.spills.resize(program_.slots.size());
+    for (SlotId slot = 0; slot < out_.spills.size(); ++slot) {
+      if (!is_spilled(slot)) continue;
+      SpillPlan& spill = out_.spills[slot];
+      spill.image_bytes = analysis_.unit_bytes(slot);
+      spill.images = analysis_.is_per_image(slot) ? static_cast<uint32_t>(analysis_.batch()) : 1;
+      spill.chunks_per_image =
+          static_cast<uint32_t>((spill.image_bytes + kPieceBytes - 1) / kPieceBytes);
+      spill.first_chunk = out_.spill_chunks;
+      out_.spill_chunks += uint64_t{spill.images} * spill.chunks_per_image;
+    }
+  }
+
+  // Where a slot lies while `stretch` runs, and that it is needed then.
+  uint32_t buffer_of(SlotId slot, uint32_t stretch, uint32_t time) {
+    if (is_spilled(slot)) {
+      const auto [it, is_new] = spilled_buffers_.try_emplace({slot, stretch}, kNone);
+      const uint64_t bytes = analysis_.sized_bytes(slot, stretches_[stretch].images);
+      if (is_new) it->second = buffers_.add(bytes, time);
+      buffers_.use(it->second, time);
+      return it->second;
+    }
+    uint32_t& buffer = buffer_of_class_[class_of_[slot]];
+    const uint64_t bytes = analysis_.sized_bytes(slot, stretches_[stretch].images);
+    if (buffer == kNone) buffer = buffers_.add(bytes, time);
+    buffers_.grow(buffer, bytes);
+    buffers_.use(buffer, time);
+    return buffer;
+  }
+
+  Part make_part(uint32_t stretch, int64_t images) {
+    part_ = {};
+    part_.images = static_cast<uint32_t>(images);
+    arrived_.clear();
+    const Stretch& s = stretches_[stretch];
+    for (const Item& item : s.items) {
+      if (item.bands == 1) {
+        add_node(stretch, item.nodes.begin, images);
+      } else {
+        add_bands(stretch, item, images);
+      }
+    }
+    for (const SlotId slot : passed_on_after(stretch)) {
+      arrive(stretch, slot, ends_[stretch], images);
+      leave(stretch, slot, ends_[stretch], images, false);
+    }
+    return std::move(part_);
+  }
+
+  Step& exchange(Step::Kind kind, uint32_t index, SlotId slot, uint32_t stretch, uint32_t time,
+                 int64_t images) {
+    Step step;
+    step.kind = kind;
+    step.index = index;
+    step.bytes = analysis_.sized_bytes(slot, images);
+    step.offsets = {buffer_of(slot, stretch, time)};
+    part_.steps.push_back(std::move(step));
+    return part_.steps.back();
+  }
+
+  // Brings a slot that this part has not touched yet: from the host, or from outside.
+  void arrive(uint32_t stretch, SlotId slot, uint32_t time, int64_t images) {
+    if (std::find(arrived_.begin(), arrived_.end(), slot) != arrived_.end()) return;
+    arrived_.push_back(slot);
+    const uint32_t segment = stretches_[stretch].segment;
+    const std::vector<SlotId>& inputs = program_.segments[segment].inputs;
+    const auto input = std::find(inputs.begin(), inputs.end(), slot);
+    if (input != inputs.end() && touches_[slot].front() == stretch) {
+      exchange(Step::read, static_cast<uint32_t>(input - inputs.begin()), slot, stretch, time,
+               images);
+      if (is_spilled(slot)) exchange(Step::spill, slot, slot, stretch, time, images);
+    } else if (is_spilled(slot)) {
+      exchange(Step::fetch, slot, slot, stretch, time, images);
+    }
+  }
+
+  // Sends a slot where it is needed next: to the host, or outside.
+  void leave(uint32_t stretch, SlotId slot, uint32_t time, int64_t images, bool is_new) {
+    const std::vector<SlotId>& outputs = program_.segments[stretches_[stretch].segment].outputs;
+    for (uint32_t o = 0; o < outputs.size(); ++o) {
+      if (outputs[o] == slot) exchange(Step::write, o, slot, stretch, time, images);
+    }
+    if (is_new && is_spilled(slot)) exchange(Step::spill, slot, slot, stretch, time, images);
+  }
+
+  void add_node(uint32_t stretch, uint32_t id, int64_t images) {
+    const Node& node = analysis_.nodes()[id];
+    const uint32_t time = node_time_[id];
+    for (const Operand& operand : node.instruction->inputs) {
+      if (operand.kind == Operand::slot) arrive(stretch, operand.index, time, images);
+    }
+    Step step;
+    step.kind = Step::compute;
+    step.index = node.index;
+    step.attrs = node.instruction->attrs;
+    Analysis::Sized sized = analysis_.sized(id, images);
+    step.inputs = std::move(sized.inputs);
+    step.outputs = std::move(sized.outputs);
+    for (const Operand& operand : node.instruction->inputs) {
+      step.offsets.push_back(operand.kind == Operand::slot ? buffer_of(operand.index, stretch, time)
+                                                           : kNone);
+    }
+    for (const SlotId slot : node.instruction->outputs) {
+      arrived_.push_back(slot);
+      step.offsets.push_back(buffer_of(slot, stretch, time));
+    }
+    part_.steps.push_back(std::move(step));
+    for (const SlotId slot : node.instruction->outputs) leave(stretch, slot, time, images, true);
+  }
+
+  // A buffer of a band, by the node and operand that it is for; reused by every band and part.
+  uint32_t band_buffer(uint32_t id, uint32_t operand, uint64_t bytes, uint32_t time) {
+    const auto [it, is_new] = band_buffers_.try_emplace({id, operand}, kNone);
+    if (is_new) it->second = buffers_.add(bytes, time);
+    buffers_.grow(it->second, bytes);
+    buffers_.use(it->second, time);
+    return it->second;
+  }
+
+  uint64_t row_bytes(SlotId slot) const {
+    const ir::Shape& shape = program_.slots[slot].desc.shape;
+    return static_cast<uint64_t>(shape[3]) * ir::dtype_bytes(program_.slots[slot].desc.dtype);
+  }
+
+  // Copies `rows` of a tensor that lies in `from` with rows `held` into `to`, which has just them;
+  // or the other way round.
+  void copy_rows(SlotId slot, int64_t images, uint32_t from, ops::Rows from_rows, uint32_t to,
+                 ops::Rows to_rows, ops::Rows rows) {
+    Step step;
+    step.kind = Step::rows;
+    step.offsets = {from, to};
+    const uint64_t row = row_bytes(slot);
+    const auto at = [&](const ops::Rows& held) {
+      return static_cast<uint64_t>(rows.begin - held.begin) * row;
+    };
+    step.row_copy.planes = static_cast<uint64_t>(images * program_.slots[slot].desc.shape[1]);
+    step.row_copy.bytes = static_cast<uint64_t>(rows.size()) * row;
+    step.row_copy.from_plane_bytes = static_cast<uint64_t>(from_rows.size()) * row;
+    step.row_copy.from_skip_bytes = at(from_rows);
+    step.row_copy.to_plane_bytes = static_cast<uint64_t>(to_rows.size()) * row;
+    step.row_copy.to_skip_bytes = at(to_rows);
+    part_.steps.push_back(std::move(step));
+  }
+
+  void add_bands(uint32_t stretch, const Item& item, int64_t images) {
+    const uint32_t first_time = node_time_[item.nodes.begin] - 1;
+    const uint32_t last_time = node_time_[item.nodes.end - 1] + 1;
+    for (uint32_t n = item.nodes.begin; n < item.nodes.end; ++n) {
+      for (const Operand& operand : analysis_.nodes()[n].instruction->inputs) {
+        if (operand.kind != Operand::slot || is_inside(operand.index, item)) continue;
+        arrive(stretch, operand.index, first_time, images);
+        buffer_of(operand.index, stretch, last_time);
+      }
+    }
+    const SlotId output = analysis_.nodes()[item.nodes.end - 1].instruction->outputs[0];
+    arrived_.push_back(output);
+    buffer_of(output, stretch, first_time);
+    buffer_of(output, stretch, last_time);
+    for (int64_t b = 0; b < item.bands; ++b) {
+      const std::vector<BandNode> band = plan_band(analysis_, item.nodes, item.bands, b);
+      TAOISM_CHECK(!band.empty());
+      for (uint32_t n = item.nodes.begin; n < item.nodes.end; ++n) {
+        add_band_node(stretch, item, n, band, images);
+      }
+    }
+    leave(stretch, output, last_time, images, true);
+  }
+
+  bool is_inside(SlotId slot, const Item& item) const {
+    const auto maker = analysis_.maker(slot);
+    return maker.has_value() && item.nodes.contains(*maker);
+  }
+
+  void add_band_node(uint32_t stretch, const Item& item, uint32_t id,
+                     const std::vector<BandNode>& band, int64_t images) {
+    const Node& node = analysis_.nodes()[id];
+    const BandNode& part = band[id - item.nodes.begin];
+    const uint32_t time = node_time_[id];
+    Step step;
+    step.kind = Step::compute;
+    step.index = node.index;
+    step.attrs = part.attrs;
+    Analysis::Sized sized = analysis_.sized(id, images);
+    for (uint32_t k = 0; k < node.instruction->inputs.size(); ++k) {
+      const Operand& operand = node.instruction->inputs[k];
+      if (operand.kind != Operand::slot) {
+        step.offsets.push_back(kNone);
+        continue;
+      }
+      const SlotId slot = operand.index;
+      const ops::Rows rows = part.inputs[k];
+      const ops::Rows all{0, program_.slots[slot].desc.shape[2]};
+      sized.inputs[k].desc.shape[2] = rows.size();
+      uint32_t from = kNone;
+      ops::Rows held = all;
+      if (is_inside(slot, item)) {
+        const uint32_t maker = *analysis_.maker(slot);
+        held = band[maker - item.nodes.begin].output;
+        from = band_buffer(maker, kNone, 0, time);
+      } else {
+        from = buffer_of(slot, stretch, time);
+      }
+      if (rows == held) {
+        step.offsets.push_back(from);
+        continue;
+      }
+      const uint64_t bytes = sized.inputs[k].desc.bytes();
+      const uint32_t to = band_buffer(id, k, bytes, time);
+      copy_rows(slot, images, from, held, to, rows, rows);
+      step.offsets.push_back(to);
+    }
+    sized.outputs[0].shape[2] = part.output.size();
+    const uint32_t made = band_buffer(id, kNone, sized.outputs[0].bytes(), time);
+    step.offsets.push_back(made);
+    step.inputs = std::move(sized.inputs);
+    step.outputs = std::move(sized.outputs);
+    part_.steps.push_back(std::move(step));
+    if (id + 1 != item.nodes.end) return;
+    const SlotId output = node.instruction->outputs[0];
+    copy_rows(output, images, made, part.output, buffer_of(output, stretch, time),
+              {0, program_.slots[output].desc.shape[2]}, part.output);
+  }
+
+  void plan_weights() {
+    out_.weights.resize(program_.weights.size());
+    for (const Segment& segment : program_.segments) {
+      for (const Instruction& instruction : segment.instructions) {
+        const InstructionView holder(program_, instruction);
+        for (size_t i = 0; i < instruction.inputs.size(); ++i) {
+          const Operand& operand = instruction.inputs[i];
+          if (operand.kind != Operand::weight) continue;
+          out_.weights[operand.index].ends = piece_ends(
+              *instruction.op, holder.view(), i, program_.weights[operand.index].packed_bytes);
+        }
+      }
+    }
+  }
+
+  const Analysis& analysis_;
+  const Program& program_;
+  const std::vector<Stretch>& stretches_;
+  const Between between_;
+  Schedule out_;
+  Buffers buffers_;
+  std::vector<uint32_t> ends_;  // times, by stretch
+  std::vector<uint32_t> node_time_, stretch_of_;
+  std::vector<uint32_t> last_stretch_;          // by segment
+  std::vector<std::vector<uint32_t>> touches_;  // by slot, in order
+  std::vector<SlotId> class_of_;                // by slot
+  std::vector<std::vector<SlotId>> members_;    // by class
+  std::vector<uint32_t> buffer_of_class_;
+  std::map<std::pair<SlotId, uint32_t>, uint32_t> spilled_buffers_;  // by slot and stretch
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> band_buffers_;   // by node and operand
+  Part part_;
+  std::vector<SlotId> arrived_;
+};
+
+// Streamed weights of a compute step: at most one, by construction of the plan.
+template <typename Function>
+void for_each_weight(const Analysis& analysis, uint32_t segment, const Step& step,
+                     Function&& function) {
+  const Instruction& instruction = analysis.program().segments[segment].instructions[step.index];
+  for (size_t i = 0; i < instruction.inputs.size(); ++i) {
+    if (instruction.inputs[i].kind == Operand::weight) function(i, instruction.inputs[i].index);
+  }
+}
+
+}  // namespace
+
+Schedule build_steps(const Analysis& analysis, const std::vector<Stretch>& stretches,
+                     Between between, size_t threads) {
+  return Builder(analysis, stretches, between, threads).run();
+}
+
+std::vector<uint64_t> count_reads(const Analysis& analysis, const std::vector<Stretch>& stretches) {
+  std::vector<uint64_t> reads(analysis.program().weights.size(), 0);
+  for (const Stretch& stretch : stretches) {
+    const auto parts =
+        static_cast<uint64_t>((analysis.batch() + stretch.images - 1) / stretch.images);
+    for (const Item& item : stretch.items) {
+      for (uint32_t n = item.nodes.begin; n < item.nodes.end; ++n) {
+        for (const Operand& operand : analysis.nodes()[n].instruction->inputs) {
+          if (operand.kind == Operand::weight) {
+            reads[operand.index] = parts * static_cast<uint64_t>(item.bands);
+          }
+        }
+      }
+    }
+  }
+  return reads;
+}
+
+uint64_t scratch_bytes(const Analysis& analysis, const Schedule& schedule) {
+  uint64_t most = 0;
+  for (uint32_t s = 0; s < schedule.segments.size(); ++s) {
+    const Segment& segment = analysis.program().segments[s];
+    for (const Group& group : schedule.segments[s]) {
+      for (const Part* part : {&group.full, &group.rest}) {
+        for (const Step& step : part->steps) {
+          if (step.kind != Step::compute) continue;
+          const Instruction& instruction = segment.instructions[step.index];
+          const ops::NodeView view{instruction.name, step.attrs, step.inputs, step.outputs};
+          const ops::OpDef& op = *instruction.op;
+          bool is_streamed = false;
+          for_each_weight(analysis, s, step, [&](size_t, WeightId w) {
+            is_streamed = is_streamed || !schedule.weights[w].is_resident;
+          });
+          uint64_t bytes = 0;
+          if (is_streamed && op.run_part != nullptr) {
+            if (op.part_scratch_bytes != nullptr) {
+              bytes = op.part_scratch_bytes(view, schedule.threads);
+            }
+          } else if (op.scratch_bytes != nullptr) {
+            bytes = op.scratch_bytes(view, schedule.threads);
+          }
+          most = std::max(most, bytes);
+        }
+      }
+    }
+  }
+  return round_up(most, kAlignment);
+}
+
+void plan_calls(const Analysis& analysis, uint64_t call_bytes, Schedule& schedule) {
+  const Program& program = analysis.program();
+  for (const Segment& segment : program.segments) {
+    for (const Instruction& instruction : segment.instructions) {
+      for (const Operand& operand : instruction.inputs) {
+        if (operand.kind != Operand::weight) continue;
+        WeightPlan& weight = schedule.weights[operand.index];
+        weight.calls.clear();
+        if (weight.is_resident) continue;
+        const auto pieces = static_cast<uint32_t>(weight.ends.size());
+        for (uint32_t first = 0; first < pieces;) {
+          uint32_t last = first + 1;
+          if (instruction.op->run_part == nullptr) last = pieces;
+          while (last < pieces && weight.ends[last] - weight.begin_of(first) <= call_bytes) ++last;
+          weight.calls.push_back({operand.index, first, last});
+          first = last;
+        }
+      }
+    }
+  }
+  for (uint32_t s = 0; s < schedule.segments.size(); ++s) {
+    for (Group& group : schedule.segments[s]) {
+      for (Part* part : {&group.full, &group.rest}) {
+        part->calls.clear();
+        for (const Step& step : part->steps) {
+          if (step.kind != Step::compute) continue;
+          for_each_weight(analysis, s, step, [&](size_t, WeightId w) {
+            const WeightPlan& weight = schedule.weights[w];
+            part->calls.insert(part->calls.end(), weight.calls.begin(), weight.calls.end());
+          });
+        }
+      }
+    }
+  }
+}
+
+}  // namespace taoism::program

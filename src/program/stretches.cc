@@ -1,0 +1,276 @@
+#include "program/stretches.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "program/bands.h"
+
+namespace taoism::program {
+namespace {
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+// How far a stretch of bands reaches at most beyond the instructions that do not fit.
+constexpr uint32_t kReach = 10;
+
+// An item with what choosing needs to know.
+struct Candidate {
+  Item item;
+  uint64_t unit_bytes = 0;  // live while it runs, of one image
+  int64_t most_images = 0;  // that fit
+  bool splits = false;
+  uint64_t weight_bytes = 0;
+  double work = 0;  // of one image: what bands repeat, in bytes
+};
+
+class Chooser {
+ public:
+  Chooser(const Analysis& analysis, uint64_t activation_bytes)
+      : analysis_(analysis), limit_(activation_bytes) {}
+
+  bool choose(uint32_t segment, std::vector<Stretch>& stretches) {
+    range_ = analysis_.segment_nodes(segment);
+    if (range_.begin == range_.end) {
+      stretches.push_back({segment, analysis_.batch(), {}});
+      return true;
+    }
+    measure_lives();
+    if (!make_candidates()) return false;
+    return group(segment, stretches);
+  }
+
+ private:
+  // Bytes live at each node of the segment, of one image: from the first to the last node of the
+  // segment that touches a slot.
+  void measure_lives() {
+    const uint32_t size = range_.end - range_.begin;
+    std::vector<int64_t> change(size + 1, 0);
+    std::vector<bool> seen(analysis_.program().slots.size(), false);
+    for (uint32_t n = range_.begin; n < range_.end; ++n) {
+      for (const SlotId slot : analysis_.touched(n)) {
+        if (seen[slot]) continue;
+        seen[slot] = true;
+        uint32_t last = n;
+        for (uint32_t m = std::min(analysis_.life(slot).last, range_.end - 1); m > n; --m) {
+          const std::vector<SlotId>& touched = analysis_.touched(m);
+          if (std::find(touched.begin(), touched.end(), slot) != touched.end()) {
+            last = m;
+            break;
+          }
+        }
+        const auto bytes = static_cast<int64_t>(round_up(analysis_.unit_bytes(slot), kAlignment));
+        change[n - range_.begin] += bytes;
+        change[last - range_.begin + 1] -= bytes;
+      }
+    }
+    live_.assign(size, 0);
+    crossing_.assign(size + 1, 0);
+    int64_t live = 0;
+    for (uint32_t i = 0; i < size; ++i) {
+      live += change[i];
+      live_[i] = static_cast<uint64_t>(live);
+    }
+    // Bytes that wait outside when a stretch ends before node i: what lives on both sides of it.
+    for (uint32_t i = 1; i < size; ++i) {
+      for (const SlotId slot : touched_before_and_after(range_.begin + i)) {
+        crossing_[i] += analysis_.unit_bytes(slot);
+      }
+    }
+  }
+
+  std::vector<SlotId> touched_before_and_after(uint32_t node) const {
+    std::vector<SlotId> slots;
+    for (uint32_t n = range_.begin; n < node; ++n) {
+      for (const SlotId slot : analysis_.touched(n)) {
+        if (analysis_.life(slot).last >= node && analysis_.life(slot).last < range_.end &&
+            std::find(slots.begin(), slots.end(), slot) == slots.end()) {
+          slots.push_back(slot);
+        }
+      }
+    }
+    return slots;
+  }
+
+  uint64_t live(uint32_t node) const { return live_[node - range_.begin]; }
+
+  bool fits(uint32_t node) const {
+    const auto images = analysis_.nodes()[node].splits_batch ? 1 : analysis_.batch();
+    return live(node) <= limit_ / static_cast<uint64_t>(images);
+  }
+
+  bool make_candidates() {
+    candidates_.clear();
+    for (uint32_t n = range_.begin; n < range_.end;) {
+      if (fits(n)) {
+        candidates_.push_back(single(n++));
+        continue;
+      }
+      uint32_t end = n + 1;
+      while (end < range_.end && !fits(end)) ++end;
+      const Candidate band = banded({n, end});
+      if (band.most_images == 0) return false;
+      while (!candidates_.empty() && candidates_.back().item.nodes.begin >= band.item.nodes.begin) {
+        candidates_.pop_back();
+      }
+      if (!candidates_.empty() && candidates_.back().item.nodes.end > band.item.nodes.begin) {
+        return false;
+      }
+      candidates_.push_back(band);
+      n = band.item.nodes.end;
+    }
+    return true;
+  }
+
+  Candidate single(uint32_t n) const {
+    const Node& node = analysis_.nodes()[n];
+    const int64_t images = static_cast<int64_t>(std::min(limit_ / std::max<uint64_t>(live(n), 1),
+                                                         static_cast<uint64_t>(analysis_.batch())));
+    return {{{n, n + 1}, 1}, live(n), images, node.splits_batch, node.weight_bytes, 0};
+  }
+
+  // Nodes [core) and neighbours, in as few bands as fit.
+  Candidate banded(Range32 core) const {
+    Candidate best;
+    double best_work = kNever;
+    const uint32_t first = core.begin - std::min(core.begin - range_.begin, kReach);
+    const uint32_t last = std::min(range_.end, core.end + kReach);
+    for (uint32_t begin = core.begin + 1; begin-- > first;) {
+      for (uint32_t end = core.end; end <= last; ++end) {
+        const Range32 nodes{begin, end};
+        if (!can_band(analysis_, nodes)) continue;
+        const Candidate candidate = in_bands(nodes);
+        if (candidate.most_images != 0 && candidate.work < best_work) {
+          best = candidate;
+          best_work = candidate.work;
+        }
+      }
+    }
+    return best;
+  }
+
+  Candidate in_bands(Range32 nodes) const {
+    Candidate candidate;
+    candidate.item.nodes = nodes;
+    candidate.splits = analysis_.batch() > 1;
+    for (uint32_t n = nodes.begin; n < nodes.end; ++n) {
+      candidate.weight_bytes += analysis_.nodes()[n].weight_bytes;
+    }
+    // What lives across the whole stretch: at its borders, beside its own inputs and output.
+    const uint64_t around = bytes_across(nodes);
+    const int64_t most = most_bands(analysis_, nodes);
+    for (int64_t count = 2; count <= most; count += std::max<int64_t>(1, count / 3)) {
+      const BandCost cost = band_cost(analysis_, nodes, count);
+      if (!cost.is_possible) return {};
+      if (around + cost.whole_bytes > limit_) return {};
+      const uint64_t bytes = around + cost.whole_bytes + cost.band_bytes;
+      if (bytes > limit_) continue;
+      candidate.item.bands = count;
+      candidate.unit_bytes = bytes;
+      candidate.most_images = 1;
+      candidate.work = kBytesPerMac * static_cast<double>(cost.repeated_macs) +
+                       kBytesPerStep * static_cast<double>(count * (nodes.end - nodes.begin)) +
+                       static_cast<double>(candidate.weight_bytes * static_cast<uint64_t>(count));
+      return candidate;
+    }
+    return {};
+  }
+
+  // Slots that are touched before and after the stretch and not in it.
+  uint64_t bytes_across(Range32 nodes) const {
+    uint64_t bytes = 0;
+    for (const SlotId slot : touched_before_and_after(nodes.begin)) {
+      if (analysis_.life(slot).last < nodes.end) continue;
+      bool is_inside = false;
+      for (uint32_t n = nodes.begin; n < nodes.end && !is_inside; ++n) {
+        const std::vector<SlotId>& touched = analysis_.touched(n);
+        is_inside = std::find(touched.begin(), touched.end(), slot) != touched.end();
+      }
+      if (!is_inside) bytes += analysis_.unit_bytes(slot);
+    }
+    return bytes;
+  }
+
+  // The cheapest cuts between candidates.
+  bool group(uint32_t segment, std::vector<Stretch>& stretches) {
+    const size_t count = candidates_.size();
+    std::vector<double> cost(count + 1, kNever);
+    std::vector<size_t> from(count + 1, 0);
+    std::vector<int64_t> images(count + 1, 0);
+    cost[0] = 0;
+    const int64_t batch = analysis_.batch();
+    for (size_t end = 1; end <= count; ++end) {
+      int64_t most = batch;
+      bool splits = true;
+      uint64_t weights = 0;
+      double work = 0;
+      for (size_t begin = end; begin-- > 0;) {
+        const Candidate& candidate = candidates_[begin];
+        most = std::min(most, candidate.most_images);
+        splits = splits && (candidate.splits || batch == 1);
+        weights += candidate.weight_bytes;
+        work += candidate.work;
+        if (most == 0 || (!splits && most < batch)) break;
+        const auto parts = static_cast<double>((batch + most - 1) / most);
+        const double boundary =
+            2.0 * static_cast<double>(crossing_at(begin)) * static_cast<double>(batch);
+        const double total = cost[begin] + boundary + parts * static_cast<double>(weights) +
+                             work * static_cast<double>(batch) +
+                             parts * kBytesPerStep * static_cast<double>(end - begin);
+        if (total < cost[end]) {
+          cost[end] = total;
+          from[end] = begin;
+          images[end] = most;
+        }
+      }
+    }
+    if (cost[count] == kNever) return false;
+    std::vector<Stretch> reversed;
+    for (size_t end = count; end != 0; end = from[end]) {
+      Stretch stretch{segment, even_images(images[end]), {}};
+      for (size_t i = from[end]; i < end; ++i) stretch.items.push_back(candidates_[i].item);
+      reversed.push_back(std::move(stretch));
+    }
+    stretches.insert(stretches.end(), reversed.rbegin(), reversed.rend());
+    return true;
+  }
+
+  uint64_t crossing_at(size_t candidate) const {
+    return crossing_[candidates_[candidate].item.nodes.begin - range_.begin];
+  }
+
+  // As many parts as with `most` images in each, of sizes as even as can be.
+  int64_t even_images(int64_t most) const {
+    const int64_t parts = (analysis_.batch() + most - 1) / most;
+    return (analysis_.batch() + parts - 1) / parts;
+  }
+
+  const Analysis& analysis_;
+  const uint64_t limit_;
+  Range32 range_;
+  std::vector<uint64_t> live_;
+  std::vector<uint64_t> crossing_;
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace
+
+std::vector<Stretch> whole_stretches(const Analysis& analysis) {
+  std::vector<Stretch> stretches;
+  for (uint32_t s = 0; s < analysis.program().segments.size(); ++s) {
+    Stretch stretch{s, analysis.batch(), {}};
+    const Range32 range = analysis.segment_nodes(s);
+    for (uint32_t n = range.begin; n < range.end; ++n) stretch.items.push_back({{n, n + 1}, 1});
+    stretches.push_back(std::move(stretch));
+  }
+  return stretches;
+}
+
+std::vector<Stretch> choose_stretches(const Analysis& analysis, uint64_t activation_bytes) {
+  std::vector<Stretch> stretches;
+  Chooser chooser(analysis, activation_bytes);
+  for (uint32_t s = 0; s < analysis.program().segments.size(); ++s) {
+    if (!chooser.choose(s, stretches)) return {};
+  }
+  return stretches;
+}
+
+}  // namespace taoism::program
