@@ -123,9 +123,9 @@ struct OpDef {
   void (*run)(const RunContext& context) = nullptr;
 
   // Weights in pieces, for weights that are streamed. Where the packed bytes of weight `input` (one
-  // whose packed_bytes is not 0) may be cut next: the last cut in (begin, begin + target_bytes], or the first after it when there is
-  // none; packed_bytes at the end. `begin` is 0 or such a cut. Independent of the batch and of how
-  // many rows are computed. Null: the weight has no cuts.
+  // whose packed_bytes is not 0) may be cut next: the last cut in (begin, begin + target_bytes], or
+  // the first after it when there is none; packed_bytes at the end. `begin` is 0 or such a cut.
+  // Independent of the batch and of how many rows are computed. Null: the weight has no cuts.
   size_t (*piece_end)(const NodeView& node, size_t input, size_t begin,
                       size_t target_bytes) = nullptr;
   // run() for the bytes [begin, end) of packed weight `input` alone, both of them cuts, to which

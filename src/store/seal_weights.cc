@@ -40,9 +40,9 @@ Status seal_weights(const program::Program& program, const WeightLayout& layout,
   for (const program::Weight& weight : program.weights) {
     largest = std::max(largest, weight.packed_bytes);
   }
-  AlignedBuffer packed(largest);
+  SecretBuffer packed(largest);
   for (program::WeightId w = 0; w < program.weights.size(); ++w) {
-    pack(w, packed.data());
+    pack(w, packed.span().data());
     for (uint32_t piece = 0; piece < layout.pieces(w); ++piece) {
       const ChunkContext context = weight_context(header, layout, w, piece);
       const ConstByteSpan plain = packed.span().subspan(layout.begin(w, piece), context.bytes);

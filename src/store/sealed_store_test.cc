@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -154,7 +155,7 @@ TEST_F(SealedStoreTest, WhatWasNeverSpilledIsNotThere) {
 TEST_F(SealedStoreTest, WhatWasNeverSpilledLeavesNothingBehind) {
   Bytes to(64, std::byte{0x5a});
   EXPECT_FALSE(store_->fetch(0, to, 0));
-  EXPECT_EQ(to, Bytes(64));
+  EXPECT_TRUE(std::all_of(to.begin(), to.end(), [](std::byte b) { return b == std::byte{}; }));
 }
 
 TEST_F(SealedStoreTest, AnOlderVersionIsFalse) {
@@ -217,22 +218,22 @@ TEST_F(SealedStoreTest, EachStoreHasKeysOfItsOwn) {
 TEST_F(SealedStoreTest, NoNonceComesTwice) {
   constexpr int kTimes = 2000;
   const Bytes data(64);
-  std::vector<std::set<Bytes>> seen(kThreads);
+  std::vector<std::set<std::string>> seen(kThreads);
   std::vector<std::thread> threads;
   for (size_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kTimes; ++i) {
         const uint64_t chunk = t * 2 + static_cast<uint64_t>(i % 2);
         ASSERT_TRUE(store_->spill(chunk, data, t));
-        seen[t].emplace(sealed(chunk), sealed(chunk) + data.size());
+        seen[t].emplace(reinterpret_cast<const char*>(sealed(chunk)), data.size());
         Bytes back(data.size());
         ASSERT_TRUE(store_->fetch(chunk, back, t));
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  std::set<Bytes> all;
-  for (const std::set<Bytes>& some : seen) all.insert(some.begin(), some.end());
+  std::set<std::string> all;
+  for (const std::set<std::string>& some : seen) all.insert(some.begin(), some.end());
   EXPECT_EQ(all.size(), kThreads * kTimes);
 }
 

@@ -26,6 +26,16 @@ ByteSpan at(ByteSpan payload, const wire::Range& range) {
   return payload.subspan(range.offset, range.bytes);
 }
 
+// What the host may change at any time, read once: the barrier keeps the compiler from reading it
+// again later.
+template <typename T>
+T copied_in(const T& untrusted) {
+  T copy;
+  std::memcpy(&copy, &untrusted, sizeof(T));
+  __asm__ __volatile__("" : : "r"(&copy) : "memory");
+  return copy;
+}
+
 // The ciphertext's size, when `sealed` lies in the payload and is long enough for a tag.
 Answer sealed_bytes(const wire::Range& sealed, ByteSpan payload, uint64_t& bytes) {
   if (!lies_within(sealed, payload)) return policy(Text::range_outside_payload);
@@ -48,15 +58,22 @@ Image::Image(ByteSpan memory, Parallel& parallel) : parallel_(parallel), arena_(
 
 void Image::call(const wire::Message& untrusted_message, ByteSpan untrusted_payload,
                  wire::Reply& untrusted_reply) {
-  const wire::Message message = untrusted_message;
+  const wire::Message message = copied_in(untrusted_message);
   wire::Reply reply;
   Answer answer = dead_.ok() ? dispatch(message, untrusted_payload, reply) : dead_;
-  if (answer.is_fatal()) dead_ = answer;
+  if (answer.is_fatal()) end_session(answer);
   if (!answer.ok()) reply = {};
   reply.code = static_cast<uint32_t>(answer.code);
   reply.text = static_cast<uint32_t>(answer.text);
   reply.peak_arena_bytes = arena_.peak_bytes();
   untrusted_reply = reply;
+}
+
+// Nothing is left to be read after what made the session end.
+void Image::end_session(const Answer& answer) {
+  dead_ = answer;
+  for (const auto& program : programs_) arena_.release(program->memory());
+  programs_.clear();
 }
 
 Answer Image::dispatch(const wire::Message& message, ByteSpan payload, wire::Reply& reply) {
@@ -97,6 +114,7 @@ Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, w
   if (!lies_within(request.weights, payload) || !lies_within(request.spill, payload)) {
     return policy(Text::range_outside_payload);
   }
+  if (overlap(request.weights, request.spill)) return policy(Text::slots_overlap);
 
   SecretBuffer plain(bytes);
   {
@@ -136,7 +154,7 @@ Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, w
   if (!memory.has_value()) return {Code::resource_exhausted, Text::arena_too_small};
   programs_.push_back(std::make_unique<LoadedProgram>(
       request.program, std::move(decoded).value(), std::move(scheduled).value(),
-      std::move(opened).value(), *memory, parallel_));
+      std::move(opened).value(), Outside{request.weights, request.spill}, *memory, parallel_));
   slots_.resize(std::max(slots_.size(), programs_.back()->max_slot_count()));
   return {};
 }
@@ -157,6 +175,11 @@ Answer Image::copy_slots(const wire::RunSegment& request, const LoadedProgram& p
     if (!lies_within(slots_[i], payload)) return policy(Text::range_outside_payload);
     for (size_t j = 0; j < i; ++j) {
       if (overlap(slots_[i], slots_[j])) return policy(Text::slots_overlap);
+    }
+    if (i < program.input_count(request.segment)) continue;
+    const Outside& outside = program.outside();
+    if (overlap(slots_[i], outside.weights) || overlap(slots_[i], outside.spill)) {
+      return policy(Text::slots_overlap);
     }
   }
   return {};

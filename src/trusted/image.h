@@ -37,6 +37,7 @@ class Image {
  private:
   class PayloadExchange;
 
+  void end_session(const Answer& answer);
   Answer dispatch(const wire::Message& message, ByteSpan payload, wire::Reply& reply);
   Answer hello(wire::Reply& reply) const;
   Answer open_session(const wire::OpenSession& request, wire::Reply& reply);

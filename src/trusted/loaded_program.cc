@@ -36,11 +36,12 @@ uint64_t LoadedProgram::TimedStore::take_mean_ns() {
 
 LoadedProgram::LoadedProgram(const wire::ProgramId& id, program::Program program,
                              program::Schedule schedule, std::unique_ptr<store::SealedStore> store,
-                             ByteSpan memory, Parallel& parallel)
+                             const Outside& outside, ByteSpan memory, Parallel& parallel)
     : id_(id),
       program_(std::move(program)),
       schedule_(std::move(schedule)),
       store_(std::move(store), parallel.threads()),
+      outside_(outside),
       memory_(memory),
       executor_(program_, schedule_, memory, parallel, &store_) {}
 

@@ -11,16 +11,24 @@
 
 namespace taoism::trusted {
 
+// Where a program's sealed weights and its spilled activations lie in the payload area.
+struct Outside {
+  wire::Range weights;
+  wire::Range spill;
+};
+
 class LoadedProgram {
  public:
   // `memory` has schedule.arena_bytes(), kAlignment-aligned; `program` came from decode().
   LoadedProgram(const wire::ProgramId& id, program::Program program, program::Schedule schedule,
-                std::unique_ptr<store::SealedStore> store, ByteSpan memory, Parallel& parallel);
+                std::unique_ptr<store::SealedStore> store, const Outside& outside, ByteSpan memory,
+                Parallel& parallel);
   LoadedProgram(const LoadedProgram&) = delete;
   LoadedProgram& operator=(const LoadedProgram&) = delete;
 
   const wire::ProgramId& id() const { return id_; }
   ByteSpan memory() const { return memory_; }
+  const Outside& outside() const { return outside_; }
 
   // Whether `segment` may run now: it is the first segment or the one after the last that ran.
   // Errors: policy.
@@ -63,6 +71,7 @@ class LoadedProgram {
   program::Program program_;
   program::Schedule schedule_;
   TimedStore store_;
+  Outside outside_;
   ByteSpan memory_;
   program::Executor executor_;
   uint32_t running_ = UINT32_MAX;

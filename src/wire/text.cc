@@ -28,7 +28,7 @@ constexpr const char* kTexts[] = {
     "segments run in their order",
     "the message does not name each input and output of the segment once",
     "a slot's size is not that of its tensor",
-    "two slots overlap",
+    "two slots overlap, or an output and what is kept outside",
     "the configuration is invalid",
 };
 static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == kTextCount);

@@ -203,25 +203,36 @@ const RangeCase kRangeCases[] = {
 INSTANTIATE_TEST_SUITE_P(Cases, StoreRange, ::testing::ValuesIn(kRangeCases),
                          [](const auto& info) { return std::string(info.param.name); });
 
-// Ranges that lie on each other hurt nobody but the host: what it spoils is found.
 TEST(MessageAttack, OverlappingAreas) {
-  const auto load_and_run = [](const std::function<void(Host&, wire::LoadProgram&)>& move) {
+  const auto load = [](const std::function<void(wire::LoadProgram&)>& move) {
     Host host(large_sample(), tight_budget());
     EXPECT_EQ(host.open_session().code, Code::ok);
     host.put_weights();
     auto request = host.seal_program().as<wire::LoadProgram>();
-    move(host, request);
-    Outcome outcome = host.send(Message::of(MessageType::load_program, request));
-    for (uint32_t segment = 0; segment < 2 && outcome.code == Code::ok; ++segment) {
-      outcome = host.send(host.run_message(segment, host.sample().input(segment, 1)));
-    }
+    move(request);
+    const Outcome outcome = host.send(Message::of(MessageType::load_program, request));
     EXPECT_TRUE(host.guards_hold());
     tally(outcome);
     return outcome;
   };
-  const Outcome found{Code::integrity, Text::outside_not_authentic};
-  EXPECT_EQ(load_and_run([](Host&, auto& r) { r.spill.offset = r.weights.offset; }), found);
-  EXPECT_EQ(load_and_run([](Host&, auto& r) { r.weights.offset = r.spill.offset; }), found);
+  const Outcome refused{Code::policy, Text::slots_overlap};
+  EXPECT_EQ(load([](auto& r) { r.spill.offset = r.weights.offset; }), refused);
+  EXPECT_EQ(load([](auto& r) { r.weights.offset = r.spill.offset; }), refused);
+}
+
+TEST(MessageAttack, AnOutputOverWhatIsKeptOutside) {
+  for (const bool over_weights : {true, false}) {
+    Host host(large_sample(), tight_budget());
+    host.load_everything();
+    const Message good = host.run_message(0, host.sample().input(0, 1));
+    const auto request = good.as<wire::RunSegment>();
+    auto* slots = reinterpret_cast<wire::Range*>(host.payload().data() + request.slots.offset);
+    const size_t last = request.slots.bytes / sizeof(wire::Range) - 1;
+    slots[last].offset = over_weights ? host.regions().weights.offset : host.regions().spill.offset;
+    const Outcome outcome = host.send(good);
+    EXPECT_EQ(outcome, (Outcome{Code::policy, Text::slots_overlap})) << over_weights;
+    tally(outcome);
+  }
 }
 
 }  // namespace
