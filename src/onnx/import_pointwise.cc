@@ -13,7 +13,7 @@ Status import_as(NodeImport& node, const char* op) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(kInputs));
   std::vector<Tensor> inputs;
   for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i));
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit(op, std::move(inputs)));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit(op, inputs));
   return node.give(std::move(y));
 }
 

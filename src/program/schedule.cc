@@ -5,6 +5,7 @@
 
 #include "program/bands.h"
 #include "program/schedule_builder.h"
+#include "program/weight_plan.h"
 
 namespace taoism::program {
 namespace {

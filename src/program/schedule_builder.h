@@ -11,19 +11,9 @@ namespace taoism::program {
 // then), or wait outside.
 enum class Between : uint8_t { held, spilled };
 
-// Everything but where weights lie: activations and steps. Weights' pieces are filled in, all of
-// them resident and without an offset.
+// Activations and steps. Weights' pieces are filled in, all of them resident and without an offset:
+// see weight_plan.h.
 Schedule build_steps(const Analysis& analysis, const std::vector<Stretch>& stretches,
                      Between between, size_t threads);
-
-// How often each weight is read in a run.
-std::vector<uint64_t> count_reads(const Analysis& analysis, const std::vector<Stretch>& stretches);
-
-// The scratch memory that the steps need, given which weights are streamed.
-uint64_t scratch_bytes(const Analysis& analysis, const Schedule& schedule);
-
-// Fills in the calls of streamed weights (of at most `call_bytes`, unless a piece is larger) and
-// the order in which the parts need them.
-void plan_calls(const Analysis& analysis, uint64_t call_bytes, Schedule& schedule);
 
 }  // namespace taoism::program

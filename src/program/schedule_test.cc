@@ -13,6 +13,7 @@
 #include "program/execute.h"
 #include "program/lower.h"
 #include "program/schedule_builder.h"
+#include "program/weight_plan.h"
 
 namespace taoism::program {
 namespace {

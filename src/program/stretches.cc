@@ -209,7 +209,8 @@ class Chooser {
         weights += candidate.weight_bytes;
         work += candidate.work;
         if (most == 0 || (!splits && most < batch)) break;
-        const auto parts = static_cast<double>((batch + most - 1) / most);
+        const int64_t whole_parts = (batch + most - 1) / most;
+        const auto parts = static_cast<double>(whole_parts);
         const double boundary =
             2.0 * static_cast<double>(crossing_at(begin)) * static_cast<double>(batch);
         const double total = cost[begin] + boundary + parts * static_cast<double>(weights) +

@@ -53,8 +53,8 @@ struct Accuracy {
 
 // The class with the largest value of each row (the first of equals; NaN is never the largest).
 std::vector<int64_t> arg_max(const RowTensor& output);
-// Errors: invalid_argument when `output` is neither [rows, classes] nor a label a row, or the labels
-// are not as many.
+// Errors: invalid_argument when `output` is neither [rows, classes] nor a label a row, or the
+// labels are not as many.
 Result<Accuracy> accuracy(const RowTensor& output, std::span<const int64_t> labels);
 
 }  // namespace taoism::runtime

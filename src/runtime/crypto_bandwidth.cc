@@ -68,6 +68,7 @@ Result<double> measure_aes_gcm_bandwidth(size_t threads) {
   std::atomic<bool> stop = false;
   std::atomic<uint64_t> bytes = 0;
   std::vector<std::thread> workers;
+  workers.reserve(threads);
   const Clock::time_point start = Clock::now();
   for (Opener& opener : openers) {
     workers.emplace_back([&] { bytes += opener.run(stop); });

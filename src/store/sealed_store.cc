@@ -41,8 +41,8 @@ Result<std::unique_ptr<SealedStore>> SealedStore::open(const StoreHeader& header
                             crypto::ChunkCipher::create(secret, store->spill_id_, kSpillPurpose));
     TAOISM_ASSIGN_OR_RETURN(crypto::ChunkCipher fetch,
                             crypto::ChunkCipher::create(secret, store->spill_id_, kSpillPurpose));
-    store->threads_.push_back(std::unique_ptr<Thread>(
-        new Thread{std::move(weights), std::move(spill), std::move(fetch)}));
+    store->threads_.push_back(
+        std::make_unique<Thread>(Thread{std::move(weights), std::move(spill), std::move(fetch)}));
   }
   return store;
 }
