@@ -2,6 +2,7 @@
 // and uses it. Every answer is right or a typed error.
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <random>
 #include <thread>
 
@@ -14,7 +15,6 @@ namespace taoism::attack {
 namespace {
 
 using wire::Message;
-using wire::MessageType;
 using wire::Text;
 
 #if defined(__SANITIZE_THREAD__)
@@ -93,9 +93,8 @@ class ConcurrentAttack : public ::testing::TestWithParam<size_t> {
     for (size_t o = 0; o < right_[segment].size(); ++o) {
       const Floats got = host.output(o);
       for (size_t i = 0; i < got.size(); ++i) {
-        const bool is_right = std::memcmp(&got[i], &right_[segment][o][i], sizeof(float)) == 0;
-        uint32_t bits = 0;
-        std::memcpy(&bits, &got[i], sizeof(bits));
+        const auto bits = std::bit_cast<uint32_t>(got[i]);
+        const bool is_right = bits == std::bit_cast<uint32_t>(right_[segment][o][i]);
         ASSERT_TRUE(is_right || (outcome.code != Code::ok && bits == 0xeeeeeeeeU))
             << "a wrong answer: segment " << segment << ", output " << o << ", element " << i;
       }
