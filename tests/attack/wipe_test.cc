@@ -50,7 +50,6 @@ namespace taoism::attack {
 namespace {
 
 using wire::Message;
-using wire::MessageType;
 
 // How many blocks that `act` frees hold `secret`.
 template <typename Act>
