@@ -1,0 +1,16 @@
+// Hostile IDX bytes: the layout that is accepted covers exactly the file.
+#include "reader.h"
+#include "runtime/files/idx.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace taoism;
+  const ConstByteSpan bytes = fuzz::Reader(data, size).rest();
+  const auto layout = files::parse_idx(bytes);
+  if (!layout.ok()) {
+    TAOISM_CHECK(layout.code() == Code::invalid_argument && !layout.status().message().empty());
+    return 0;
+  }
+  TAOISM_CHECK(layout->data_offset + layout->desc.bytes() == bytes.size());
+  TAOISM_CHECK(layout->desc.dtype == ir::DType::u8 && layout->desc.shape.rank() > 0);
+  return 0;
+}
