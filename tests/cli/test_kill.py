@@ -38,6 +38,12 @@ def long_input(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def heed_all_signals() -> None:
+    """Whoever runs the tests may ignore some, as `nohup` does, and children inherit that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture()
 def running(program: Path, small: Path, long_input: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A long inference in the TEE, in its middle."""
@@ -45,7 +51,7 @@ def running(program: Path, small: Path, long_input: Path, tmp_path: Path) -> Ite
     folder.mkdir()
     process = subprocess.Popen(
         [program, "run", small, "-s", "full", "-i", long_input, "-o", folder / "y.npy", "--batch", "1"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_all_signals,
     )  # fmt: skip
     end = time.monotonic() + 60
     while not any(cpu_seconds(w) > 0.5 for w in workers(process.pid)):
