@@ -31,12 +31,12 @@ void count() {
 
 // What the executable defines is called by all it is linked to, shared libraries too.
 #define TAOISM_EXPORTED extern "C" [[gnu::visibility("default")]]
-extern "C" {
+extern "C" {  // NOLINTBEGIN: glibc's names
 void* __libc_malloc(size_t bytes);
 void* __libc_calloc(size_t count, size_t bytes);
 void* __libc_realloc(void* block, size_t bytes);
 void* __libc_memalign(size_t alignment, size_t bytes);
-}
+}  // NOLINTEND
 TAOISM_EXPORTED void* malloc(size_t bytes) { return count(), __libc_malloc(bytes); }
 TAOISM_EXPORTED void* calloc(size_t n, size_t bytes) { return count(), __libc_calloc(n, bytes); }
 TAOISM_EXPORTED void* realloc(void* block, size_t bytes) {

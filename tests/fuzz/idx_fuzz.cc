@@ -2,8 +2,10 @@
 #include "reader.h"
 #include "runtime/files/idx.h"
 
+namespace taoism::fuzz {
+
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace taoism;
   const ConstByteSpan bytes = fuzz::Reader(data, size).rest();
   const auto layout = files::parse_idx(bytes);
   if (!layout.ok()) {
@@ -14,3 +16,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   TAOISM_CHECK(layout->desc.dtype == ir::DType::u8 && layout->desc.shape.rank() > 0);
   return 0;
 }
+
+}  // namespace taoism::fuzz

@@ -3,8 +3,10 @@
 #include "reader.h"
 #include "runtime/files/npy.h"
 
+namespace taoism::fuzz {
+
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace taoism;
   const ConstByteSpan bytes = fuzz::Reader(data, size).rest();
   const auto layout = files::parse_npy(bytes);
   if (!layout.ok()) {
@@ -20,3 +22,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   TAOISM_CHECK(read.ok() && read->desc == layout->desc && read->data_offset == header_bytes);
   return 0;
 }
+
+}  // namespace taoism::fuzz

@@ -6,9 +6,8 @@
 
 #include "onnx/model.h"
 
+namespace taoism::fuzz {
 namespace {
-
-using namespace taoism;
 
 // The folder of the model, with a file that it may name as its external data.
 class Folder {
@@ -22,7 +21,7 @@ class Folder {
   ~Folder() { std::filesystem::remove_all(path_); }
 
   std::string write(const char* name, const std::string& bytes) const {
-    const std::string file = path_ / name;
+    std::string file = path_ / name;
     std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
     return file;
   }
@@ -40,6 +39,7 @@ void check_refusal(const Status& status) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Folder folder;
   const std::string bytes(reinterpret_cast<const char*>(data), size);
@@ -56,3 +56,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace taoism::fuzz

@@ -98,9 +98,11 @@ class Mutator {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size)
     __attribute__((weak));
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
                                           unsigned seed) {
   if (LLVMFuzzerMutate == nullptr) return size;

@@ -3,8 +3,10 @@
 #include "partition/plan.h"
 #include "plan_graph.h"
 
+namespace taoism::fuzz {
+
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace taoism;
   static const ir::Graph graph = fuzz::plan_graph();
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto plan = partition::read_plan(text, graph, fuzz::kModelHash);
@@ -22,3 +24,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (partition.ok()) TAOISM_CHECK(partition->graph.verify().ok());
   return 0;
 }
+
+}  // namespace taoism::fuzz

@@ -7,9 +7,8 @@
 #include "reader.h"
 #include "store/layout.h"
 
+namespace taoism::fuzz {
 namespace {
-
-using namespace taoism;
 
 void check_schedule(const program::Program& program, const program::Limits& limits) {
   const auto schedule = program::make_schedule(program, limits);
@@ -30,6 +29,7 @@ void check_schedule(const program::Program& program, const program::Limits& limi
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   kernels::set_target(kernels::Target::portable);
   fuzz::Reader reader(data, size);
@@ -52,3 +52,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   TAOISM_CHECK(layout.bytes() >= packed_bytes);
   return 0;
 }
+
+}  // namespace taoism::fuzz

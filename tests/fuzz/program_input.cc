@@ -179,25 +179,26 @@ void mutate(Program& program, unsigned seed) {
   repair(program);
 }
 
-}  // namespace taoism::fuzz
-
 // libFuzzer asks for a mutation here: half of them of the program that the bytes mean.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size)
     __attribute__((weak));
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
                                           unsigned seed) {
-  using namespace taoism;
-  constexpr size_t kHeader = sizeof(fuzz::ProgramHeader);
+  constexpr size_t kHeader = sizeof(ProgramHeader);
   if (LLVMFuzzerMutate == nullptr) return size;
   if (size <= kHeader || seed % 4 == 0) return LLVMFuzzerMutate(data, size, max_size);
   if (seed % 16 == 1) return LLVMFuzzerMutate(data, kHeader, kHeader), size;
   kernels::set_target(kernels::Target::portable);
   auto program = program::decode({reinterpret_cast<std::byte*>(data) + kHeader, size - kHeader});
   if (!program.ok()) return LLVMFuzzerMutate(data, size, max_size);
-  fuzz::mutate(*program, seed / 16);
+  mutate(*program, seed / 16);
   const auto bytes = program::encode(*program);
   if (kHeader + bytes.size() > max_size) return size;
   std::memcpy(data + kHeader, bytes.data(), bytes.size());
   return kHeader + bytes.size();
 }
+
+}  // namespace taoism::fuzz

@@ -6,9 +6,9 @@
 #include "host.h"
 #include "reader.h"
 
+namespace taoism::fuzz {
 namespace {
 
-using namespace taoism;
 using attack::Host;
 using wire::Message;
 
@@ -19,7 +19,7 @@ class Session {
     is_loaded_ = is_loaded;
   }
 
-  void step(fuzz::Reader& reader) {
+  void step(Reader& reader) {
     switch (reader.below(9)) {
       case 0: return send(reader.value<Message>());
       case 1: {  // any body under a good head
@@ -38,6 +38,7 @@ class Session {
       case 4: {
         const auto segment = static_cast<uint32_t>(reader.below(2));
         const Message message = host_.run_message(segment, host_.sample().input(segment, 1));
+        alter(host_.part(host_.regions().list), reader);
         return send(altered(message, reader));
       }
       case 5: return is_loaded_ ? send(altered(host_.seal_program(), reader)) : open(reader);
@@ -48,20 +49,23 @@ class Session {
   }
 
  private:
-  static Message altered(Message message, fuzz::Reader& reader) {
+  static void alter(ByteSpan area, Reader& reader) {
     const ConstByteSpan bytes = reader.take(reader.below(16));
-    if (bytes.empty()) return message;
-    const size_t at = reader.below(sizeof(Message) - bytes.size());
-    std::memcpy(reinterpret_cast<std::byte*>(&message) + at, bytes.data(), bytes.size());
+    if (bytes.empty()) return;
+    const size_t at = reader.below(area.size() - bytes.size() + 1);
+    std::ranges::copy(bytes, area.begin() + static_cast<ptrdiff_t>(at));
+  }
+  static Message altered(Message message, Reader& reader) {
+    alter({reinterpret_cast<std::byte*>(&message), sizeof(message)}, reader);
     return message;
   }
 
-  Message sealed_bytes(fuzz::Reader& reader) {
+  Message sealed_bytes(Reader& reader) {
     const ConstByteSpan plain = reader.take(reader.below(host_.regions().sealed.bytes - 16));
     return host_.seal_plain(plain, host_.id());
   }
 
-  void open(fuzz::Reader& reader) {
+  void open(Reader& reader) {
     if (is_dead_ || reader.below(2) == 0) return send(Message::of(wire::MessageType::hello));
     is_loaded_ = host_.open_session().code == Code::ok;
     is_dead_ = !is_loaded_;
@@ -82,7 +86,7 @@ class Session {
   }
 
   // A ring of messages that ends with shutdown.
-  void serve(fuzz::Reader& reader) {
+  void serve(Reader& reader) {
     wire::Ring ring;
     ring.submitted = wire::kRingEntries;
     ring.host_sleeping = static_cast<uint32_t>(reader.below(2));
@@ -102,9 +106,12 @@ class Session {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  fuzz::Reader reader(data, size);
+  Reader reader(data, size);
   Session session(reader.value<uint8_t>() % 4 != 0);
   for (int steps = 0; steps < 32 && !reader.is_empty(); ++steps) session.step(reader);
   return 0;
 }
+
+}  // namespace taoism::fuzz

@@ -3,6 +3,7 @@
 // header asks for, or the least that will do. Weights are authentic, but hold what no packer has
 // written when the header says so.
 #include <algorithm>
+#include <bit>
 
 #include "kernels/target.h"
 #include "program/codec.h"
@@ -12,9 +13,9 @@
 #include "store/layout.h"
 #include "wire/ring.h"
 
+namespace taoism::fuzz {
 namespace {
 
-using namespace taoism;
 using program::Program;
 
 constexpr uint64_t kMostBytes = 3 << 20;  // of all tensors, and of all weights
@@ -70,10 +71,13 @@ std::optional<std::vector<float>> run(const Program& program, uint64_t budget,
   return fuzz::run_sealed(program, *schedule, budget, header);
 }
 
-bool is_same(float a, float b) { return std::memcmp(&a, &b, 4) == 0 || (a != a && b != b); }
+bool is_same(float a, float b) {
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (a != a && b != b);
+}
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   kernels::set_target(kernels::Target::portable);
   fuzz::Reader reader(data, size);
@@ -96,3 +100,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (whole && tight) TAOISM_CHECK(std::ranges::equal(*whole, *tight, is_same));
   return 0;
 }
+
+}  // namespace taoism::fuzz

@@ -14,9 +14,9 @@
 #include "runtime/files/npy.h"
 #include "sample.h"
 
+namespace taoism::fuzz {
 namespace {
 
-using namespace taoism;
 using taoism::onnx::set_float;
 using taoism::onnx::set_int;
 using taoism::onnx::set_ints;
@@ -217,13 +217,18 @@ void add_models(Folder folder) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  kernels::set_target(kernels::Target::portable);
-  const std::filesystem::path folder = argv[1];
+void write_seeds(const std::filesystem::path& folder) {
   add_programs(Folder(folder / "program"));
   add_programs(Folder(folder / "sealed_program"));
   add_arrays(Folder(folder / "npy"));
   add_plans(Folder(folder / "plan"));
   add_models(Folder(folder / "onnx"));
+}
+
+}  // namespace taoism::fuzz
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  taoism::kernels::set_target(taoism::kernels::Target::portable);
+  taoism::fuzz::write_seeds(argv[1]);
 }

@@ -8,11 +8,14 @@
 #include "sample.h"
 #include "store/sealed_store.h"
 
+namespace taoism::fuzz {
 namespace {
 
-using namespace taoism;
 using Bytes = std::vector<std::byte>;
 
+// Few of each, so that one chunk meets itself often.
+constexpr size_t kChunks = 3;
+constexpr size_t kChunkBytes[] = {1, 100, 512};
 constexpr size_t kMostChunkBytes = 512;
 
 class Outside {
@@ -26,8 +29,8 @@ class Outside {
                                                   weights_, spill_, 1))
                    .value()) {}
 
-  void step(fuzz::Reader& reader) {
-    const size_t chunk = reader.below(schedule_.spill_chunks);
+  void step(Reader& reader) {
+    const size_t chunk = reader.below(kChunks);
     switch (reader.below(8)) {
       case 0: return overwrite(weights_, reader);
       case 1: return overwrite(chunk_of(chunk), reader);
@@ -35,12 +38,10 @@ class Outside {
       case 3: return move(spill_, reader);
       case 4: return open_weight(reader);
       case 5: return spill(chunk, reader);
-      case 6:
-        return fetch(chunk, reader.below(2) == 0 ? last_[chunk].plain.size()
-                                                 : reader.below(kMostChunkBytes));
-      default: {  // back to what it was when it was last sealed
-        const Sealed& old = last_[chunk];
-        std::ranges::copy(old.sealed, chunk_of(chunk).begin());
+      case 6: return fetch(chunk, reader);
+      default: {  // back to what it was
+        const Sealed& last = last_[chunk];
+        std::ranges::copy(reader.below(2) == 0 ? last.sealed : last.older, chunk_of(chunk).begin());
         return;
       }
     }
@@ -48,25 +49,25 @@ class Outside {
 
  private:
   struct Sealed {
-    Bytes plain, sealed;
+    Bytes plain, sealed, older;
     bool is_there = false;
   };
 
   ByteSpan chunk_of(size_t chunk) {
     return ByteSpan(spill_).subspan(chunk * store::kSpillChunkBytes, kMostChunkBytes + 16);
   }
-  static void overwrite(ByteSpan area, fuzz::Reader& reader) {
+  static void overwrite(ByteSpan area, Reader& reader) {
     const ConstByteSpan bytes = reader.take(reader.below(16));
     std::ranges::copy(
         bytes, area.begin() + static_cast<ptrdiff_t>(reader.below(area.size() - bytes.size())));
   }
-  static void move(ByteSpan area, fuzz::Reader& reader) {
+  static void move(ByteSpan area, Reader& reader) {
     const size_t bytes = reader.below(1024);
     const size_t from = reader.below(area.size() - bytes), to = reader.below(area.size() - bytes);
     std::memmove(area.data() + to, area.data() + from, bytes);
   }
 
-  void open_weight(fuzz::Reader& reader) {
+  void open_weight(Reader& reader) {
     const store::WeightLayout& layout = sample_.layout();
     const auto w = static_cast<program::WeightId>(reader.below(sample_.program().weights.size()));
     const auto piece = static_cast<uint32_t>(reader.below(layout.pieces(w)));
@@ -84,23 +85,27 @@ class Outside {
     check(to, is_untouched ? packed.span().subspan(begin, bytes) : ConstByteSpan());
   }
 
-  void spill(size_t chunk, fuzz::Reader& reader) {
+  void spill(size_t chunk, Reader& reader) {
     Sealed& last = last_[chunk];
-    last.plain.assign(reader.below(kMostChunkBytes), reader.value<std::byte>());
+    last.plain.assign(kChunkBytes[reader.below(std::size(kChunkBytes))], reader.value<std::byte>());
+    last.older = last.sealed;
     last.is_there = store_->spill(chunk, last.plain, 0);
     TAOISM_CHECK(last.is_there);
     const ByteSpan sealed = chunk_of(chunk).first(last.plain.size() + crypto::kTagBytes);
     last.sealed.assign(sealed.begin(), sealed.end());
   }
 
-  void fetch(size_t chunk, size_t bytes) {
+  void fetch(size_t chunk, Reader& reader) {
     const Sealed& last = last_[chunk];
+    const bool is_as_spilled = last.is_there && reader.below(2) == 0;
+    const size_t bytes =
+        is_as_spilled ? last.plain.size() : kChunkBytes[reader.below(std::size(kChunkBytes))];
     const bool is_untouched =
         last.is_there && bytes == last.plain.size() &&
         std::ranges::equal(chunk_of(chunk).first(last.sealed.size()), last.sealed);
     Bytes to(bytes, std::byte{1});
     TAOISM_CHECK(store_->fetch(chunk, to, 0) == is_untouched);
-    if (last.is_there) check(to, is_untouched ? ConstByteSpan(last.plain) : ConstByteSpan());
+    check(to, is_untouched ? ConstByteSpan(last.plain) : ConstByteSpan());
   }
 
   // `plain` empty: wiped.
@@ -118,9 +123,12 @@ class Outside {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  fuzz::Reader reader(data, size);
+  Reader reader(data, size);
   Outside outside;
   for (int steps = 0; steps < 64 && !reader.is_empty(); ++steps) outside.step(reader);
   return 0;
 }
+
+}  // namespace taoism::fuzz
