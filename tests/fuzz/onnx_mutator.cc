@@ -1,6 +1,7 @@
 // Half of the mutations of onnx_fuzz: one thing of the model that the bytes mean, so that most
 // mutants still parse.
 #include <onnx/onnx_pb.h>
+#include <algorithm>
 
 #include <cstring>
 #include <random>
@@ -113,6 +114,6 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   Mutator(*model.mutable_graph(), seed / 2).run();
   const std::string bytes = model.SerializeAsString();
   if (bytes.size() > max_size) return size;
-  std::memcpy(data, bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), data);
   return bytes.size();
 }

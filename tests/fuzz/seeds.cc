@@ -118,9 +118,9 @@ void add_plans(Folder folder) {
 
 void add_arrays(Folder folder) {
   using ir::DType;
-  const ir::TensorDesc kArrays[] = {
+  const ir::TensorDesc arrays[] = {
       {DType::f32, {2, 3}}, {DType::i64, {4}}, {DType::u8, {}}, {DType::boolean, {1, 0}}};
-  for (const ir::TensorDesc& desc : kArrays) {
+  for (const ir::TensorDesc& desc : arrays) {
     folder.add(files::npy_header(desc) + std::string(desc.bytes(), '\1'));
   }
 }
@@ -136,11 +136,11 @@ void add_models(Folder folder) {
     build(m);
     folder.add(m.bytes());
   };
-  const char* const kPointwise[] = {"Relu",      "Sigmoid",           "Tanh",          "HardSwish",
-                                    "LeakyRelu", "GlobalAveragePool", "GlobalMaxPool", "Softmax",
-                                    "ArgMax",    "Identity",          "Dropout",       "Flatten",
-                                    "Clip",      "HardSigmoid"};
-  for (const char* op : kPointwise) {
+  const char* const pointwise[] = {"Relu",      "Sigmoid",           "Tanh",          "HardSwish",
+                                   "LeakyRelu", "GlobalAveragePool", "GlobalMaxPool", "Softmax",
+                                   "ArgMax",    "Identity",          "Dropout",       "Flatten",
+                                   "Clip",      "HardSigmoid"};
+  for (const char* op : pointwise) {
     chain([&](TestModel& m) { m.node(op, {"x"}, {"y"}, op); });
   }
   for (const char* op : {"Add", "Mul", "Div", "Min", "Max", "Sub"}) {
@@ -150,13 +150,13 @@ void add_models(Folder folder) {
     });
   }
   // Arithmetic that import folds, over integers and over floats.
-  const std::vector<std::string> kFolded[] = {
+  const std::vector<std::string> folded[] = {
       {"Neg", "Abs", "Not", "Sqrt", "Floor", "Round", "Reciprocal", "Exp", "Transpose", "ReduceSum",
        "ReduceMin", "ReduceMax", "ReduceProd"},
       {"Div", "Mod", "Pow", "Equal", "Less", "Greater", "And", "Or", "Expand", "Gather"},
       {"Where", "Range"}};
-  for (size_t more = 0; more < std::size(kFolded); ++more) {
-    for (const std::string& op : kFolded[more]) {
+  for (size_t more = 0; more < std::size(folded); ++more) {
+    for (const std::string& op : folded[more]) {
       for (const char* first : {"half", "two"}) {
         chain([&](TestModel& m) {
           m.weight("half", {1}, {0.5F});
