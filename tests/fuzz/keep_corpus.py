@@ -4,9 +4,11 @@ usage: keep_corpus.py MERGE_CONTROL_FILE FOLDER
 
 Takes, again and again, the file that adds most code for its size, until none adds any or the
 corpus is as large as it may be; replaces the files of FOLDER by these, named by their contents.
+What a person has named there stays.
 """
 import hashlib
 import pathlib
+import re
 import sys
 
 MOST_FILES = 36
@@ -36,7 +38,8 @@ while len(kept) < MOST_FILES:
     size += len(data)
 
 for old in folder.iterdir():
-    old.unlink()
+    if re.fullmatch("[0-9a-f]{16}", old.name):
+        old.unlink()
 for name, data in kept.items():
     (folder / name).write_bytes(data)
 print(f"{folder}: {len(kept)} files, {size} bytes, {len(covered)} of {len(everything)} places")

@@ -3,7 +3,6 @@
 #include <onnx/onnx_pb.h>
 #include <algorithm>
 
-#include <cstring>
 #include <random>
 
 namespace {
