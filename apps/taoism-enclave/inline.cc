@@ -2,14 +2,14 @@
 
 #include <sys/mman.h>
 
+#include "key_file.h"
+#include "start_config.h"
 #include "trusted/image.h"
 #include "wire/abi.h"
 #include "worker_pool.h"
 
 namespace taoism::image {
 namespace {
-
-constexpr uint32_t kMaxThreads = 1024;
 
 struct Mapping {
   explicit Mapping(uint64_t bytes) : bytes(bytes) {
@@ -33,8 +33,9 @@ struct InlineImage {
   explicit InlineImage(const wire::Config& config)
       : memory(config.budget_bytes),
         pool(config.threads, config.spin_ns != 0),
-        image(memory.span(), pool) {}
+        image(memory.span(), pool, &keys) {}
 
+  KeyFile keys;
   Mapping memory;
   WorkerPool pool;
   trusted::Image image;
@@ -57,15 +58,18 @@ extern "C" {
 
 __attribute__((visibility("default"))) void* taoism_tee_init(
     const taoism::wire::Config* untrusted_config, taoism::wire::Reply* reply) {
-  const taoism::wire::Config config = *untrusted_config;
-  if (config.version != taoism::wire::kProtocolVersion || config.threads == 0 ||
-      config.threads > taoism::image::kMaxThreads) {
+  taoism::wire::Config config = *untrusted_config;
+  if (!taoism::image::accept_config(config)) {
     taoism::image::refuse(*reply, Code::invalid_argument, Text::bad_config);
     return nullptr;
   }
   auto image = std::make_unique<InlineImage>(config);
   if (image->memory.span().size() != config.budget_bytes) {
     taoism::image::refuse(*reply, Code::resource_exhausted, Text::arena_too_small);
+    return nullptr;
+  }
+  if (image->keys.read(config.key_file) != 0) {
+    taoism::image::refuse(*reply, Code::policy, Text::no_package_key);
     return nullptr;
   }
   *reply = {};

@@ -1,7 +1,7 @@
-// The trusted worker. Started by taoism with the shared region as descriptor 3 and a control socket
-// as descriptor 4, with an empty environment; writes a wire::Startup to the socket (a second one if
-// the sandbox cannot be closed), then serves the ring until shutdown, or until the socket closes
-// because its host is gone.
+// The trusted worker. Started by taoism with the shared region as descriptor 3, a control socket as
+// descriptor 4 and, where there is one, the package file as 5, with an empty environment; writes a
+// wire::Startup to the socket (a second one if the sandbox cannot be closed), then serves the ring
+// until shutdown, or until the socket closes because its host is gone.
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "crypto/self_test.h"
+#include "key_file.h"
 #include "sandbox.h"
+#include "start_config.h"
 #include "trusted/image.h"
 #include "worker_pool.h"
 
@@ -25,7 +27,8 @@ namespace {
 
 constexpr int kRegionFd = 3;
 constexpr int kControlFd = 4;
-constexpr uint32_t kMaxThreads = 1024;
+constexpr int kPackageFd = 5;
+constexpr uint64_t kMaxPackageBytes = uint64_t{1} << 46;
 // Room for whatever decoding the largest program allocates, got before the sandbox closes.
 constexpr size_t kHeapBytes = 16 * trusted::kMaxProgramBytes;
 
@@ -35,6 +38,21 @@ constexpr size_t kHeapBytes = 16 * trusted::kMaxProgramBytes;
   startup.error = error;
   (void)!write(kControlFd, &startup, sizeof(startup));
   _exit(1);
+}
+
+// The package file, read where the shared memory ends. Private and writable: a host that lets us
+// write there damages no more than this copy. It may be cut short under us; then we die.
+void map_package(std::byte* at, uint64_t bytes) {
+  struct stat status;
+  if (fstat(kPackageFd, &status) != 0) fail(wire::StartupStage::package, errno);
+  if (!S_ISREG(status.st_mode) || static_cast<uint64_t>(status.st_size) < bytes) {
+    fail(wire::StartupStage::package, EINVAL);
+  }
+  if (mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, kPackageFd,
+           0) == MAP_FAILED) {
+    fail(wire::StartupStage::package, errno);
+  }
+  close(kPackageFd);
 }
 
 // The shared region; its size must be fixed, so that nobody can take it away under us.
@@ -48,10 +66,24 @@ ByteSpan map_region() {
     fail(wire::StartupStage::region, EINVAL);
   }
   const auto bytes = static_cast<size_t>(status.st_size);
-  void* region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, kRegionFd, 0);
-  if (region == MAP_FAILED) fail(wire::StartupStage::region, errno);
+  // A private copy: what the host says it is must be what is mapped.
+  wire::Config config;
+  if (pread(kRegionFd, &config, sizeof(config), 0) != sizeof(config)) {
+    fail(wire::StartupStage::region, errno);
+  }
+  const uint64_t package_bytes = config.package_bytes;
+  if (bytes % wire::kPageBytes != 0 || package_bytes > kMaxPackageBytes) {
+    fail(wire::StartupStage::region, EINVAL);
+  }
+  void* region = mmap(nullptr, bytes + package_bytes, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (region == MAP_FAILED || mmap(region, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                                   kRegionFd, 0) == MAP_FAILED) {
+    fail(wire::StartupStage::region, errno);
+  }
   close(kRegionFd);
-  return {static_cast<std::byte*>(region), bytes};
+  if (package_bytes != 0) map_package(static_cast<std::byte*>(region) + bytes, package_bytes);
+  return {static_cast<std::byte*>(region), bytes + package_bytes};
 }
 
 ByteSpan map_arena(uint64_t bytes) {
@@ -93,16 +125,18 @@ int run() {
   const uint32_t held = harden_process();
   const ByteSpan region = map_region();
   auto& ring = *reinterpret_cast<wire::Ring*>(region.data());
-  const wire::Config config = ring.config;
-  if (config.version != wire::kProtocolVersion || config.threads == 0 ||
-      config.threads > kMaxThreads) {
-    fail(wire::StartupStage::config, EINVAL);
-  }
+  wire::Config config = ring.config;
+  if (!accept_config(config)) fail(wire::StartupStage::config, EINVAL);
   reserve_heap();
   if (!crypto::self_test().ok()) fail(wire::StartupStage::crypto, 0);
 
+  KeyFile keys;
+  if (const int error = keys.read(config.key_file); error != 0) {
+    fail(wire::StartupStage::key, error);
+  }
+
   WorkerPool pool(config.threads, !one_processor());
-  trusted::Image image(map_arena(config.budget_bytes), pool);
+  trusted::Image image(map_arena(config.budget_bytes), pool, &keys);
   std::atomic<bool> watching = false;
   std::thread(end_with_host, std::ref(watching)).detach();
   while (!watching)

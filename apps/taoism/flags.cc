@@ -1,5 +1,7 @@
 #include "flags.h"
 
+#include "package/key_file.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -144,8 +146,8 @@ Result<std::pair<runtime::Machine, std::vector<uint64_t>>> MachineFlags::resolve
   return std::pair(std::move(machine), std::move(budgets));
 }
 
-void ModelFlags::declare(CLI::App& app) {
-  app.add_option("model", path, "an ONNX file")->required();
+void ModelFlags::declare(CLI::App& app, const char* what) {
+  app.add_option("model", path, what)->required();
   app.add_option("--input-shape", input_shapes,
                  "NAME=1x3x224x224, for inputs with dynamic dimensions");
 }
@@ -164,12 +166,15 @@ void SplitFlags::declare(CLI::App& app) {
   CLI::Option* by_name =
       app.add_option("-s,--strategy", strategy, "what goes into the TEE; below are the names")
           ->capture_default_str();
-  app.add_option("--plan", plan_path,
-                 "a plan.json instead, as written by `plan -o` and edited by hand")
-      ->excludes(by_name);
-  app.add_option("--answer", answer,
-                 "logits: the outputs as they are; label: the largest class alone, found where the "
-                 "output is made; default: what the plan says, or logits");
+  CLI::Option* by_file =
+      app.add_option("--plan", plan_path,
+                     "a plan.json instead, as written by `plan -o` and edited by hand")
+          ->excludes(by_name);
+  CLI::Option* by_answer = app.add_option(
+      "--answer", answer,
+      "logits: the outputs as they are; label: the largest class alone, found where the output is "
+      "made; default: what the plan says, or logits");
+  options_ = {by_name, by_file, by_answer};
   app.footer(strategies_help());
 }
 
@@ -182,6 +187,26 @@ Result<partition::Plan> SplitFlags::plan(const ir::Graph& graph,
     plan.answer = *parsed;
   }
   return plan;
+}
+
+Status SplitFlags::refuse_for_package() const {
+  for (const CLI::Option* option : options_) {
+    if (option->count() == 0) continue;
+    return invalid_argument(option->get_name() +
+                            ": a package runs under the plan that it was sealed with; seal the "
+                            "model anew, or run its ONNX file");
+  }
+  return {};
+}
+
+void KeyFlag::declare(CLI::App& app) {
+  app.add_option("--key", path,
+                 "of a package: its owner's key file, which the TEE alone reads; default: beside "
+                 "the package, m.key for m.tao");
+}
+
+std::string KeyFlag::file_of(const std::string& package) const {
+  return path.empty() ? package::default_key_path(package) : path;
 }
 
 Result<partition::Plan> SplitFlags::placement(const ir::Graph& graph,

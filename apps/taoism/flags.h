@@ -42,7 +42,7 @@ struct ModelFlags {
   std::string path;
   std::vector<std::string> input_shapes;
 
-  void declare(CLI::App& app);
+  void declare(CLI::App& app, const char* what = "an ONNX file");
   Result<onnx::ImportOptions> import_options(int64_t batch) const;
 };
 
@@ -55,9 +55,21 @@ struct SplitFlags {
   void declare(CLI::App& app);
   // Reads the plan, or makes one. Errors: those of both, plan errors annotated with the path.
   Result<partition::Plan> plan(const ir::Graph& graph, const std::string& model_hash) const;
+  // Errors: invalid_argument when any was given, because a package holds its plan.
+  Status refuse_for_package() const;
 
  private:
+  std::vector<CLI::Option*> options_;
   Result<partition::Plan> placement(const ir::Graph& graph, const std::string& model_hash) const;
+};
+
+// --key, of a package.
+struct KeyFlag {
+  std::string path;
+
+  void declare(CLI::App& app);
+  // Where the key of the package at `package` is.
+  std::string file_of(const std::string& package) const;
 };
 
 // The whole file, 256 MiB at most. Errors: not_found, invalid_argument, naming the path.

@@ -54,6 +54,7 @@ class Graph {
   ValueId add_input(std::string name, TensorDesc desc);
   // Appends; outputs must not have a producer yet.
   NodeId add_node(Node node);
+  void set_inputs(std::vector<ValueId> inputs) { inputs_ = std::move(inputs); }
   void set_outputs(std::vector<ValueId> outputs) { outputs_ = std::move(outputs); }
 
   size_t node_count() const { return nodes_.size(); }

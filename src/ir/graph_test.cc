@@ -92,6 +92,7 @@ TEST(Shape, BoundsAndText) {
   EXPECT_FALSE((Shape{int64_t{1} << 62, int64_t{1} << 62}).is_bounded());
   EXPECT_FALSE((Shape{Shape::kDynamic, 2}).is_bounded());
   EXPECT_TRUE((Shape{0, int64_t{1} << 39}).is_bounded());
+  EXPECT_FALSE((Shape{0, int64_t{1} << 40, 2}).is_bounded());
 }
 
 TEST(Attrs, KindsAndDefaults) {

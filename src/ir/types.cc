@@ -61,6 +61,7 @@ bool Shape::is_bounded() const {
   uint64_t total = 1;
   for (int64_t dim : *this) {
     if (dim < 0) return false;
+    if (dim == 0) continue;  // products of the other dimensions must fit too
     const auto next = checked_mul(total, static_cast<uint64_t>(dim));
     if (!next || *next > kMaxElements) return false;
     total = *next;

@@ -48,7 +48,7 @@ class Shape {
   int64_t elements() const;
   // Product of dimensions [first, last).
   int64_t product(size_t first, size_t last) const;
-  // No overflow and at most kMaxElements.
+  // Static, and no product of dimensions overflows or is above kMaxElements.
   bool is_bounded() const;
   std::string text() const;  // "1x3x224x224", "scalar", "?x10"
 

@@ -252,7 +252,9 @@ Result<const SourceFile*> ExternalFiles::open(const std::string& location) {
                             "' is outside the model's folder");
   }
   auto file = SourceFile::open(full.string());
-  if (!file.ok()) return file.status().annotate("external data");
+  if (!file.ok()) {
+    return Status(file.code(), printable(file.status().message())).annotate("external data");
+  }
   return &files_.emplace(location, std::move(*file)).first->second;
 }
 

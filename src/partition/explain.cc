@@ -84,7 +84,35 @@ std::string exposure_text(const Report& report) {
   return out;
 }
 
-json sums_json(const Report& report) {
+std::string memory_text(const Report& report) {
+  const TeeMemory& memory = report.tee_memory;
+  if (memory.peak_bytes == 0) return "";
+  std::string out =
+      fmt::format("TEE memory   {} at its peak: {} weights, {} activations, {} scratch{}\n",
+                  bytes_text(memory.peak_bytes), bytes_text(memory.weight_bytes),
+                  bytes_text(memory.activation_bytes), bytes_text(memory.scratch_bytes),
+                  memory.ring_bytes == 0 ? "" : ", " + bytes_text(memory.ring_bytes) + " ring");
+  if (memory.streamed_weights != 0) {
+    out += fmt::format("             {} of {} weights are streamed: {} opened a run\n",
+                       memory.streamed_weights, memory.weights, bytes_text(memory.streamed_bytes));
+  }
+  if (memory.spilled_bytes != 0) {
+    out += fmt::format(
+        "             in parts of {} image{} at least; {} of activations sealed and opened a run\n",
+        memory.least_images, memory.least_images == 1 ? "" : "s", bytes_text(memory.spilled_bytes));
+  }
+  if (memory.most_bands != 0) {
+    out += fmt::format("             in up to {} bands of rows; {} of the TEE's MACs done twice\n",
+                       memory.most_bands,
+                       percent(static_cast<double>(memory.repeated_macs) /
+                               static_cast<double>(std::max<uint64_t>(report.macs_tee, 1))));
+  }
+  return out;
+}
+
+}  // namespace
+
+json summary_json(const Report& report) {
   json sums = {{"model", report.model},
                {"strategy", report.strategy},
                {"macs_total", report.macs_total},
@@ -120,33 +148,43 @@ json sums_json(const Report& report) {
   return sums;
 }
 
-std::string memory_text(const Report& report) {
-  const TeeMemory& memory = report.tee_memory;
-  if (memory.peak_bytes == 0) return "";
-  std::string out =
-      fmt::format("TEE memory   {} at its peak: {} weights, {} activations, {} scratch{}\n",
-                  bytes_text(memory.peak_bytes), bytes_text(memory.weight_bytes),
-                  bytes_text(memory.activation_bytes), bytes_text(memory.scratch_bytes),
-                  memory.ring_bytes == 0 ? "" : ", " + bytes_text(memory.ring_bytes) + " ring");
-  if (memory.streamed_weights != 0) {
-    out += fmt::format("             {} of {} weights are streamed: {} opened a run\n",
-                       memory.streamed_weights, memory.weights, bytes_text(memory.streamed_bytes));
+Result<Report> read_summary(const json& json) {
+  Report report;
+  bool is_whole = json.is_object();
+  const auto number = [&](const auto& in, const char* name, auto& to) {
+    const auto found = is_whole ? in.find(name) : in.end();
+    is_whole = is_whole && found != in.end() && found->is_number_unsigned();
+    if (is_whole) to = found->template get<uint64_t>();
+  };
+  const auto text = [&](const char* name, std::string& to) {
+    const auto found = is_whole ? json.find(name) : json.end();
+    is_whole = is_whole && found != json.end() && found->is_string();
+    if (is_whole) to = found->template get<std::string>();
+  };
+  text("model", report.model);
+  text("strategy", report.strategy);
+  number(json, "macs_total", report.macs_total);
+  number(json, "macs_tee", report.macs_tee);
+  number(json, "params_total", report.params_total);
+  number(json, "params_tee", report.params_tee);
+  number(json, "params_tee_published", report.params_tee_published);
+  number(json, "crossings", report.crossings);
+  number(json, "tee_segments", report.tee_segments);
+  number(json, "device_segments", report.device_segments);
+  number(json, "bytes_to_device", report.bytes_to_device);
+  number(json, "bytes_to_tee", report.bytes_to_tee);
+  number(json, "private_params_total", report.private_params_total);
+  number(json, "private_params_exposed", report.private_params_exposed);
+  const auto warnings = is_whole ? json.find("warnings") : json.end();
+  is_whole = is_whole && warnings != json.end() && warnings->is_array();
+  if (is_whole) {
+    for (const auto& warning : *warnings) {
+      if (warning.is_string()) report.warnings.push_back(warning.template get<std::string>());
+    }
   }
-  if (memory.spilled_bytes != 0) {
-    out += fmt::format(
-        "             in parts of {} image{} at least; {} of activations sealed and opened a run\n",
-        memory.least_images, memory.least_images == 1 ? "" : "s", bytes_text(memory.spilled_bytes));
-  }
-  if (memory.most_bands != 0) {
-    out += fmt::format("             in up to {} bands of rows; {} of the TEE's MACs done twice\n",
-                       memory.most_bands,
-                       percent(static_cast<double>(memory.repeated_macs) /
-                               static_cast<double>(std::max<uint64_t>(report.macs_tee, 1))));
-  }
-  return out;
+  if (!is_whole) return invalid_argument("not a summary of a partition");
+  return report;
 }
-
-}  // namespace
 
 std::string summary_text(const Report& report) {
   std::string out = fmt::format(
@@ -174,7 +212,7 @@ std::string report_text(const Report& report) {
 }
 
 json report_json(const Report& report) {
-  json out = sums_json(report);
+  json out = summary_json(report);
   out["schema"] = 1;
   json& nodes = out["nodes"] = json::array();
   for (const ReportNode& node : report.nodes) {
@@ -230,7 +268,7 @@ std::string sweep_text(std::span<const Report> reports) {
 
 json sweep_json(std::span<const Report> reports) {
   json points = json::array();
-  for (const Report& report : reports) points.push_back(sums_json(report));
+  for (const Report& report : reports) points.push_back(summary_json(report));
   return {{"schema", 1}, {"points", std::move(points)}};
 }
 

@@ -15,6 +15,10 @@ std::string report_text(const Report& report);
 // The sums, exposure and warnings alone.
 std::string summary_text(const Report& report);
 nlohmann::json report_json(const Report& report);
+// The sums and warnings alone, and back: what is not in there stays empty. Errors:
+// invalid_argument.
+nlohmann::json summary_json(const Report& report);
+Result<Report> read_summary(const nlohmann::json& json);
 
 // A line per point of a strategy: MACs and parameters in the TEE, crossings, bytes, exposure.
 std::string sweep_text(std::span<const Report> reports);

@@ -235,7 +235,7 @@ uint64_t smallest_memory(const Program& program, size_t threads) {
       too_little = middle;
     }
   }
-  return enough * kStep;
+  return std::min<uint64_t>(enough * kStep, round_up(whole->arena_bytes(), 1024));
 }
 
 std::vector<uint64_t> piece_ends(const ops::OpDef& op, const ops::NodeView& node, size_t input,

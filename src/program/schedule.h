@@ -118,7 +118,8 @@ struct Schedule {
 // resource_exhausted when there is none; smallest_memory() says what would do.
 Result<Schedule> make_schedule(const Program& program, const Limits& limits);
 
-// The smallest budget, to the next 64 KiB, for which there is a schedule.
+// The smallest budget, to the next 64 KiB (or what holds everything, to the next KiB), for which
+// there is a schedule.
 uint64_t smallest_memory(const Program& program, size_t threads);
 
 // The pieces of weight `input` of an instruction: the packed bytes at which they end.

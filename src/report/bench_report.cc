@@ -93,7 +93,7 @@ Json run_json(const BenchReport& report, const BenchRun& run) {
             {"transfer", t.transfer},
             {"wait", t.wait},
             {"residual", t.residual}}},
-          {"max_abs_error", finite(r.max_abs_error)},
+          {"max_abs_error", r.has_reference ? finite(r.max_abs_error) : Json(nullptr)},
           {"valid", r.valid},
           {"warnings", r.warnings}};
 }
@@ -163,7 +163,9 @@ Table make_table(const BenchReport& report, const RunRecord* only) {
         fmt::format("{:.0f}/{:.0f}/{:.0f}/{:.0f}%", 100 * t.tee_compute, 100 * t.device_compute,
                     100 * (t.transfer + t.crypto), 100 * (t.wait + t.residual)),
         significant(r.cold_start_ms),
-        r.valid ? fmt::format("{:.1e}", r.max_abs_error) : "INVALID"};
+        !r.has_reference ? "-"
+        : r.valid        ? fmt::format("{:.1e}", r.max_abs_error)
+                         : "INVALID"};
     if (has_sealed) {
       const std::optional<double> share = streaming_share(report, run);
       cells.push_back(r.tee_sealed_bytes == 0 ? "-" : bytes_text(r.tee_sealed_bytes));

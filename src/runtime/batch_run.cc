@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/prepare.h"
 #include "runtime/session.h"
 
 namespace taoism::runtime {
@@ -35,16 +34,18 @@ Result<size_t> count_rows(const TensorSpec& spec, const files::Tensor& given) {
 
 class RowRun {
  public:
-  RowRun(const onnx::Model& model, const partition::Plan& plan,
-         std::span<const files::Tensor> inputs, const BatchRunOptions& options)
-      : model_(model), plan_(plan), inputs_(inputs), options_(options) {}
+  RowRun(const Source& source, std::span<const files::Tensor> inputs,
+         const BatchRunOptions& options)
+      : source_(source), inputs_(inputs), options_(options) {}
 
   Result<BatchRunResult> run() {
     TAOISM_RETURN_IF_ERROR(count());
     size_t row = 0;
     while (row < result_.rows) {
-      size_t left = result_.rows - row;
-      TAOISM_RETURN_IF_ERROR(run_batches(row, std::min(result_.batch, left), left));
+      const size_t left = result_.rows - row;
+      const size_t batch = batch_for(left);
+      if (result_.batch == 0) result_.batch = batch;
+      TAOISM_RETURN_IF_ERROR(run_batches(row, batch, left));
     }
     if (result_.rows == 0) return invalid_argument("the input has no rows");
     return std::move(result_);
@@ -52,38 +53,38 @@ class RowRun {
 
  private:
   Status count() {
-    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(options_.import));
-    if (graph.inputs().size() != inputs_.size()) {
-      return invalid_argument("the model has " + std::to_string(graph.inputs().size()) +
-                              " inputs; " + std::to_string(inputs_.size()) + " were given");
+    const std::vector<TensorSpec>& specs = source_.inputs();
+    if (specs.size() != inputs_.size()) {
+      return invalid_argument("the model has " + std::to_string(specs.size()) + " inputs; " +
+                              std::to_string(inputs_.size()) + " were given");
     }
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      const ir::Value& value = graph.value(graph.inputs()[i]);
-      TAOISM_ASSIGN_OR_RETURN(size_t rows, count_rows({value.name, value.desc}, inputs_[i]));
+      TAOISM_ASSIGN_OR_RETURN(size_t rows, count_rows(specs[i], inputs_[i]));
       if (i > 0 && rows != result_.rows) {
-        return invalid_argument("input '" + value.name + "' has " + std::to_string(rows) +
-                                " rows, '" + graph.value(graph.inputs()[0]).name + "' has " +
+        return invalid_argument("input '" + specs[i].name + "' has " + std::to_string(rows) +
+                                " rows, '" + specs[0].name + "' has " +
                                 std::to_string(result_.rows));
       }
       result_.rows = rows;
-      result_.batch = static_cast<size_t>(value.desc.shape[0]);
     }
-    if (!model_.batch_is_dynamic() && result_.batch > 0 && result_.rows % result_.batch != 0) {
-      return invalid_argument("the model's batch is fixed at " + std::to_string(result_.batch) +
-                              " and the input has " + std::to_string(result_.rows) +
-                              " rows; give a multiple of it");
+    // Known before anything starts: whether the rows can be made up of batches at all.
+    for (size_t left = result_.rows; left > 0; left %= batch_for(left)) {
+      if (batch_for(left) == 0) return source_.no_batch_for(result_.rows);
     }
-    if (result_.batch == 0) return invalid_argument("the model's batch is 0");
-    result_.batch = std::min(result_.batch, std::max<size_t>(result_.rows, 1));
     return {};
+  }
+
+  size_t batch_for(size_t rows) const {
+    const auto most = static_cast<int64_t>(rows);
+    const int64_t batch = source_.batch_at_most(std::min(options_.batch, most));
+    // What has only larger ones runs as it can.
+    return static_cast<size_t>(batch != 0 ? batch : source_.batch_at_most(most));
   }
 
   // Full batches from `row` on, as many as fit into `left` rows; advances `row`.
   Status run_batches(size_t& row, size_t batch, size_t left) {
-    onnx::ImportOptions import = options_.import;
-    import.batch = model_.batch_is_dynamic() ? static_cast<int64_t>(batch) : 0;
-    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(import));
-    TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare(graph, plan_, options_.machine));
+    TAOISM_ASSIGN_OR_RETURN(Prepared prepared,
+                            source_.prepare(static_cast<int64_t>(batch), options_.machine));
     TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                             Session::open(prepared, options_.machine, device_));
     if (result_.outputs.empty()) {
@@ -137,8 +138,7 @@ class RowRun {
     return {};
   }
 
-  const onnx::Model& model_;
-  const partition::Plan& plan_;
+  const Source& source_;
   std::span<const files::Tensor> inputs_;
   const BatchRunOptions& options_;
   std::shared_ptr<device::Device> device_;
@@ -147,10 +147,9 @@ class RowRun {
 
 }  // namespace
 
-Result<BatchRunResult> run_rows(const onnx::Model& model, const partition::Plan& plan,
-                                std::span<const files::Tensor> inputs,
+Result<BatchRunResult> run_rows(const Source& source, std::span<const files::Tensor> inputs,
                                 const BatchRunOptions& options) {
-  return RowRun(model, plan, inputs, options).run();
+  return RowRun(source, inputs, options).run();
 }
 
 std::vector<int64_t> arg_max(const RowTensor& output) {

@@ -1,21 +1,20 @@
-// run_rows: all rows of an input through one model under one plan, a batch at a time.
+// run_rows: all rows of an input through one source, a batch at a time.
 // Thread-safety: free functions; one run at a time per machine, or timings mean nothing.
 #pragma once
 
 #include <functional>
 #include <vector>
 
-#include "onnx/model.h"
-#include "partition/plan.h"
 #include "runtime/files/tensor_file.h"
 #include "runtime/machine.h"
 #include "runtime/profile.h"
+#include "runtime/source.h"
 
 namespace taoism::runtime {
 
 struct BatchRunOptions {
-  Machine machine;             // resolved
-  onnx::ImportOptions import;  // batch: rows at a time, at most
+  Machine machine;     // resolved
+  int64_t batch = 64;  // rows at a time, at most
   std::function<void(double done)> progress;
 };
 
@@ -37,10 +36,9 @@ struct BatchRunResult {
 
 // `inputs` in the model's order, with the same number of rows each. IDX images take the model's
 // shape when the elements of a row agree; other inputs must have it. Rows that do not fill a batch
-// are run as a smaller one; a model with a fixed batch wants a multiple of it. Errors:
-// invalid_argument, those of prepare and Session.
-Result<BatchRunResult> run_rows(const onnx::Model& model, const partition::Plan& plan,
-                                std::span<const files::Tensor> inputs,
+// are run as smaller ones, where the source has them. Errors: invalid_argument, those of prepare
+// and Session.
+Result<BatchRunResult> run_rows(const Source& source, std::span<const files::Tensor> inputs,
                                 const BatchRunOptions& options);
 
 struct Accuracy {

@@ -34,10 +34,12 @@ class BatchRunTest : public testing::Test {
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind());
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
     TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, spec, ""));
-    options_.import.batch = batch;
+    options_.batch = batch;
     std::vector<files::Tensor> inputs;
     inputs.push_back(std::move(input));
-    return run_rows(model, plan, inputs, options_);
+    TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Source> source,
+                            open_source(std::move(model), std::move(plan), {.batch = batch}));
+    return run_rows(*source, inputs, options_);
   }
 
   std::string path_;

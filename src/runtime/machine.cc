@@ -50,11 +50,26 @@ Result<std::unique_ptr<device::Device>> open_device(const Machine& machine) {
   return device::open_cpu({.threads = machine.device_threads});
 }
 
+namespace {
+
+tee::TeeOptions tee_options(const Machine& machine) {
+  return {.kind = machine.tee,
+          .memory_bytes = machine.tee_memory_bytes,
+          .threads = machine.tee_threads,
+          .worker_path = machine.worker_path,
+          .key_file = machine.key_file};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<device::Device>> open_tee(const Machine& machine) {
-  return tee::open_tee({.kind = machine.tee,
-                        .memory_bytes = machine.tee_memory_bytes,
-                        .threads = machine.tee_threads,
-                        .worker_path = machine.worker_path});
+  return tee::open_tee(tee_options(machine));
+}
+
+Result<std::unique_ptr<device::Executable>> open_sealed(const Machine& machine,
+                                                        const ir::PartitionedGraph& graph,
+                                                        const tee::SealedProgram& program) {
+  return tee::open_sealed(tee_options(machine), graph, program);
 }
 
 bool is_simulated(const std::string& tee) { return tee != "sgx"; }

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "device/device.h"
+#include "tee/sealed_program.h"
 
 namespace taoism::runtime {
 
@@ -17,6 +18,7 @@ struct Machine {
   size_t tee_threads = 0;         // 0: one a core
   size_t device_threads = 0;      // 0: one a core
   std::string worker_path;        // empty: beside this program
+  std::string key_file;           // of packages; the TEE alone reads it
 };
 
 // Cores this process may run on.
@@ -29,6 +31,11 @@ Result<Machine> resolve(Machine machine);
 // Both want a resolved machine; neither starts anything before compile(). Errors: unavailable.
 Result<std::unique_ptr<device::Device>> open_device(const Machine& machine);
 Result<std::unique_ptr<device::Device>> open_tee(const Machine& machine);
+
+// A packaged program in a TEE of this machine.
+Result<std::unique_ptr<device::Executable>> open_sealed(const Machine& machine,
+                                                        const ir::PartitionedGraph& graph,
+                                                        const tee::SealedProgram& program);
 
 // True for a TEE that is not hardware: everything that is printed about it says so.
 bool is_simulated(const std::string& tee);

@@ -52,6 +52,8 @@ class Measurement {
     return machine;
   }
   Status make_reference();
+  Status make_inputs();
+  Result<Prepared> prepare_package(const Subject& subject, RunRecord& record) const;
   Result<Prepared> prepare_subject(const Subject& subject, RunRecord& record) const;
   Result<Contender> open(const Subject& subject);
   Status warm_up(Contender& contender) const;
@@ -72,6 +74,7 @@ class Measurement {
 };
 
 Status Measurement::make_reference() {
+  if (options_.model_path.empty()) return make_inputs();
   Machine machine = options_.machine;
   machine.device = "cpu";
   RunRecord unused;
@@ -82,6 +85,35 @@ Status Measurement::make_reference() {
   fill_normal(inputs_.views(), options_.seed);
   RunProfile profile;
   return session->run(inputs_.const_views(), reference_.views(), profile);
+}
+
+// Of a package alone.
+Status Measurement::make_inputs() {
+  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Source> source, options_.open_package());
+  std::vector<TensorSpec> inputs = source->inputs();
+  const int64_t largest = source->batch_at_most(INT64_MAX);
+  for (TensorSpec& input : inputs) {
+    ir::Shape& shape = input.desc.shape;
+    if (shape.rank() != 0 && shape[0] == largest) shape[0] = options_.import.batch;
+  }
+  inputs_ = Tensors(inputs);
+  fill_normal(inputs_.views(), options_.seed);
+  return {};
+}
+
+// As a user of it opens it: the plan is in it.
+Result<Prepared> Measurement::prepare_package(const Subject& subject, RunRecord& record) const {
+  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Source> source, options_.open_package());
+  const int64_t batch = options_.import.batch;
+  if (source->batch_at_most(batch) != batch) {
+    return source->no_batch_for(static_cast<size_t>(batch));
+  }
+  record.model_hash = source->model_hash();
+  TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
+                          partition::StrategySpec::parse(source->strategy()));
+  record.strategy = spec.name;
+  record.parameters.assign(spec.parameters.begin(), spec.parameters.end());
+  return source->prepare(batch, machine_of(subject));
 }
 
 // From the model file on: what a cold start does.
@@ -118,7 +150,9 @@ Result<Contender> Measurement::open(const Subject& subject) {
   Contender contender;
   RunRecord& record = contender.record;
   const auto start = Clock::now();
-  TAOISM_ASSIGN_OR_RETURN(Prepared prepared, prepare_subject(subject, record));
+  TAOISM_ASSIGN_OR_RETURN(Prepared prepared, options_.open_package
+                                                 ? prepare_package(subject, record)
+                                                 : prepare_subject(subject, record));
   TAOISM_ASSIGN_OR_RETURN(contender.session, Session::open(prepared, machine_of(subject), device_));
   contender.outputs = Tensors(contender.session->outputs());
   RunProfile profile;
@@ -126,7 +160,8 @@ Result<Contender> Measurement::open(const Subject& subject) {
       contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
   record.cold_start_ms = ms_since(start);
 
-  record.model = options_.model_path.substr(options_.model_path.rfind('/') + 1);
+  const std::string& path = options_.open_package ? options_.package_path : options_.model_path;
+  record.model = path.substr(path.rfind('/') + 1);
   record.plan_hash = prepared.plan_hash;
   record.tee = options_.machine.tee;
   record.simulated = is_simulated(options_.machine.tee);
@@ -166,6 +201,21 @@ Status Measurement::warm_up(Contender& contender) const {
 }
 
 Status Measurement::check_answer(Contender& contender) const {
+  if (options_.model_path.empty()) {
+    contender.record.has_reference = false;
+    return {};
+  }
+  const auto same_types = [](const Tensors& a, const Tensors& b) {
+    const auto left = a.const_views();
+    const auto right = b.const_views();
+    return std::ranges::equal(left, right,
+                              [](const auto& x, const auto& y) { return x.desc == y.desc; });
+  };
+  if (!same_types(reference_, contender.outputs)) {
+    return invalid_argument(
+        "the reference has other outputs than what is measured (a label?): there is nothing to "
+        "compare; leave --reference away");
+  }
   Difference d = difference(reference_.const_views(), contender.outputs.const_views());
   RunRecord& record = contender.record;
   if (std::isnan(d.absolute) || d.absolute > record.max_abs_error)

@@ -11,6 +11,7 @@
 #include "onnx/model.h"
 #include "runtime/machine.h"
 #include "runtime/profile.h"
+#include "runtime/source.h"
 
 namespace taoism::runtime {
 
@@ -38,10 +39,11 @@ struct RunRecord {
   uint64_t tee_memory_budget = 0;
   uint64_t tee_memory_peak = 0;
   uint64_t tee_sealed_bytes = 0;  // opened or sealed in a run because they are not kept inside
+  bool has_reference = true;  // false: a package without its model; its answers are not compared
   double max_abs_error =
       0;  // against the unpartitioned run; NaN when either has NaN where the other has none
   double max_relative_error = 0;  // the same over the range of the unpartitioned output
-  bool valid = true;              // max_relative_error <= kMaxRelativeError
+  bool valid = true;              // max_relative_error <= kMaxRelativeError, or no reference
   std::vector<std::string> warnings;
 };
 
@@ -54,7 +56,10 @@ struct Subject {
 };
 
 struct MeasureOptions {
-  std::string model_path;
+  std::string model_path;  // what answers are compared with; of a package it may be empty
+  // Not empty: opens the package that is measured. Subjects are its budgets then.
+  std::function<Result<std::unique_ptr<Source>>()> open_package;
+  std::string package_path;
   onnx::ImportOptions import;  // batch and input shapes
   std::vector<Subject> subjects;
   Machine machine;  // resolved; its memory is each subject's own

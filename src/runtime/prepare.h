@@ -15,6 +15,9 @@ struct Prepared {
   ir::PartitionedGraph partitioned;  // placed, fused, cut
   partition::Report report;          // of the unfused graph, with the TEE's peak memory filled in
   std::string plan_hash;
+  // Of a package: what runs in the TEE. `partitioned` has a node without a kernel for each of its
+  // segments then.
+  std::shared_ptr<const tee::SealedProgram> sealed;
   bool uses_tee = false;
   bool uses_device = false;
 };

@@ -37,7 +37,10 @@ Result<std::unique_ptr<Session>> Session::open(const Prepared& prepared, const M
   std::unique_ptr<Session> session(new Session());
   if (prepared.uses_tee) {
     TAOISM_ASSIGN_OR_RETURN(session->tee_, open_tee(machine));
-    TAOISM_ASSIGN_OR_RETURN(session->tee_executable_, session->tee_->compile(prepared.partitioned));
+    TAOISM_ASSIGN_OR_RETURN(session->tee_executable_,
+                            prepared.sealed != nullptr
+                                ? open_sealed(machine, prepared.partitioned, *prepared.sealed)
+                                : session->tee_->compile(prepared.partitioned));
   }
   if (prepared.uses_device) {
     if (device == nullptr) {

@@ -12,13 +12,9 @@
 #include "runtime/machine.h"
 #include "runtime/prepare.h"
 #include "runtime/profile.h"
+#include "runtime/source.h"
 
 namespace taoism::runtime {
-
-struct TensorSpec {
-  std::string name;
-  ir::TensorDesc desc;
-};
 
 class Session {
  public:

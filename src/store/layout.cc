@@ -41,4 +41,19 @@ uint64_t spill_bytes(const program::Schedule& schedule) {
   return schedule.spill_chunks * kSpillChunkBytes;
 }
 
+uint64_t most_spill_bytes(const program::Program& program) {
+  const auto chunks = [](uint64_t bytes) {
+    return (bytes + program::kPieceBytes - 1) / program::kPieceBytes;
+  };
+  uint64_t most = 0;
+  for (const program::Slot& slot : program.slots) {
+    const uint64_t bytes = slot.desc.bytes();
+    const ir::Shape& shape = slot.desc.shape;
+    const uint64_t images = shape.rank() == 0 || shape[0] < 1 ? 1 : static_cast<uint64_t>(shape[0]);
+    // Whole, or by image.
+    most += std::max(chunks(bytes), images * chunks(bytes / images));
+  }
+  return most * kSpillChunkBytes;
+}
+
 }  // namespace taoism::store

@@ -38,6 +38,8 @@ class WeightLayout {
 
 // Bytes of the area that holds a schedule's spilled chunks: each has room for the largest.
 uint64_t spill_bytes(const program::Schedule& schedule);
+// Enough for any schedule of the program: every slot spilled.
+uint64_t most_spill_bytes(const program::Program& program);
 inline constexpr uint64_t kSpillChunkBytes = program::kPieceBytes + 16;
 
 }  // namespace taoism::store

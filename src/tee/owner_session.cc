@@ -18,7 +18,7 @@ Result<OwnerSession> OwnerSession::open(Transport& transport, size_t threads) {
   TAOISM_RETURN_IF_ERROR(transport.call(Message::of(MessageType::hello), reply));
   const auto hello = reply.as<wire::HelloReply>();
   if (hello.version != wire::kProtocolVersion || hello.threads != threads) {
-    return unavailable("the TEE's image is of another build: rebuild the target 'programs'");
+    return of_another_build();
   }
 
   TAOISM_ASSIGN_OR_RETURN(crypto::EcdhKeyPair pair, crypto::EcdhKeyPair::create());

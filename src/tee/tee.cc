@@ -1,5 +1,10 @@
 #include "tee/tee.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
 #include "tee/find_image.h"
 #include "tee/tee_device.h"
 
@@ -19,6 +24,36 @@ Result<std::unique_ptr<device::Device>> open_tee(const TeeOptions& options) {
     return unavailable("--tee sgx: this build has no SGX image yet: use --tee process");
   }
   return invalid_argument("--tee " + options.kind + ": no such TEE: process, inline or sgx");
+}
+
+namespace {
+
+// What can be said without reading it: the image alone reads a key file.
+Status check_key_file(const std::string& path) {
+  if (path.empty()) {
+    return invalid_argument(
+        "a package (.tao) needs the key of its owner: give its key file, --key");
+  }
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) {
+    return {errno == ENOENT ? Code::not_found : Code::invalid_argument,
+            "key file " + path + ": " + std::strerror(errno) + "; give it with --key"};
+  }
+  if (!S_ISREG(status.st_mode)) return invalid_argument("key file " + path + ": not a file");
+  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return invalid_argument("key file " + path + ": others may read it: chmod 600 " + path);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<device::Executable>> open_sealed(const TeeOptions& options,
+                                                        const ir::PartitionedGraph& graph,
+                                                        const SealedProgram& program) {
+  TAOISM_RETURN_IF_ERROR(check_key_file(options.key_file));
+  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<device::Device> device, open_tee(options));
+  return static_cast<TeeDevice&>(*device).open_sealed(graph, program);
 }
 
 TeeExecutable* as_tee(device::Executable& executable) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "device/device.h"
+#include "tee/sealed_program.h"
 
 namespace taoism::tee {
 
@@ -17,6 +18,13 @@ struct TeeOptions {
   // The image: taoism-enclave or libtaoism-inline.so. Empty: the one beside the running program, or
   // beside the library that contains this code.
   std::string worker_path;
+  // Of packaged programs: the file (open for reading, living as long as what is started; its bytes
+  // end the payload area), its key file, which the image reads itself, and the target (one of
+  // kernels::target_name(); empty: the best there is) that its weights are packed for.
+  int package_fd = -1;
+  uint64_t package_bytes = 0;
+  std::string key_file;
+  std::string kernel_target;
   uint64_t call_timeout_ms = 600'000;  // a worker that takes longer for one call is ended
 };
 
@@ -25,7 +33,16 @@ struct TeeOptions {
 // image is missing), each with the mend.
 Result<std::unique_ptr<device::Device>> open_tee(const TeeOptions& options);
 
-// What compile() of such a device returns.
+// A packaged program in a TEE of its own: its segments are those of `graph` that are placed in the
+// TEE, in order. options.memory_bytes 0: what holds everything; what `program` says of the package
+// replaces the package's fields there. Errors: integrity (the package is not what was sealed, or
+// the key is not its key), policy (no key, too old), resource_exhausted naming the memory that
+// would do, unavailable.
+Result<std::unique_ptr<device::Executable>> open_sealed(const TeeOptions& options,
+                                                        const ir::PartitionedGraph& graph,
+                                                        const SealedProgram& program);
+
+// What compile() of such a device, and open_sealed(), return.
 class TeeExecutable : public device::Executable {
  public:
   // The highest use of trusted memory so far, as the TEE counts it; never above the budget.

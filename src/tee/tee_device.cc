@@ -37,12 +37,12 @@ struct SegmentSizes {
   }
 };
 
-std::vector<SegmentSizes> segment_sizes(const ir::PartitionedGraph& graph,
-                                        const program::Lowered& lowered) {
+std::vector<SegmentSizes> segment_sizes(const ir::PartitionedGraph& graph) {
   std::vector<SegmentSizes> sizes(graph.segments.size());
+  int next = 0;
   for (size_t s = 0; s < sizes.size(); ++s) {
-    sizes[s].program_segment = lowered.segment_index[s];
-    if (sizes[s].program_segment < 0) continue;
+    if (graph.segments[s].placement != ir::Placement::tee) continue;
+    sizes[s].program_segment = next++;
     for (const ir::ValueId v : graph.segments[s].inputs) {
       sizes[s].inputs.push_back(graph.graph.value(v).desc.bytes());
     }
@@ -67,15 +67,18 @@ std::string memory_text(uint64_t bytes) {
   return std::to_string(bytes);
 }
 
-Status over_budget(const program::Program& program, size_t threads, uint64_t budget) {
-  constexpr program::Limits kNoLimit;
-  const uint64_t whole =
-      program::make_schedule(program, {kNoLimit.memory_bytes, threads})->arena_bytes();
-  const uint64_t least = program::smallest_memory(program, threads);
+Status over_budget(uint64_t budget, uint64_t least, uint64_t whole) {
   return resource_exhausted("no way to run the plan in --tee-memory " + memory_text(budget) +
                             ", streaming and splitting what can be: the least is " +
                             memory_text(least) + ", and " + in_mib(whole) +
                             " MiB hold everything: give --tee-memory " + memory_text(least));
+}
+
+Status over_budget(const program::Program& program, size_t threads, uint64_t budget) {
+  constexpr program::Limits kNoLimit;
+  const uint64_t whole =
+      program::make_schedule(program, {kNoLimit.memory_bytes, threads})->arena_bytes();
+  return over_budget(budget, program::smallest_memory(program, threads), whole);
 }
 
 // The payload area: staging for messages and tensors, the sealed weights, spilled activations, then
@@ -85,7 +88,7 @@ struct PayloadPlan {
   wire::Range weights{};
   wire::Range spill{};
   size_t crossing_offset = 0;
-  size_t bytes = 0;
+  size_t bytes = 0;  // without a package file
 };
 
 PayloadPlan plan_payload(const std::vector<SegmentSizes>& segments, size_t encoded_bytes,
@@ -108,13 +111,12 @@ PayloadPlan plan_payload(const std::vector<SegmentSizes>& segments, size_t encod
 class Executable final : public TeeExecutable {
  public:
   Executable(std::unique_ptr<Transport> transport, std::vector<SegmentSizes> segments,
-             const PayloadPlan& payload, uint64_t budget_bytes, uint64_t arena_bytes)
+             const PayloadPlan& payload, uint64_t budget_bytes)
       : transport_(std::move(transport)),
         segments_(std::move(segments)),
         payload_(payload),
         crossing_offset_(payload.crossing_offset),
-        budget_bytes_(budget_bytes),
-        arena_bytes_(arena_bytes) {}
+        budget_bytes_(budget_bytes) {}
 
   // Agrees keys, seals the weights where the TEE will find them, and sends the program.
   Status load(const ir::Graph& graph, const program::Lowered& lowered,
@@ -132,14 +134,40 @@ class Executable final : public TeeExecutable {
     secure_wipe(header.secret.data(), header.secret.size());
     TAOISM_RETURN_IF_ERROR(id.status());
     program_ = *id;
-    peak_bytes_ = session.peak_arena_bytes();
+    arena_bytes_ = peak_bytes_ = session.peak_arena_bytes();
+    return {};
+  }
+
+  // Has the TEE open a program that lies sealed in the package file, behind the payload proper.
+  Status load_packaged(const SealedProgram& program, const TeeOptions& options) {
+    wire::Reply reply;
+    TAOISM_RETURN_IF_ERROR(transport_->call(Message::of(MessageType::hello), reply));
+    if (reply.as<wire::HelloReply>().version != wire::kProtocolVersion) return of_another_build();
+    const uint64_t file = transport_->payload().size() - program.file_bytes;
+    const store::PackageContext& context = program.context;
+    wire::LoadPackaged request{};
+    request.package = context.package;
+    request.version = context.version;
+    request.manifest = context.manifest;
+    request.index = context.index;
+    request.sealed = {file + program.sealed.offset, program.sealed.bytes};
+    request.weights = {file + program.weights.offset, program.weights.bytes};
+    request.spill = payload_.spill;
+    const Status status = transport_->call(Message::of(MessageType::load_packaged, request), reply);
+    if (status.code() == Code::resource_exhausted && reply.needed_bytes != 0) {
+      return over_budget(options.memory_bytes, reply.needed_bytes,
+                         program.whole_memory(options.threads));
+    }
+    TAOISM_RETURN_IF_ERROR(status);
+    program_ = reply.as<wire::LoadPackagedReply>().program;
+    arena_bytes_ = peak_bytes_ = reply.peak_arena_bytes;
     return {};
   }
 
   std::byte* allocate_crossing(size_t bytes) override {
     const ByteSpan payload = transport_->payload();
     const size_t rounded = round_up(bytes, kAlignment);
-    if (rounded > payload.size() - crossing_offset_) return nullptr;
+    if (rounded > payload_.bytes - crossing_offset_) return nullptr;
     std::byte* memory = payload.data() + crossing_offset_;
     crossing_offset_ += rounded;
     return memory;
@@ -170,7 +198,7 @@ class Executable final : public TeeExecutable {
   wire::ProgramId program_{};
   size_t crossing_offset_;
   uint64_t budget_bytes_;
-  uint64_t arena_bytes_;
+  uint64_t arena_bytes_ = 0;
   uint64_t peak_bytes_ = 0;
   std::vector<wire::Range> slots_;
 };
@@ -293,13 +321,29 @@ Result<std::unique_ptr<device::Executable>> TeeDevice::compile(const ir::Partiti
 
   const std::vector<std::byte> encoded = program::encode(program);
   const store::WeightLayout layout(program);
-  std::vector<SegmentSizes> sizes = segment_sizes(graph, lowered);
+  std::vector<SegmentSizes> sizes = segment_sizes(graph);
   const PayloadPlan payload =
       plan_payload(sizes, encoded.size(), layout.bytes(), store::spill_bytes(*schedule));
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, start_(options, payload.bytes));
   auto executable = std::make_unique<Executable>(std::move(transport), std::move(sizes), payload,
-                                                 options.memory_bytes, schedule->arena_bytes());
+                                                 options.memory_bytes);
   TAOISM_RETURN_IF_ERROR(executable->load(graph.graph, lowered, layout, encoded, options.threads));
+  return std::unique_ptr<device::Executable>(std::move(executable));
+}
+
+Result<std::unique_ptr<device::Executable>> TeeDevice::open_sealed(
+    const ir::PartitionedGraph& graph, const SealedProgram& program) const {
+  TeeOptions options = options_;
+  options.package_fd = program.fd;
+  options.package_bytes = program.file_bytes;
+  options.kernel_target = program.kernel_target;
+  if (options.memory_bytes == 0) options.memory_bytes = program.whole_memory(options.threads);
+  std::vector<SegmentSizes> sizes = segment_sizes(graph);
+  const PayloadPlan payload = plan_payload(sizes, 0, 0, program.most_spill_bytes);
+  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, start_(options, payload.bytes));
+  auto executable = std::make_unique<Executable>(std::move(transport), std::move(sizes), payload,
+                                                 options.memory_bytes);
+  TAOISM_RETURN_IF_ERROR(executable->load_packaged(program, options));
   return std::unique_ptr<device::Executable>(std::move(executable));
 }
 

@@ -20,6 +20,8 @@ class TeeDevice final : public device::Device {
   size_t threads() const override { return options_.threads; }
   Status supports(const ir::Graph& graph, const ir::Node& node) const override;
   Result<std::unique_ptr<device::Executable>> compile(const ir::PartitionedGraph& graph) override;
+  Result<std::unique_ptr<device::Executable>> open_sealed(const ir::PartitionedGraph& graph,
+                                                          const SealedProgram& program) const;
 
  private:
   TeeOptions options_;

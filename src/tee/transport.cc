@@ -1,8 +1,30 @@
 #include "tee/transport.h"
 
+#include "kernels/target.h"
 #include "wire/text.h"
 
 namespace taoism::tee {
+
+Result<wire::Config> make_config(const TeeOptions& options) {
+  wire::Config config;
+  config.threads = static_cast<uint32_t>(options.threads);
+  config.budget_bytes = options.memory_bytes;
+  config.package_bytes = options.package_bytes;
+  if (options.key_file.size() >= wire::kMaxKeyPath) {
+    return invalid_argument("--key: the path is longer than " +
+                            std::to_string(wire::kMaxKeyPath - 1) + " bytes: use a shorter one");
+  }
+  std::memcpy(config.key_file, options.key_file.data(), options.key_file.size());
+  for (int t = 0; t < kernels::kTargetCount; ++t) {
+    if (options.kernel_target != kernels::target_name(static_cast<kernels::Target>(t))) continue;
+    config.kernel_target = static_cast<uint32_t>(t) + 1;
+  }
+  return config;
+}
+
+Status of_another_build() {
+  return unavailable("the TEE's image is of another build: rebuild the target 'programs'");
+}
 
 Status status_of(const wire::Reply& reply) {
   if (reply.code == 0) return {};

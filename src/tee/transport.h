@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "tee/tee.h"
-#include "wire/message.h"
+#include "wire/ring.h"
 
 namespace taoism::tee {
 
@@ -31,10 +31,17 @@ class Transport {
   Status call(const wire::Message& message, wire::Reply& reply);
 };
 
+// What every kind of TEE starts with. Errors: invalid_argument (the key file).
+Result<wire::Config> make_config(const TeeOptions& options);
+
+// unavailable, for an image that speaks another protocol.
+Status of_another_build();
+
 // The Status that a reply stands for.
 Status status_of(const wire::Reply& reply);
 
-// Starts a TEE with `options.memory_bytes` of trusted memory and so many bytes of payload.
+// Starts a TEE with `options.memory_bytes` of trusted memory and so many bytes of payload, rounded
+// up to whole pages; the package file, where there is one, lies behind them in payload().
 Result<std::unique_ptr<Transport>> start_process(const TeeOptions& options, size_t payload_bytes);
 Result<std::unique_ptr<Transport>> start_inline(const TeeOptions& options, size_t payload_bytes);
 

@@ -52,7 +52,8 @@ void copy_sealed(ByteSpan untrusted_sealed, ByteSpan data, crypto::Tag& tag) {
 
 }  // namespace
 
-Image::Image(ByteSpan memory, Parallel& parallel) : parallel_(parallel), arena_(memory) {
+Image::Image(ByteSpan memory, Parallel& parallel, const KeySource* keys)
+    : parallel_(parallel), keys_(keys), arena_(memory) {
   programs_.reserve(kMaxPrograms);
 }
 
@@ -62,7 +63,11 @@ void Image::call(const wire::Message& untrusted_message, ByteSpan untrusted_payl
   wire::Reply reply;
   Answer answer = dead_.ok() ? dispatch(message, untrusted_payload, reply) : dead_;
   if (answer.is_fatal()) end_session(answer);
-  if (!answer.ok()) reply = {};
+  if (!answer.ok()) {
+    const uint64_t needed = reply.needed_bytes;
+    reply = {};
+    reply.needed_bytes = needed;
+  }
   reply.code = static_cast<uint32_t>(answer.code);
   reply.text = static_cast<uint32_t>(answer.text);
   reply.peak_arena_bytes = arena_.peak_bytes();
@@ -84,6 +89,8 @@ Answer Image::dispatch(const wire::Message& message, ByteSpan payload, wire::Rep
     case MessageType::open_session: return open_session(message.as<wire::OpenSession>(), reply);
     case MessageType::load_program:
       return load_program(message.as<wire::LoadProgram>(), payload, reply);
+    case MessageType::load_packaged:
+      return load_packaged(message.as<wire::LoadPackaged>(), payload, reply);
     case MessageType::run_segment:
       return run_segment(message.as<wire::RunSegment>(), payload, reply);
     case MessageType::close_program: return close_program(message.as<wire::CloseProgram>());
@@ -106,15 +113,25 @@ Answer Image::open_session(const wire::OpenSession& request, wire::Reply& reply)
   return {};
 }
 
+// Whether what a program is to have outside may lie there.
+Answer Image::check_outside(const Outside& outside, ByteSpan payload) const {
+  if (!lies_within(outside.weights, payload) || !lies_within(outside.spill, payload)) {
+    return policy(Text::range_outside_payload);
+  }
+  if (overlap(outside.weights, outside.spill)) return policy(Text::slots_overlap);
+  for (const auto& program : programs_) {
+    if (overlap(outside.spill, program->outside().spill)) return policy(Text::slots_overlap);
+  }
+  return {};
+}
+
 Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, wire::Reply& reply) {
   if (!session_.is_open()) return policy(Text::no_session);
   uint64_t bytes = 0;
   TAOISM_RETURN_IF_NOT_OK(sealed_bytes(request.sealed, payload, bytes));
   if (bytes > kMaxProgramBytes) return policy(Text::sealed_too_long);
-  if (!lies_within(request.weights, payload) || !lies_within(request.spill, payload)) {
-    return policy(Text::range_outside_payload);
-  }
-  if (overlap(request.weights, request.spill)) return policy(Text::slots_overlap);
+  const Outside outside{request.weights, request.spill};
+  TAOISM_RETURN_IF_NOT_OK(check_outside(outside, payload));
 
   SecretBuffer plain(bytes);
   {
@@ -129,32 +146,74 @@ Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, w
     TAOISM_RETURN_IF_NOT_OK(session_.unseal(context, plain.span(), tag));
   }
   if (bytes < sizeof(store::StoreHeader)) return integrity(Text::program_invalid);
-  const ConstByteSpan encoded = plain.span().subspan(sizeof(store::StoreHeader));
-  const auto digest = crypto::sha256(encoded);
+  const auto digest = crypto::sha256(plain.span().subspan(sizeof(store::StoreHeader)));
   if (!digest.ok()) return {Code::internal, Text::crypto_failed};
   if (*digest != request.program) return integrity(Text::program_id_mismatch);
-  if (find(request.program) != nullptr) return policy(Text::program_exists);
+  return install(request.program, plain.span(), outside, payload, reply);
+}
+
+Answer Image::load_packaged(const wire::LoadPackaged& request, ByteSpan payload,
+                            wire::Reply& reply) {
+  const store::PackageKey* key = keys_ != nullptr ? keys_->package_key() : nullptr;
+  if (key == nullptr) return policy(Text::no_package_key);
+  if (request.version < key->least_version) return policy(Text::package_too_old);
+  uint64_t bytes = 0;
+  TAOISM_RETURN_IF_NOT_OK(sealed_bytes(request.sealed, payload, bytes));
+  if (bytes > kMaxProgramBytes) return policy(Text::sealed_too_long);
+  const Outside outside{request.weights, request.spill};
+  TAOISM_RETURN_IF_NOT_OK(check_outside(outside, payload));
+
+  store::PackageContext context;
+  context.package = request.package;
+  context.version = request.version;
+  context.manifest = request.manifest;
+  context.part = static_cast<uint32_t>(store::PackagePart::program);
+  context.index = request.index;
+  context.bytes = bytes;
+  SecretBuffer plain(bytes);
+  {
+    const Stopwatch crypto_time(reply.crypto_ns);
+    const Status opened =
+        store::open_part(*key, context, at(payload, request.sealed), plain.span());
+    if (opened.code() == Code::integrity) return integrity(Text::not_authentic);
+    if (!opened.ok()) return {Code::internal, Text::crypto_failed};
+  }
+  if (bytes < sizeof(store::StoreHeader)) return integrity(Text::program_invalid);
+  // The host learns nothing from the name: it is made of what the host has.
+  const auto id = crypto::sha256(object_bytes(context));
+  if (!id.ok()) return {Code::internal, Text::crypto_failed};
+  TAOISM_RETURN_IF_NOT_OK(install(*id, plain.span(), outside, payload, reply));
+  reply.set_body(wire::LoadPackagedReply{*id});
+  return {};
+}
+
+Answer Image::install(const wire::ProgramId& id, ConstByteSpan plain, const Outside& outside,
+                      ByteSpan payload, wire::Reply& reply) {
+  if (find(id) != nullptr) return policy(Text::program_exists);
   if (programs_.size() == kMaxPrograms) return policy(Text::too_many_programs);
 
-  auto decoded = program::decode(encoded);
+  auto decoded = program::decode(plain.subspan(sizeof(store::StoreHeader)));
   if (!decoded.ok()) return integrity(Text::program_invalid);
   auto scheduled = program::make_schedule(
       *decoded, {arena_.capacity_bytes() - arena_.used_bytes(), parallel_.threads()});
-  if (!scheduled.ok()) return {Code::resource_exhausted, Text::arena_too_small};
+  if (!scheduled.ok()) {
+    reply.needed_bytes = program::smallest_memory(*decoded, parallel_.threads());
+    return {Code::resource_exhausted, Text::arena_too_small};
+  }
   const store::WeightLayout layout(*decoded);
-  if (request.weights.bytes != layout.bytes() ||
-      request.spill.bytes != store::spill_bytes(*scheduled)) {
+  if (outside.weights.bytes != layout.bytes() ||
+      outside.spill.bytes < store::spill_bytes(*scheduled)) {
     return policy(Text::store_bytes_wrong);
   }
-  auto opened = store::SealedStore::open(
-      *reinterpret_cast<const store::StoreHeader*>(plain.span().data()), layout, *scheduled,
-      at(payload, request.weights), at(payload, request.spill), parallel_.threads());
+  auto opened = store::SealedStore::open(*reinterpret_cast<const store::StoreHeader*>(plain.data()),
+                                         layout, *scheduled, at(payload, outside.weights),
+                                         at(payload, outside.spill), parallel_.threads());
   if (!opened.ok()) return {Code::internal, Text::crypto_failed};
   const auto memory = arena_.carve(scheduled->arena_bytes());
   if (!memory.has_value()) return {Code::resource_exhausted, Text::arena_too_small};
-  programs_.push_back(std::make_unique<LoadedProgram>(
-      request.program, std::move(decoded).value(), std::move(scheduled).value(),
-      std::move(opened).value(), Outside{request.weights, request.spill}, *memory, parallel_));
+  programs_.push_back(
+      std::make_unique<LoadedProgram>(id, std::move(decoded).value(), std::move(scheduled).value(),
+                                      std::move(opened).value(), outside, *memory, parallel_));
   slots_.resize(std::max(slots_.size(), programs_.back()->max_slot_count()));
   return {};
 }

@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "trusted/answer.h"
 #include "trusted/arena.h"
+#include "trusted/key_source.h"
 #include "trusted/loaded_program.h"
 #include "trusted/session.h"
 #include "wire/message.h"
@@ -23,8 +24,9 @@ inline constexpr size_t kMaxPrograms = 16;
 
 class Image {
  public:
-  // `memory` is the arena: its size is the budget. Both outlive the image.
-  Image(ByteSpan memory, Parallel& parallel);
+  // `memory` is the arena: its size is the budget. All outlive the image; without `keys` no
+  // packaged program can be loaded.
+  Image(ByteSpan memory, Parallel& parallel, const KeySource* keys = nullptr);
 
   // Answers one message. `untrusted_payload` is shared with the host, who may change it at any
   // time. Does not allocate for a run_segment or a ping.
@@ -42,6 +44,12 @@ class Image {
   Answer hello(wire::Reply& reply) const;
   Answer open_session(const wire::OpenSession& request, wire::Reply& reply);
   Answer load_program(const wire::LoadProgram& request, ByteSpan payload, wire::Reply& reply);
+  Answer check_outside(const Outside& outside, ByteSpan payload) const;
+  Answer load_packaged(const wire::LoadPackaged& request, ByteSpan payload, wire::Reply& reply);
+  // Decodes and schedules an authentic program and gives it its memory: `plain` is a StoreHeader
+  // and the encoded program.
+  Answer install(const wire::ProgramId& id, ConstByteSpan plain, const Outside& outside,
+                 ByteSpan payload, wire::Reply& reply);
   Answer run_segment(const wire::RunSegment& request, ByteSpan payload, wire::Reply& reply);
   Answer copy_slots(const wire::RunSegment& request, const LoadedProgram& program,
                     ByteSpan payload);
@@ -49,6 +57,7 @@ class Image {
   LoadedProgram* find(const wire::ProgramId& id);
 
   Parallel& parallel_;
+  const KeySource* keys_;
   Arena arena_;
   Session session_;
   std::vector<std::unique_ptr<LoadedProgram>> programs_;

@@ -11,7 +11,7 @@
 
 namespace taoism::wire {
 
-inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kProtocolVersion = 3;
 
 enum class MessageType : uint32_t {
   hello = 1,
@@ -21,6 +21,7 @@ enum class MessageType : uint32_t {
   ping,  // an empty call
   close_program,
   shutdown,  // the last message that serve() answers
+  load_packaged,
 };
 
 // The SHA-256 of a program's encoded bytes.
@@ -45,6 +46,19 @@ struct LoadProgram {
   ProgramId program;
   Range sealed;
   uint64_t sequence;
+  Range weights;
+  Range spill;
+};
+
+// A program from a package file, sealed under its owner's key: the fields of a
+// store::PackageContext, and where the part lies. `weights` and `spill` as in LoadProgram.
+struct LoadPackaged {
+  std::array<std::byte, 16> package;
+  uint64_t version;
+  std::array<std::byte, 32> manifest;
+  uint32_t index;
+  uint32_t unused;
+  Range sealed;
   Range weights;
   Range spill;
 };
@@ -104,6 +118,11 @@ struct OpenSessionReply {
   std::array<std::byte, 16> confirmation;
 };
 
+// What load_packaged answers: the name under which the program runs.
+struct LoadPackagedReply {
+  ProgramId program;
+};
+
 struct Reply {
   uint32_t code = 0;  // taoism::Code
   uint32_t text = 0;  // wire::Text
@@ -111,7 +130,7 @@ struct Reply {
   uint64_t transfer_ns = 0;
   uint64_t crypto_ns = 0;
   uint64_t peak_arena_bytes = 0;
-  uint64_t unused = 0;
+  uint64_t needed_bytes = 0;  // with arena_too_small: the least budget that would do
   std::array<std::byte, kReplyBodyBytes> body{};
 
   template <typename Body>
@@ -140,6 +159,7 @@ struct SealedContext {
 
 static_assert(sizeof(Range) == 16);
 static_assert(sizeof(OpenSession) == 72 && sizeof(LoadProgram) == 88);
+static_assert(sizeof(LoadPackaged) == kMessageBodyBytes && sizeof(LoadPackagedReply) == 32);
 static_assert(sizeof(RunSegment) == 56 && offsetof(RunSegment, segment) == 48);
 static_assert(sizeof(CloseProgram) == 32 && sizeof(HelloReply) == 16);
 static_assert(sizeof(OpenSessionReply) == kReplyBodyBytes);

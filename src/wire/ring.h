@@ -17,12 +17,21 @@ namespace taoism::wire {
 inline constexpr uint32_t kRingEntries = 8;
 inline constexpr size_t kPageBytes = 4096;
 
+inline constexpr size_t kMaxKeyPath = 1024;
+
 // How a worker starts; written before it does, copied once by it.
 struct Config {
   uint32_t version = kProtocolVersion;
   uint32_t threads = 1;
   uint64_t budget_bytes = 0;
   uint64_t spin_ns = 0;  // how long the worker spins before it sleeps
+  // Of the package file, which the payload area then ends with; 0: none.
+  uint64_t package_bytes = 0;
+  // The kernels' target (kernels/target.h) and one more; 0: the best there is.
+  uint32_t kernel_target = 0;
+  uint32_t unused = 0;
+  // The path of the key file that the image opens before its sandbox closes; empty: none.
+  char key_file[kMaxKeyPath] = {};
 };
 
 struct Ring {
@@ -37,11 +46,11 @@ struct Ring {
 
 inline constexpr size_t kPayloadOffset = kPageBytes;
 
-static_assert(sizeof(Config) == 24);
-static_assert(offsetof(Ring, submitted) == 64 && offsetof(Ring, worker_sleeping) == 128);
-static_assert(offsetof(Ring, completed) == 192 && offsetof(Ring, host_sleeping) == 256);
-static_assert(offsetof(Ring, submissions) == 320 && offsetof(Ring, completions) == 1344);
-static_assert(sizeof(Ring) == 2368 && sizeof(Ring) <= kPayloadOffset);
+static_assert(sizeof(Config) == 40 + kMaxKeyPath);
+static_assert(offsetof(Ring, submitted) == 1088 && offsetof(Ring, worker_sleeping) == 1152);
+static_assert(offsetof(Ring, completed) == 1216 && offsetof(Ring, host_sleeping) == 1280);
+static_assert(offsetof(Ring, submissions) == 1344 && offsetof(Ring, completions) == 2368);
+static_assert(sizeof(Ring) == 3392 && sizeof(Ring) <= kPayloadOffset);
 static_assert(std::atomic_ref<uint32_t>::is_always_lock_free);
 
 // Publishes a counter's new value and tells whether the reader has to be woken.
@@ -58,7 +67,17 @@ struct Startup {
   int32_t error = 0;    // errno of the stage that failed
   uint32_t sealed = 0;  // bits, below
 };
-enum class StartupStage : uint32_t { ready, region, config, memory, threads, crypto, sandbox };
+enum class StartupStage : uint32_t {
+  ready,
+  region,
+  config,
+  memory,
+  threads,
+  crypto,
+  sandbox,
+  package,
+  key
+};
 // The bits of Startup::sealed.
 inline constexpr uint32_t kSealedSeccomp = 1;
 inline constexpr uint32_t kSealedNoNewPrivileges = 2;

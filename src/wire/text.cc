@@ -29,6 +29,8 @@ constexpr const char* kTexts[] = {
     "the message does not name each input and output of the segment once",
     "a slot's size is not that of its tensor",
     "two slots overlap, or an output and what is kept outside",
+    "there is no key for packages: give the key file with --key",
+    "the package is older than its key accepts (rolled back?): use a newer one",
     "the configuration is invalid",
 };
 static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == kTextCount);

@@ -32,6 +32,8 @@ enum class Text : uint32_t {
   slot_count_wrong,
   slot_bytes_wrong,
   slots_overlap,
+  no_package_key,
+  package_too_old,
   bad_config,
 };
 // `bad_config` stays the last.

@@ -218,10 +218,6 @@ def test_bad_words(run: Run, words: list[str]) -> None:
     assert_one_line_error(run(*words), 2)
 
 
-def test_seal_is_not_there_yet(run: Run, linear: Path) -> None:
-    assert_one_line_error(run("seal", linear, "--plan", "p.json", "-o", "m.tao"), 3, "not yet available")
-
-
 def test_bench_flags(run: Run, linear: Path, folder: Path) -> None:
     for flags in (["--strategies", "none,,full"], ["--strategies", "depe"], ["--batch", "1,x"], ["--batch", "0"],
                   ["--min-iterations", "0"], ["--min-seconds", "-1"], ["--plan", "/no/such"]):  # fmt: skip

@@ -1,12 +1,14 @@
-// Writes FOLDER/NAME/*: inputs that mean something, from which the fuzzers of ONNX, programs,
-// plans and .npy start. The others find their way from nothing.
+// Writes FOLDER/NAME/*: inputs that mean something, from which the fuzzers of ONNX, graphs,
+// programs, plans and .npy start. The others find their way from nothing.
 #include <filesystem>
 #include <fstream>
 
 #include "conformance/ops/cases.h"
+#include "ir/codec.h"
 #include "kernels/target.h"
 #include "onnx/test_model.h"
 #include "partition/plan.h"
+#include "partition/segments.h"
 #include "plan_graph.h"
 #include "program/codec.h"
 #include "program/lower.h"
@@ -36,11 +38,14 @@ class Folder {
   int count_ = 0;
 };
 
+std::string text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 std::string program_input(const program::Program& program, uint16_t budget_kib) {
   const fuzz::ProgramHeader header{budget_kib, 0, 0, 1};
-  const auto bytes = program::encode(program);
   return std::string(reinterpret_cast<const char*>(&header), sizeof(header)) +
-         std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+         text_of(program::encode(program));
 }
 
 // `cut`: the instruction at which a second segment begins; 0: none does.
@@ -114,6 +119,46 @@ void add_plans(Folder folder) {
     const auto plan = partition::make_plan(graph, *spec, fuzz::kModelHash);
     if (plan.ok()) folder.add(partition::write_plan(*plan, graph));
   }
+}
+
+// A node with attributes of every kind, an input that is absent and an output that nobody wants.
+ir::PartitionedGraph odd_graph() {
+  ir::PartitionedGraph p;
+  const auto x = p.graph.add_input("x", {ir::DType::i64, {0, 2}});
+  const auto y = p.graph.add_value("y", {ir::DType::f32, {}});
+  ir::Attrs attrs;
+  attrs.set("a", int64_t{-1});
+  attrs.set("b", 0.5F);
+  attrs.set("c", std::string("text"));
+  attrs.set("d", std::vector<int64_t>{1, 2});
+  attrs.set("e", std::vector<float>{0.5F});
+  p.graph.add_node({"Odd",
+                    "odd",
+                    {ir::kNoValue, x},
+                    {y, ir::kNoValue},
+                    attrs,
+                    ir::Placement::tee,
+                    "why",
+                    "origin"});
+  p.graph.set_outputs({y});
+  p.segments = {{ir::Placement::tee, {0}, {x}, {y}}};
+  return p;
+}
+
+// plan_graph() as some strategies cut it, over the constants that ir_fuzz has.
+void add_graphs(Folder folder) {
+  const ir::Graph graph = fuzz::plan_graph();
+  auto constants = ir::encode({graph, {}}).constants;
+  for (const char* text : {"none", "full", "deep:k=1", "nonlinear"}) {
+    const auto spec = partition::StrategySpec::parse(text);
+    const auto plan = partition::make_plan(graph, *spec, fuzz::kModelHash);
+    if (!plan.ok()) continue;
+    auto partition = partition::carry_out(graph, *plan);
+    if (!partition.ok()) continue;
+    const auto cut = partition::make_segments(std::move(partition->graph));
+    if (cut.ok()) folder.add(text_of(ir::encode(*cut, constants)));
+  }
+  folder.add(text_of(ir::encode(odd_graph(), constants)));
 }
 
 void add_arrays(Folder folder) {
@@ -220,6 +265,7 @@ void add_models(Folder folder) {
 void write_seeds(const std::filesystem::path& folder) {
   add_programs(Folder(folder / "program"));
   add_programs(Folder(folder / "sealed_program"));
+  add_graphs(Folder(folder / "ir"));
   add_arrays(Folder(folder / "npy"));
   add_plans(Folder(folder / "plan"));
   add_models(Folder(folder / "onnx"));

@@ -7,6 +7,7 @@
 
 #include "exit_code.h"
 #include "flags.h"
+#include "package/package.h"
 #include "progress.h"
 #include "report/bench_report.h"
 #include "report/compare.h"
@@ -25,6 +26,8 @@ struct Options {
   std::vector<std::string> plans;
   std::vector<int64_t> batches = {1};
   MachineFlags machine;
+  KeyFlag key;
+  std::string reference;
   size_t min_iterations = 10;
   double min_seconds = 3;
   uint64_t seed = 1;
@@ -93,12 +96,35 @@ struct Outputs {
   }
 };
 
+// What is measured of one file: every subject of a model, every budget of a package.
+Status choose(const Options& options, const std::string& model,
+              const std::vector<uint64_t>& budgets, const std::vector<runtime::Subject>& subjects,
+              runtime::MeasureOptions& measure) {
+  measure.open_package = nullptr;
+  measure.model_path = model;
+  measure.subjects = subjects;
+  if (!package::is_package(model)) return {};
+  measure.model_path = options.reference;
+  measure.package_path = model;
+  measure.machine.key_file = options.key.file_of(model);
+  measure.open_package = [model]() -> Result<std::unique_ptr<runtime::Source>> {
+    TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<runtime::Source> source, package::Package::open(model));
+    return source;
+  };
+  measure.subjects.clear();
+  for (const uint64_t budget : budgets) measure.subjects.push_back({"package", "", budget});
+  return {};
+}
+
 Result<int> measure_all(const Options& options) {
-  if (options.models.empty()) return invalid_argument("bench: name at least one ONNX file");
+  if (options.models.empty()) {
+    return invalid_argument("bench: name at least one ONNX file or package");
+  }
   runtime::MeasureOptions measure;
   TAOISM_ASSIGN_OR_RETURN(const auto machine, options.machine.resolve_budgets());
   measure.machine = machine.first;
-  TAOISM_ASSIGN_OR_RETURN(measure.subjects, make_subjects(options, machine.second));
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<runtime::Subject> subjects,
+                          make_subjects(options, machine.second));
   measure.min_iterations = options.min_iterations;
   measure.min_seconds = options.min_seconds;
   measure.seed = options.seed;
@@ -120,7 +146,7 @@ Result<int> measure_all(const Options& options) {
   bool valid = true;
   for (const std::string& model : options.models) {
     for (int64_t batch : options.batches) {
-      measure.model_path = model;
+      TAOISM_RETURN_IF_ERROR(choose(options, model, machine.second, subjects, measure));
       measure.import.batch = batch;
       auto progress = [&](double done, const std::string& what) {
         bar.update((part + done) / parts, fmt::format("{} batch {}: {}", model, batch, what));
@@ -158,7 +184,9 @@ Result<int> compare(const CompareOptions& options) {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("models", options->models, "ONNX files");
+  app.add_option(
+      "models", options->models,
+      "ONNX files, and packages (.tao), which are measured under the plan sealed in them");
   app.add_option("--input-shape", options->input_shapes,
                  "NAME=1x3x224x224, for inputs with dynamic dimensions");
   app.add_option("--strategies", options->strategies,
@@ -170,6 +198,9 @@ Action declare(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->capture_default_str();
   options->machine.declare(app);
+  options->key.declare(app);
+  app.add_option("--reference", options->reference,
+                 "the ONNX file of a package, to compare its answers with");
   app.add_option("--min-iterations", options->min_iterations, "samples of each run, at least")
       ->check(CLI::Range(size_t{1}, size_t{20000}))
       ->capture_default_str();

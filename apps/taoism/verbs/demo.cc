@@ -118,18 +118,21 @@ class Demo {
     const std::string name = report::strategy_text(row.record);
     runtime::BatchRunOptions run;
     run.machine = machine_;
-    run.import.batch = options_.batch;
+    run.batch = options_.batch;
+    const onnx::ImportOptions import{.batch = options_.batch};
     run.progress = [&](double done) {
       double all = (static_cast<double>(index) + done) / static_cast<double>(rows_.size());
       bar_.update(0.3 + 0.7 * all,
                   fmt::format("{} images: {}", images_.front().desc.shape[0], name));
     };
-    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_->bind(run.import));
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_->bind(import));
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(name));
     TAOISM_ASSIGN_OR_RETURN(partition::Plan plan,
                             partition::make_plan(graph, spec, row.record.model_hash));
+    TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<runtime::Source> source,
+                            runtime::open_source(*model_, std::move(plan), import));
     TAOISM_ASSIGN_OR_RETURN(runtime::BatchRunResult result,
-                            runtime::run_rows(*model_, plan, images_, run));
+                            runtime::run_rows(*source, images_, run));
     TAOISM_ASSIGN_OR_RETURN(row.accuracy, runtime::accuracy(result.outputs.front(), labels_));
     row.images_per_second =
         static_cast<double>(result.rows) * 1e9 / static_cast<double>(result.total.end_to_end_ns);

@@ -1,9 +1,13 @@
 // `taoism plan`: what goes where, why, what crosses, and what each side gets to see.
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "exit_code.h"
 #include "flags.h"
+#include "package/key_file.h"
+#include "package/package.h"
 #include "partition/explain.h"
 #include "partition/strategy.h"
 #include "runtime/files/output_file.h"
@@ -16,6 +20,7 @@ namespace {
 struct Options {
   ModelFlags model;
   SplitFlags split;
+  KeyFlag key;
   MachineFlags machine;
   int64_t batch = 1;
   bool sweep = false;
@@ -51,7 +56,49 @@ Status run_sweep(const Options& options, const ir::Graph& graph, const std::stri
   return {};
 }
 
+// What a package says in clear and, with --key, its plan.
+Result<int> show_package(const Options& options) {
+  TAOISM_RETURN_IF_ERROR(options.split.refuse_for_package());
+  if (options.sweep) return invalid_argument("--sweep: a package has one plan");
+  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<package::Package> package,
+                          package::Package::open(options.model.path));
+  const package::BatchEntry* entry = package->entry_at_most(options.batch);
+  if (entry == nullptr) return package->no_batch_for(static_cast<size_t>(options.batch));
+  std::string plan;
+  if (!options.key.path.empty()) {
+    TAOISM_ASSIGN_OR_RETURN(const store::PackageKey key, package::read_key_file(options.key.path));
+    TAOISM_ASSIGN_OR_RETURN(plan, package::open_plan(package->file(), key));
+  }
+  if (!options.output.empty()) {
+    if (plan.empty()) {
+      return invalid_argument("-o: the plan of a package is sealed: give its key file, --key");
+    }
+    TAOISM_RETURN_IF_ERROR(files::write_file(options.output, plan));
+  }
+  const package::Manifest& manifest = package->manifest();
+  const package::Header& header = package->file().header();
+  std::vector<int64_t> batches;
+  for (const package::BatchEntry& e : manifest.batches) batches.push_back(e.batch);
+  if (options.json) {
+    auto json = nlohmann::json::parse(entry->summary, nullptr, false);
+    json["package"] = {{"version", header.version},
+                       {"batch", entry->batch},
+                       {"batches", batches},
+                       {"kernel_target", manifest.kernel_target},
+                       {"model_sha256", manifest.model_hash},
+                       {"plan_sha256", manifest.plan_hash}};
+    print_json(json);
+    return kExitOk;
+  }
+  fmt::print("package of {}, version {}, for batches of {}, weights packed for {}\n\n{}",
+             manifest.model, header.version, fmt::join(batches, ", "), manifest.kernel_target,
+             entry->summary_text);
+  if (!plan.empty()) fmt::print("\n{}", plan);
+  return kExitOk;
+}
+
 Result<int> act(const Options& options) {
+  if (package::is_package(options.model.path)) return show_package(options);
   TAOISM_ASSIGN_OR_RETURN(runtime::Machine machine, options.machine.resolve());
   TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import, options.model.import_options(options.batch));
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
@@ -76,8 +123,12 @@ Result<int> act(const Options& options) {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  options->model.declare(app);
+  options->model.declare(app, "an ONNX file, or a package (.tao)");
   options->split.declare(app);
+  app.add_option(
+      "--key", options->key.path,
+      "of a package: its key file; shows, and with -o writes, the plan that is sealed in "
+      "it");
   options->machine.declare(app);
   app.add_option("--batch", options->batch, "for bytes and memory")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))

@@ -6,6 +6,7 @@
 
 #include "exit_code.h"
 #include "flags.h"
+#include "package/package.h"
 #include "progress.h"
 #include "report/units.h"
 #include "runtime/batch_run.h"
@@ -20,6 +21,7 @@ namespace {
 struct Options {
   ModelFlags model;
   SplitFlags split;
+  KeyFlag key;
   MachineFlags machine;
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
@@ -108,40 +110,53 @@ Status write_outputs(std::vector<OutputPlan>& outputs,
   return {};
 }
 
-Result<int> act(const Options& options) {
-  runtime::BatchRunOptions run;
-  TAOISM_ASSIGN_OR_RETURN(run.machine, options.machine.resolve());
-  TAOISM_ASSIGN_OR_RETURN(run.import, options.model.import_options(options.batch));
-  TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
-  std::vector<int64_t> labels;
-  if (!options.labels.empty()) {
-    TAOISM_ASSIGN_OR_RETURN(labels, files::read_labels(options.labels));
+// A package, or an ONNX file under a plan. Sets the machine's key for a package.
+Result<std::unique_ptr<runtime::Source>> open(const Options& options, runtime::Machine& machine) {
+  if (package::is_package(options.model.path)) {
+    TAOISM_RETURN_IF_ERROR(options.split.refuse_for_package());
+    machine.key_file = options.key.file_of(options.model.path);
+    TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<runtime::Source> package,
+                            package::Package::open(options.model.path));
+    return package;
   }
+  TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import, options.model.import_options(options.batch));
+  TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
   TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
-  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(run.import));
-  TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, options.split.plan(graph, hash));
-  std::vector<std::string> input_names, output_names;
-  for (ir::ValueId id : graph.inputs()) input_names.push_back(graph.value(id).name);
-  for (ir::ValueId id : graph.outputs()) output_names.push_back(graph.value(id).name);
-  TAOISM_ASSIGN_OR_RETURN(std::vector<files::Tensor> inputs,
-                          read_inputs(options.inputs, input_names));
-  TAOISM_ASSIGN_OR_RETURN(std::vector<OutputPlan> outputs,
-                          open_outputs(options.outputs, output_names));
+  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(import));
   if (size_t bad = onnx::count_nonfinite(graph); bad > 0) {
     print_warning(options.model.path + ": " + std::to_string(bad) +
                   " weights are NaN or infinite; the answers will be too");
   }
+  TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, options.split.plan(graph, hash));
+  return runtime::open_source(std::move(model), std::move(plan), std::move(import));
+}
+
+Result<int> act(const Options& options) {
+  runtime::BatchRunOptions run;
+  TAOISM_ASSIGN_OR_RETURN(run.machine, options.machine.resolve());
+  run.batch = options.batch;
+  TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<runtime::Source> source, open(options, run.machine));
+  std::vector<int64_t> labels;
+  if (!options.labels.empty()) {
+    TAOISM_ASSIGN_OR_RETURN(labels, files::read_labels(options.labels));
+  }
+  std::vector<std::string> input_names, output_names;
+  for (const runtime::TensorSpec& spec : source->inputs()) input_names.push_back(spec.name);
+  for (const runtime::TensorSpec& spec : source->outputs()) output_names.push_back(spec.name);
+  TAOISM_ASSIGN_OR_RETURN(std::vector<files::Tensor> inputs,
+                          read_inputs(options.inputs, input_names));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<OutputPlan> outputs,
+                          open_outputs(options.outputs, output_names));
 
   ProgressBar bar;
   run.progress = [&bar](double done) { bar.update(done, "running"); };
-  TAOISM_ASSIGN_OR_RETURN(runtime::BatchRunResult result,
-                          runtime::run_rows(model, plan, inputs, run));
+  TAOISM_ASSIGN_OR_RETURN(runtime::BatchRunResult result, runtime::run_rows(*source, inputs, run));
   bar.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
   TAOISM_RETURN_IF_ERROR(write_outputs(outputs, result.outputs));
   double seconds = static_cast<double>(result.total.end_to_end_ns) * 1e-9;
   fmt::print("{} row{} under {} in {} ms ({} a second), batch {}{}\n", result.rows,
-             result.rows == 1 ? "" : "s", plan.strategy, report::significant(1e3 * seconds),
+             result.rows == 1 ? "" : "s", source->strategy(), report::significant(1e3 * seconds),
              report::significant(static_cast<double>(result.rows) / seconds), result.batch,
              result.uses_tee
                  ? ", tee " + run.machine.tee +
@@ -159,7 +174,7 @@ Result<int> act(const Options& options) {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  options->model.declare(app);
+  options->model.declare(app, "an ONNX file, or a package (.tao)");
   app.add_option(
          "-i,--input", options->inputs,
          "x.npy (float32) or IDX images (.gz too; scaled to 0..1); NAME=x.npy with several inputs")
@@ -170,6 +185,7 @@ Action declare(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->capture_default_str();
   options->split.declare(app);
+  options->key.declare(app);
   options->machine.declare(app);
   return [options] { return act(*options); };
 }

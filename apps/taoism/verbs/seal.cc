@@ -1,19 +1,113 @@
-// `taoism seal`: named, so that its place is known; answers that it is not there yet.
+// `taoism seal`: the deployable package of a model under a plan.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "exit_code.h"
+#include "flags.h"
+#include "kernels/target.h"
+#include "package/key_file.h"
+#include "package/seal.h"
+#include "report/units.h"
 #include "verb.h"
 
 namespace taoism::cli {
 namespace {
 
+struct Options {
+  ModelFlags model;
+  SplitFlags split;
+  std::string output;
+  KeyFlag key;
+  std::vector<int64_t> batches = {1, 8, 64};
+  uint64_t version = 0;
+  bool retire_older = false;
+  std::string target;
+};
+
+Status use_target(const std::string& name) {
+  if (name.empty()) return {};
+  std::string known;
+  for (int t = 0; t < kernels::kTargetCount; ++t) {
+    const auto target = static_cast<kernels::Target>(t);
+    known += (t == 0 ? "" : ", ") + std::string(kernels::target_name(target));
+    if (name != kernels::target_name(target)) continue;
+    if (!kernels::target_supported(target)) {
+      return unsupported("--target " + name +
+                         ": this processor has it not, and weights are packed "
+                         "by its kernels: seal on a machine that has it");
+    }
+    kernels::set_target(target);
+    return {};
+  }
+  return invalid_argument("--target '" + name + "': no such target; use one of: " + known);
+}
+
+Result<int> act(const Options& options) {
+  TAOISM_RETURN_IF_ERROR(use_target(options.target));
+  const std::string key_path = options.key.file_of(options.output);
+  const bool has_key = std::filesystem::exists(key_path);
+  TAOISM_ASSIGN_OR_RETURN(store::PackageKey key,
+                          has_key ? package::read_key_file(key_path) : package::new_key());
+  package::SealOptions seal;
+  seal.batches = options.batches;
+  seal.version = options.version != 0 ? options.version : std::max<uint64_t>(1, key.least_version);
+  TAOISM_ASSIGN_OR_RETURN(seal.import, options.model.import_options(options.batches.front()));
+  TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
+  TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
+  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(seal.import));
+  TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, options.split.plan(graph, hash));
+  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, files::OutputFile::create(options.output));
+  TAOISM_ASSIGN_OR_RETURN(const package::SealReport report,
+                          package::seal(model, plan, seal, key, file));
+  // The key first: a package without it would be lost.
+  if (!has_key) TAOISM_RETURN_IF_ERROR(package::create_key_file(key_path, key));
+  TAOISM_RETURN_IF_ERROR(file.commit());
+  if (options.retire_older && key.least_version < seal.version) {
+    key.least_version = seal.version;
+    TAOISM_RETURN_IF_ERROR(package::replace_key_file(key_path, key));
+  }
+  for (const std::string& warning : report.warnings) print_warning(warning);
+  fmt::print(
+      "{}: {}, version {}, under {}, for batches of {}\n"
+      "  sealed  {} of weights, the programs, the plan\n"
+      "  public  {} of weights that the plan gives to the device\n"
+      "  key     {}{}{}\n",
+      options.output, report::bytes_text(report.file_bytes), seal.version, plan.strategy,
+      fmt::join(report.batches, ", "), report::bytes_text(report.sealed_weight_bytes),
+      report::bytes_text(report.public_weight_bytes), key_path,
+      has_key ? "" : " (new: who has it has the weights; keep it from the package's users)",
+      options.retire_older ? fmt::format(", opens none before version {}", key.least_version) : "");
+  return kExitOk;
+}
+
 Action declare(CLI::App& app) {
-  app.prefix_command();  // whatever flags it is given
-  return []() -> Result<int> {
-    return unsupported("seal is not yet available; run the ONNX file itself with `taoism run`");
-  };
+  auto options = std::make_shared<Options>();
+  options->model.declare(app);
+  options->split.declare(app);
+  app.add_option("-o,--output", options->output, "m.tao")->required();
+  app.add_option("--key", options->key.path,
+                 "the owner's key file, made if there is none; default: beside the package, m.key "
+                 "for m.tao");
+  app.add_option("--batch", options->batches, "the batch sizes that the package can run: 1,8,64")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  app.add_option("--version", options->version,
+                 "a number that grows with every release; default: the least that the key opens")
+      ->check(CLI::Range(uint64_t{1}, UINT64_MAX));
+  app.add_flag("--retire-older", options->retire_older,
+               "then make the key open no package of an older version (roll-back protection)");
+  app.add_option("--target", options->target,
+                 "portable, avx2 or avx512: what the weights are packed for, and the machine that "
+                 "runs them must have; default: the best of this machine");
+  return [options] { return act(*options); };
 }
 
 }  // namespace
 
 extern const Verb kSealVerb;
-const Verb kSealVerb = {"seal", "write the deployable package (not yet available)", declare};
+const Verb kSealVerb = {"seal", "write the deployable package: what is private is encrypted",
+                        declare};
 
 }  // namespace taoism::cli

@@ -104,6 +104,8 @@ class CpuDevice final : public Device {
 
   Result<std::unique_ptr<Executable>> compile(const ir::PartitionedGraph& graph) override {
     TAOISM_ASSIGN_OR_RETURN(program::Lowered lowered, program::lower(graph, ir::Placement::device));
+    // A graph may come from a package that nobody has checked.
+    TAOISM_RETURN_IF_ERROR(program::verify(lowered.program));
     TAOISM_ASSIGN_OR_RETURN(
         program::Schedule schedule,
         program::make_schedule(lowered.program, program::Limits{.threads = threads()}));

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "tee/find_image.h"
+#include "tee/region.h"
 #include "tee/transport.h"
 #include "wire/abi.h"
 
@@ -23,14 +24,18 @@ struct Entries {
 
 class InlineTransport final : public Transport {
  public:
-  InlineTransport(Library library, const Entries& entries, void* image, size_t payload_bytes)
-      : library_(std::move(library)), entries_(entries), image_(image), payload_(payload_bytes) {}
+  InlineTransport(Library library, const Entries& entries, void* image, Region payload)
+      : library_(std::move(library)),
+        entries_(entries),
+        image_(image),
+        payload_(std::move(payload)) {}
   ~InlineTransport() override { entries_.close(image_); }
 
-  ByteSpan payload() override { return payload_.span(); }
+  ByteSpan payload() override { return payload_.bytes(); }
   Status post(const wire::Message& message) override {
     TAOISM_CHECK(replies_.size() < wire::kRingEntries);
-    entries_.call(image_, &message, payload_.data(), payload_.size(), &replies_.emplace_back());
+    const ByteSpan all = payload_.bytes();
+    entries_.call(image_, &message, all.data(), all.size(), &replies_.emplace_back());
     return {};
   }
   Status collect(wire::Reply& reply) override {
@@ -47,7 +52,7 @@ class InlineTransport final : public Transport {
   Library library_;
   Entries entries_;
   void* image_;
-  AlignedBuffer payload_;
+  Region payload_;
   std::deque<wire::Reply> replies_;
 };
 
@@ -65,15 +70,14 @@ Result<std::unique_ptr<Transport>> start_inline(const TeeOptions& options, size_
   if (entries.init == nullptr || entries.call == nullptr || entries.close == nullptr) {
     return unavailable("TEE image " + path + " is no inline image of taoism: rebuild it");
   }
-  wire::Config config;
-  config.threads = static_cast<uint32_t>(options.threads);
-  config.budget_bytes = options.memory_bytes;
+  TAOISM_ASSIGN_OR_RETURN(wire::Config config, make_config(options));
   config.spin_ns = 1;
+  TAOISM_ASSIGN_OR_RETURN(Region payload, Region::create(payload_bytes, options));
   wire::Reply reply;
   void* image = entries.init(&config, &reply);
   if (image == nullptr) return status_of(reply);
   return std::unique_ptr<Transport>(
-      std::make_unique<InlineTransport>(std::move(library), entries, image, payload_bytes));
+      std::make_unique<InlineTransport>(std::move(library), entries, image, std::move(payload)));
 }
 
 }  // namespace taoism::tee

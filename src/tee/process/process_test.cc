@@ -139,14 +139,20 @@ TEST(Worker, KilledWhileWaitedForIsNoticed) {
 TEST(Worker, ThatDoesNotAnswerInTimeIsEnded) {
   TeeOptions impatient = options();
   impatient.call_timeout_ms = 200;
-  const auto transport = start_process(impatient, kPayloadBytes);
-  ASSERT_TRUE(transport.ok());
-  const int pid = (*transport)->worker_pid();
-  ASSERT_EQ(kill(pid, SIGSTOP), 0);
-  const Status status = ping(**transport);
-  EXPECT_EQ(status.code(), Code::unavailable);
-  EXPECT_THAT(status.message(), HasSubstr("gave no answer"));
-  EXPECT_FALSE(exists(pid) && status_field(pid, "State").rfind('T', 0) == 0);
+  const size_t before = open_descriptors();
+  int pid = 0;
+  {
+    const auto transport = start_process(impatient, kPayloadBytes);
+    ASSERT_TRUE(transport.ok());
+    pid = (*transport)->worker_pid();
+    ASSERT_EQ(kill(pid, SIGSTOP), 0);
+    const Status status = ping(**transport);
+    EXPECT_EQ(status.code(), Code::unavailable);
+    EXPECT_THAT(status.message(), HasSubstr("gave no answer"));
+    EXPECT_FALSE(exists(pid));
+  }
+  EXPECT_FALSE(exists(pid));
+  EXPECT_EQ(open_descriptors(), before);
 }
 
 TEST(Worker, UsesNoProcessorWhileIdle) {

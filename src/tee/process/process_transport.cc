@@ -15,6 +15,7 @@
 
 #include "tee/find_image.h"
 #include "tee/process/spawn.h"
+#include "tee/region.h"
 #include "tee/transport.h"
 #include "wire/ring.h"
 
@@ -42,48 +43,6 @@ void pause_cpu() {
 #endif
 }
 
-// Shared memory whose size nobody can change.
-class Region {
- public:
-  static Result<Region> create(size_t bytes) {
-    Region region;
-    region.fd_ = Descriptor(memfd_create("taoism-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!region.fd_.is_open() || ftruncate(region.fd_.get(), static_cast<off_t>(bytes)) != 0 ||
-        fcntl(region.fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-      return failed(bytes);
-    }
-    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, region.fd_.get(), 0);
-    if (data == MAP_FAILED) return failed(bytes);
-    region.data_ = static_cast<std::byte*>(data);
-    region.bytes_ = bytes;
-    return region;
-  }
-  Region(Region&& other) noexcept
-      : fd_(std::move(other.fd_)), data_(other.data_), bytes_(other.bytes_) {
-    other.data_ = nullptr;
-  }
-  Region& operator=(Region&&) = delete;
-  ~Region() {
-    if (data_ != nullptr) munmap(data_, bytes_);
-  }
-
-  int fd() const { return fd_.get(); }
-  ByteSpan bytes() const { return {data_, bytes_}; }
-  // The worker has its own mapping then.
-  void close_descriptor() { fd_.reset(); }
-
- private:
-  Region() = default;
-  static Status failed(size_t bytes) {
-    return unavailable("shared memory of " + std::to_string(bytes) +
-                       " bytes for the TEE: " + std::strerror(errno));
-  }
-
-  Descriptor fd_;
-  std::byte* data_ = nullptr;
-  size_t bytes_ = 0;
-};
-
 const char* stage_text(uint32_t stage) {
   switch (static_cast<wire::StartupStage>(stage)) {
     case wire::StartupStage::ready: return "nothing";
@@ -93,6 +52,8 @@ const char* stage_text(uint32_t stage) {
     case wire::StartupStage::threads: return "the threads";
     case wire::StartupStage::crypto: return "the crypto provider's self-test";
     case wire::StartupStage::sandbox: return "closing the sandbox (seccomp)";
+    case wire::StartupStage::package: return "mapping the package file";
+    case wire::StartupStage::key: return "reading the key file";
   }
   return "an unknown stage";
 }
@@ -103,6 +64,7 @@ class ProcessTransport final : public Transport {
       : region_(std::move(region)),
         control_(std::move(control)),
         child_(std::move(child)),
+        key_file_(options.key_file),
         spin_ns_(processors() > 1 ? kSpinNs : 0),
         timeout_(std::chrono::milliseconds(options.call_timeout_ms)) {}
 
@@ -192,7 +154,7 @@ class ProcessTransport final : public Transport {
 
   Status died() {
     // The socket closes a moment before the process has ended.
-    if (!child_.wait(kFarewellMs)) child_.kill();
+    if (!child_.wait(kFarewellMs)) end_child();
     child_.wait(-1);
     wire::Startup last;
     const Status reason = read_startup(last, 0);
@@ -204,12 +166,17 @@ class ProcessTransport final : public Transport {
   }
 
   Status timed_out() {
+    end_child();
+    end_ = unavailable("the TEE worker gave no answer for " + std::to_string(timeout_.count()) +
+                       " ms and was ended: raise the call timeout or use more threads");
+    return end_;
+  }
+
+  // Kills and reaps.
+  void end_child() {
     child_.kill();
     child_.wait(-1);
-    end_ =
-        unavailable("the TEE worker gave no answer for " + std::to_string(timeout_.count() / 1000) +
-                    " s and was ended: raise the call timeout or use more threads");
-    return end_;
+    child_.how_it_ended();
   }
 
   // Errors: unavailable with the stage that failed; internal when the worker wrote nothing.
@@ -219,11 +186,23 @@ class ProcessTransport final : public Transport {
     do {
       ready = poll(&readable, 1, timeout_ms);
     } while (ready < 0 && errno == EINTR);
+    if (ready == 0 && timeout_ms != 0) {
+      end_child();
+      return unavailable("the TEE worker did not start within " +
+                         std::to_string(timeout_ms / 1000) +
+                         " s and was ended: is the machine overloaded?");
+    }
     const ssize_t bytes =
         ready > 0 ? recv(control_.get(), &startup, sizeof(startup), MSG_DONTWAIT) : 0;
     if (bytes != sizeof(startup)) return internal_error("no startup record");
     if (startup.version != wire::kProtocolVersion) {
-      return unavailable("the TEE's image is of another build: rebuild the target 'programs'");
+      return of_another_build();
+    }
+    if (startup.stage == static_cast<uint32_t>(wire::StartupStage::key)) {
+      return invalid_argument(
+          "key file " + key_file_ + ": " +
+          (startup.error == EINVAL ? "not a key file of taoism" : std::strerror(startup.error)) +
+          "; give the one that the package was sealed with, --key");
     }
     if (startup.stage != static_cast<uint32_t>(wire::StartupStage::ready)) {
       return unavailable(std::string("the TEE worker cannot start: ") + stage_text(startup.stage) +
@@ -235,6 +214,7 @@ class ProcessTransport final : public Transport {
   Region region_;
   Descriptor control_;
   Child child_;
+  const std::string key_file_;
   const uint64_t spin_ns_;
   const std::chrono::milliseconds timeout_;
   uint32_t sealed_ = 0;
@@ -250,11 +230,11 @@ class ProcessTransport final : public Transport {
 Result<std::unique_ptr<Transport>> start_process(const TeeOptions& options, size_t payload_bytes) {
   TAOISM_ASSIGN_OR_RETURN(const std::string path,
                           find_image(options.worker_path, "taoism-enclave"));
-  TAOISM_ASSIGN_OR_RETURN(Region region, Region::create(wire::kPayloadOffset + payload_bytes));
+  TAOISM_ASSIGN_OR_RETURN(const wire::Config config, make_config(options));
+  TAOISM_ASSIGN_OR_RETURN(Region region,
+                          Region::create(wire::kPayloadOffset + payload_bytes, options));
   auto& ring = *reinterpret_cast<wire::Ring*>(region.bytes().data());
-  ring.config.version = wire::kProtocolVersion;
-  ring.config.threads = static_cast<uint32_t>(options.threads);
-  ring.config.budget_bytes = options.memory_bytes;
+  ring.config = config;
   ring.config.spin_ns = processors() > 1 ? kSpinNs : 0;
 
   int ends[2];
@@ -263,7 +243,7 @@ Result<std::unique_ptr<Transport>> start_process(const TeeOptions& options, size
   }
   Descriptor ours(ends[0]);
   Descriptor theirs(ends[1]);
-  TAOISM_ASSIGN_OR_RETURN(Child child, spawn(path, region.fd(), theirs.get()));
+  TAOISM_ASSIGN_OR_RETURN(Child child, spawn(path, region.fd(), theirs.get(), options.package_fd));
   theirs.reset();
   auto transport = std::make_unique<ProcessTransport>(std::move(region), std::move(ours),
                                                       std::move(child), options);

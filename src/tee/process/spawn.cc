@@ -1,8 +1,12 @@
 #include "tee/process/spawn.h"
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
+#include <semaphore>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -32,13 +36,17 @@ constexpr int kNamespaces =
 constexpr size_t kStackBytes = size_t{256} << 10;
 constexpr int kRegionFd = 3;
 constexpr int kControlFd = 4;
+constexpr int kPackageFd = 5;
 constexpr int kFirstFreeFd = 10;
+// From clone() to exec().
+constexpr std::chrono::seconds kMostStartTime(10);
 
 struct Request {
   const char* path;  // null: end at once
   int region;
   int control;
-  int error;  // written by the child when it cannot run `path`
+  int package;  // -1: none
+  int error;    // written by the child when it cannot run `path`
 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -64,6 +72,8 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) int run_child(voi
   // First out of the way of the numbers that they shall have.
   const long region = syscall(SYS_fcntl, request.region, F_DUPFD, kFirstFreeFd);
   const long control = syscall(SYS_fcntl, request.control, F_DUPFD, kFirstFreeFd);
+  const long package =
+      request.package < 0 ? -1 : syscall(SYS_fcntl, request.package, F_DUPFD, kFirstFreeFd);
   const long quiet = syscall(SYS_fcntl, null, F_DUPFD, kFirstFreeFd);
   const rlimit no_core{0, 0};
   unsigned long no_signals = 0;
@@ -72,8 +82,9 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) int run_child(voi
       move_to(static_cast<int>(quiet), 1) && (kKeepStderr || move_to(static_cast<int>(quiet), 2)) &&
       move_to(static_cast<int>(region), kRegionFd) &&
       move_to(static_cast<int>(control), kControlFd) &&
-      syscall(SYS_close_range, kControlFd + 1, ~0U, 0) == 0 && syscall(SYS_setsid) >= 0 &&
-      syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+      (request.package < 0 || (package >= 0 && move_to(static_cast<int>(package), kPackageFd))) &&
+      syscall(SYS_close_range, request.package < 0 ? kPackageFd : kPackageFd + 1, ~0U, 0) == 0 &&
+      syscall(SYS_setsid) >= 0 && syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
       syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, nullptr) == 0 &&
       syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, kSignalSetBytes) == 0;
   if (ready) {
@@ -87,19 +98,34 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) int run_child(voi
 }
 
 // clone() as vfork(): returns once the child runs its program or has ended. -1 and errno on
-// failure.
+// failure. It has a thread of its own, because it waits without end for a child that somebody has
+// stopped; such a child is killed, and request.error tells.
 int start(Request& request, int namespaces, int& pidfd) {
   std::vector<std::byte> stack(kStackBytes);
   auto top = reinterpret_cast<uintptr_t>(stack.data() + stack.size()) & ~uintptr_t{63};
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  // No exit signal: the child is ours alone to wait for, with __WALL.
-  const int pid = TAOISM_CLONE(run_child, reinterpret_cast<void*>(top),
-                               CLONE_VM | CLONE_VFORK | CLONE_PIDFD | namespaces, &request, &pidfd);
-  const int error = errno;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  int pid = -1;
+  int error = 0;
+  std::binary_semaphore done(0);
+  std::thread caller([&] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    // No exit signal: the child is ours alone to wait for, with __WALL.
+    pid = TAOISM_CLONE(run_child, reinterpret_cast<void*>(top),
+                       CLONE_VM | CLONE_VFORK | CLONE_PIDFD | namespaces, &request, &pidfd);
+    error = errno;
+    done.release();
+  });
+  bool is_late = false;
+  while (!done.try_acquire_for(kMostStartTime)) {
+    // The kernel has written it before it began to wait.
+    const int child = std::atomic_ref(pidfd).load();
+    if (child < 0) continue;
+    is_late = true;
+    syscall(SYS_pidfd_send_signal, child, SIGKILL, nullptr, 0);
+  }
+  caller.join();
+  if (is_late) request.error = ETIMEDOUT;
   errno = error;
   return pid;
 }
@@ -110,25 +136,6 @@ std::string describe(const siginfo_t& info) {
 }
 
 }  // namespace
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    reset();
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-int Descriptor::release() {
-  const int fd = fd_;
-  fd_ = -1;
-  return fd;
-}
-
-void Descriptor::reset() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
 
 Child::Child(Child&& other) noexcept
     : pid_(other.pid_),
@@ -169,8 +176,8 @@ const std::string& Child::how_it_ended() {
   return end_;
 }
 
-Result<Child> spawn(const std::string& path, int region, int control) {
-  Request request{path.c_str(), region, control, 0};
+Result<Child> spawn(const std::string& path, int region, int control, int package) {
+  Request request{path.c_str(), region, control, package, 0};
   int pidfd = -1;
   bool isolated = true;
   int pid = start(request, kNamespaces, pidfd);
@@ -189,7 +196,7 @@ Result<Child> spawn(const std::string& path, int region, int control) {
 }
 
 int try_namespaces() {
-  Request request{nullptr, -1, -1, 0};
+  Request request{nullptr, -1, -1, -1, 0};
   int pidfd = -1;
   const int pid = start(request, kNamespaces, pidfd);
   if (pid < 0) return errno;

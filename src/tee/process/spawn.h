@@ -6,26 +6,9 @@
 #include <string>
 
 #include "base/status.h"
+#include "tee/region.h"
 
 namespace taoism::tee {
-
-// Owns a descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor() { reset(); }
-
-  int get() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-  int release();
-  void reset();
-
- private:
-  int fd_ = -1;
-};
 
 // Owns a child: ended and reaped with the object. The child sends no SIGCHLD, and nobody who waits
 // for "any child" sees it.
@@ -55,10 +38,10 @@ class Child {
   std::string end_;
 };
 
-// Runs `path` with an empty environment, `region` as descriptor 3, `control` as descriptor 4, no
-// other open descriptor, a session of its own, no core dump and no new privileges. Errors:
-// unavailable.
-Result<Child> spawn(const std::string& path, int region, int control);
+// Runs `path` with an empty environment, `region` as descriptor 3, `control` as descriptor 4,
+// `package` (-1: none) as descriptor 5, no other open descriptor, a session of its own, no core
+// dump and no new privileges. Errors: unavailable.
+Result<Child> spawn(const std::string& path, int region, int control, int package = -1);
 
 // Whether spawn() can give namespaces here; else errno.
 int try_namespaces();

@@ -1,0 +1,209 @@
+#include "package/manifest.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace taoism::package {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr ir::DType kDtypes[] = {ir::DType::f32,     ir::DType::f64, ir::DType::i32, ir::DType::i64,
+                                 ir::DType::boolean, ir::DType::u8,  ir::DType::i8};
+constexpr size_t kMaxEntries = 1 << 20;
+constexpr size_t kMaxBatches = 64;
+
+std::string hex(ConstByteSpan bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += kDigits[static_cast<size_t>(byte >> 4)];
+    text += kDigits[static_cast<size_t>(byte & std::byte{15})];
+  }
+  return text;
+}
+
+ordered_json section_json(const Section& section) {
+  return {{"offset", section.offset}, {"bytes", section.bytes}};
+}
+
+// Reads fields; the first that is missing or wrong makes everything after it fail too.
+class Reader {
+ public:
+  explicit Reader(uint64_t data_bytes) : data_bytes_(data_bytes) {}
+
+  const std::string& wrong() const { return wrong_; }
+  bool ok() const { return wrong_.empty(); }
+
+  const json* find(const json& in, const char* name) {
+    if (!ok()) return nullptr;
+    const auto found = in.is_object() ? in.find(name) : in.end();
+    if (!in.is_object() || found == in.end()) {
+      wrong_ = std::string("no '") + name + "'";
+      return nullptr;
+    }
+    return &*found;
+  }
+  void fail(const char* name) {
+    if (ok()) wrong_ = std::string("'") + name + "' is not what it must be";
+  }
+  std::string text(const json& in, const char* name) {
+    const json* value = find(in, name);
+    if (value == nullptr || !value->is_string()) return fail(name), "";
+    return value->get<std::string>();
+  }
+  uint64_t number(const json& in, const char* name) {
+    const json* value = find(in, name);
+    if (value == nullptr || !value->is_number_unsigned()) return fail(name), 0;
+    return value->get<uint64_t>();
+  }
+  const json& list(const json& in, const char* name, size_t most) {
+    static const json kEmpty = json::array();
+    const json* value = find(in, name);
+    if (value == nullptr || !value->is_array() || value->size() > most) return fail(name), kEmpty;
+    return *value;
+  }
+  Section section(const json& in, const char* name) {
+    const json* value = find(in, name);
+    if (value == nullptr) return {};
+    const Section section{number(*value, "offset"), number(*value, "bytes")};
+    if (section.offset > data_bytes_ || section.bytes > data_bytes_ - section.offset ||
+        section.offset % kAlignment != 0) {
+      fail(name);
+    }
+    return section;
+  }
+  crypto::Digest digest(const json& in, const char* name) {
+    crypto::Digest digest{};
+    const std::string digits = text(in, name);
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    if (digits.size() != 2 * digest.size()) return fail(name), digest;
+    for (size_t i = 0; i < digest.size(); ++i) {
+      const size_t high = kDigits.find(digits[2 * i]);
+      const size_t low = kDigits.find(digits[2 * i + 1]);
+      if (high == std::string_view::npos || low == std::string_view::npos) fail(name);
+      digest[i] = static_cast<std::byte>(high << 4 | low);
+    }
+    return digest;
+  }
+  ir::TensorDesc desc(const json& in) {
+    ir::TensorDesc desc;
+    const std::string dtype = text(in, "dtype");
+    bool known = false;
+    for (const ir::DType candidate : kDtypes) {
+      if (dtype != ir::dtype_name(candidate)) continue;
+      desc.dtype = candidate;
+      known = true;
+    }
+    if (!known) fail("dtype");
+    for (const json& dim : list(in, "shape", ir::kMaxRank)) {
+      const bool is_dim = dim.is_number_unsigned() && dim.get<uint64_t>() <= ir::kMaxElements;
+      if (!is_dim) fail("shape");
+      desc.shape.push_back(is_dim ? dim.get<int64_t>() : 0);
+    }
+    if (!desc.shape.is_bounded()) fail("shape");
+    return desc;
+  }
+
+ private:
+  const uint64_t data_bytes_;
+  std::string wrong_;
+};
+
+BatchEntry read_batch(Reader& reader, const json& in) {
+  BatchEntry entry;
+  const uint64_t batch = reader.number(in, "batch");
+  if (batch == 0 || batch > ir::kMaxElements) reader.fail("batch");
+  entry.batch = static_cast<int64_t>(batch);
+  entry.graph = reader.section(in, "graph");
+  entry.graph_sha256 = reader.digest(in, "graph_sha256");
+  entry.program = reader.section(in, "program");
+  entry.weights = reader.section(in, "weights");
+  entry.most_spill_bytes = reader.number(in, "most_spill_bytes");
+  if (entry.most_spill_bytes > ir::kMaxElements) reader.fail("most_spill_bytes");
+  for (const json& bytes : reader.list(in, "whole_memory_bytes", 64)) {
+    if (!bytes.is_number_unsigned()) reader.fail("whole_memory_bytes");
+    if (reader.ok()) entry.whole_memory_bytes.push_back(bytes.get<uint64_t>());
+  }
+  if (const json* summary = reader.find(in, "summary"); summary != nullptr) {
+    entry.summary = summary->dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+  entry.summary_text = reader.text(in, "summary_text");
+  return entry;
+}
+
+}  // namespace
+
+std::string write_manifest(const Manifest& manifest) {
+  ordered_json out;
+  out["model"] = manifest.model;
+  out["model_sha256"] = manifest.model_hash;
+  out["plan_sha256"] = manifest.plan_hash;
+  out["strategy"] = manifest.strategy;
+  out["kernel_target"] = manifest.kernel_target;
+  out["plan"] = section_json(manifest.plan);
+  out["constants"] = ordered_json::array();
+  for (const PublicConstant& constant : manifest.constants) {
+    ordered_json entry;
+    entry["dtype"] = ir::dtype_name(constant.desc.dtype);
+    entry["shape"] = std::vector<int64_t>(constant.desc.shape.begin(), constant.desc.shape.end());
+    entry["data"] = section_json(constant.section);
+    entry["sha256"] = hex(constant.sha256);
+    out["constants"].push_back(std::move(entry));
+  }
+  out["batches"] = ordered_json::array();
+  for (const BatchEntry& batch : manifest.batches) {
+    ordered_json entry;
+    entry["batch"] = batch.batch;
+    entry["graph"] = section_json(batch.graph);
+    entry["graph_sha256"] = hex(batch.graph_sha256);
+    entry["program"] = section_json(batch.program);
+    entry["weights"] = section_json(batch.weights);
+    entry["most_spill_bytes"] = batch.most_spill_bytes;
+    entry["whole_memory_bytes"] = batch.whole_memory_bytes;
+    entry["summary"] = ordered_json::parse(batch.summary, nullptr, false);
+    entry["summary_text"] = batch.summary_text;
+    out["batches"].push_back(std::move(entry));
+  }
+  return out.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+Result<Manifest> read_manifest(std::string_view text, uint64_t data_bytes) {
+  // Nothing in it is nested deeply: what is cannot be a manifest, and would be costly to take
+  // apart.
+  constexpr int kMaxDepth = 16;
+  const json in = json::parse(
+      text, [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; },
+      /*allow_exceptions=*/false);
+  if (!in.is_object()) return integrity_error("the public part is no JSON object");
+  Reader reader(data_bytes);
+  Manifest manifest;
+  manifest.model = reader.text(in, "model");
+  manifest.model_hash = reader.text(in, "model_sha256");
+  manifest.plan_hash = reader.text(in, "plan_sha256");
+  manifest.strategy = reader.text(in, "strategy");
+  manifest.kernel_target = reader.text(in, "kernel_target");
+  manifest.plan = reader.section(in, "plan");
+  for (const json& entry : reader.list(in, "constants", kMaxEntries)) {
+    PublicConstant constant;
+    constant.desc = reader.desc(entry);
+    constant.section = reader.section(entry, "data");
+    constant.sha256 = reader.digest(entry, "sha256");
+    if (!reader.ok()) break;
+    if (constant.desc.bytes() != constant.section.bytes) reader.fail("data");
+    manifest.constants.push_back(constant);
+  }
+  int64_t last = 0;
+  for (const json& entry : reader.list(in, "batches", kMaxBatches)) {
+    manifest.batches.push_back(read_batch(reader, entry));
+    if (manifest.batches.back().batch <= last) reader.fail("batches");
+    last = manifest.batches.back().batch;
+    if (!reader.ok()) break;
+  }
+  if (manifest.batches.empty()) reader.fail("batches");
+  if (!reader.ok()) return integrity_error("the public part: " + reader.wrong());
+  return manifest;
+}
+
+}  // namespace taoism::package

@@ -1,0 +1,45 @@
+// A package as its user sees it: something to run. What is private stays sealed here; the TEE opens
+// it, with a key that this process never has. Host only. Thread-safety: const functions from
+// several threads.
+#pragma once
+
+#include <memory>
+
+#include "package/package_file.h"
+#include "runtime/source.h"
+
+namespace taoism::package {
+
+class Package final : public runtime::Source {
+ public:
+  // Errors: those of PackageFile::open().
+  static Result<std::unique_ptr<Package>> open(const std::string& path);
+
+  const PackageFile& file() const { return *file_; }
+  const Manifest& manifest() const { return file_->manifest(); }
+  // The largest entry of at most `most`, or null.
+  const BatchEntry* entry_at_most(int64_t most) const;
+
+  const std::vector<runtime::TensorSpec>& inputs() const override { return inputs_; }
+  const std::vector<runtime::TensorSpec>& outputs() const override { return outputs_; }
+  const std::string& strategy() const override { return manifest().strategy; }
+  const std::string& model_hash() const override { return manifest().model_hash; }
+  int64_t batch_at_most(int64_t most) const override;
+  Status no_batch_for(size_t rows) const override;
+  // Errors: integrity when a part of the package is not what its public part says.
+  Result<runtime::Prepared> prepare(int64_t batch, const runtime::Machine& machine) const override;
+
+ private:
+  explicit Package(std::shared_ptr<const PackageFile> file) : file_(std::move(file)) {}
+  Result<ir::PartitionedGraph> graph(const BatchEntry& entry) const;
+
+  std::shared_ptr<const PackageFile> file_;
+  std::vector<std::shared_ptr<const ir::Constant>> constants_;
+  std::vector<runtime::TensorSpec> inputs_, outputs_;
+};
+
+// The plan that is sealed in a package, as plan.json: for its owner. Errors: integrity (another
+// key, a damaged package), policy (older than the key accepts).
+Result<std::string> open_plan(const PackageFile& file, const store::PackageKey& key);
+
+}  // namespace taoism::package

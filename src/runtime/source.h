@@ -1,0 +1,43 @@
+// Source: what can be prepared to run at one batch size or another: an ONNX file under a plan, or a
+// package. Thread-safety: const functions from several threads.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/prepare.h"
+
+namespace taoism::runtime {
+
+struct TensorSpec {
+  std::string name;
+  ir::TensorDesc desc;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  // As they are at the largest batch there can be.
+  virtual const std::vector<TensorSpec>& inputs() const = 0;
+  virtual const std::vector<TensorSpec>& outputs() const = 0;
+  virtual const std::string& strategy() const = 0;
+  // SHA-256 of the model file, in hex.
+  virtual const std::string& model_hash() const = 0;
+  // The largest batch that is possible and at most `most`; 0: none is.
+  virtual int64_t batch_at_most(int64_t most) const = 0;
+  // Why there is no batch for so many rows.
+  virtual Status no_batch_for(size_t rows) const = 0;
+  // `batch` came from batch_at_most().
+  virtual Result<Prepared> prepare(int64_t batch, const Machine& machine) const = 0;
+};
+
+// The inputs or outputs of a graph.
+std::vector<TensorSpec> tensor_specs(const ir::Graph& graph, const std::vector<ir::ValueId>& ids);
+
+// `import.batch` is the largest batch. Errors: those of bind().
+Result<std::unique_ptr<Source>> open_source(onnx::Model model, partition::Plan plan,
+                                            onnx::ImportOptions import);
+
+}  // namespace taoism::runtime
