@@ -162,6 +162,11 @@ Result<onnx::ImportOptions> ModelFlags::import_options(int64_t batch) const {
   return options;
 }
 
+Status ModelFlags::refuse_for_package() const {
+  if (input_shapes.empty()) return {};
+  return invalid_argument("--input-shape: a package has the shapes that it was sealed with");
+}
+
 void SplitFlags::declare(CLI::App& app) {
   CLI::Option* by_name =
       app.add_option("-s,--strategy", strategy, "what goes into the TEE; below are the names")

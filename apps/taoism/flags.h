@@ -44,6 +44,8 @@ struct ModelFlags {
 
   void declare(CLI::App& app, const char* what = "an ONNX file");
   Result<onnx::ImportOptions> import_options(int64_t batch) const;
+  // Errors: invalid_argument when shapes were given, because a package has its own.
+  Status refuse_for_package() const;
 };
 
 // --strategy or --plan, and --answer.

@@ -1,10 +1,11 @@
 // Session: a model split between a TEE and an untrusted device, ready to run again and again.
 //
 //   std::unique_ptr<taoism::api::Session> session;
-//   if (auto error = taoism::api::Session::open("m.onnx", {.strategy = "deep:k=2"}, session)) ...
+//   if (auto error = taoism::api::Session::open("m.tao", {.key_file = "m.key"}, session)) ...
 //   if (auto error = session->run({x}, {y})) ...
 //
-// Opening a plain .onnx means that its weights are known here: that is measurement, not protection.
+// A package (.tao) keeps what is private from this process. Opening a plain .onnx means that its
+// weights are known here: that is measurement, not protection.
 // Thread-safety: one thread at a time per session; sessions are independent of each other. Nothing
 // here throws.
 #pragma once
@@ -27,8 +28,11 @@
 namespace taoism::api {
 
 struct SessionOptions {
+  // Of an .onnx; a package runs under the plan that it was sealed with.
   std::string strategy = "full";  // "none", "full", "deep:k=2", ...
   std::string plan_json;          // not empty: the text of a plan.json, instead of a strategy
+  // Of a package: its owner's key file, which the TEE alone reads. Empty: beside it, m.key.
+  std::string key_file;
   int64_t batch = 1;
   std::string tee = "process";  // process, inline
   std::string device = "cpu";
@@ -59,7 +63,8 @@ struct RunTimes {
 class TAOISM_API Session {
  public:
   // Errors: not_found, invalid_argument, unsupported, resource_exhausted (names the memory that
-  // would do), unavailable. `session` is left alone on an error.
+  // would do), unavailable; of a package integrity (damaged, or not its key) and policy (older than
+  // its key accepts). `session` is left alone on an error.
   static Error open(const std::string& model_path, const SessionOptions& options,
                     std::unique_ptr<Session>& session);
   ~Session();  // ends the TEE
@@ -71,7 +76,7 @@ class TAOISM_API Session {
   // What must be shown to whoever relies on this session: a simulated TEE, a strategy that is
   // broken.
   const std::vector<std::string>& warnings() const;
-  // The partition as `taoism plan` prints it.
+  // The partition as `taoism plan` prints it; of a package what it says in clear.
   const std::string& plan_text() const;
 
   // One inference, tensors in the order of inputs() and outputs(), each of exactly its `elements`.

@@ -116,6 +116,8 @@ def test_wrong_use(ok: Ok, run: Run, small: Path, sealed: Path, images: Path, tm
 
     refused(2, "--strategy: a package runs under the plan", "-s", "full")
     refused(2, "none.key", "--key", tmp_path / "none.key")
+    refused(2, "--input-shape", "--input-shape", "input=1x3x32x32")
+    assert_one_line_error(run("inspect", sealed), 2, "taoism plan")
     key.chmod(0o644)
     refused(2, "chmod 600")
     key.chmod(0o600)

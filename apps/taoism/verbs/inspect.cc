@@ -8,6 +8,7 @@
 #include "exit_code.h"
 #include "flags.h"
 #include "ops/graph_view.h"
+#include "package/package_file.h"
 #include "partition/blocks.h"
 #include "report/table.h"
 #include "report/units.h"
@@ -176,6 +177,11 @@ Result<int> report_unsupported(const std::vector<onnx::Unsupported>& list, bool 
 }
 
 Result<int> act(const Options& options) {
+  if (package::is_package(options.model.path)) {
+    return invalid_argument(options.model.path +
+                            ": a package does not show its model; `taoism plan` prints what it "
+                            "says in clear");
+  }
   TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import, options.model.import_options(options.batch));
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
   TAOISM_ASSIGN_OR_RETURN(std::vector<onnx::Unsupported> missing, model.unsupported(import));

@@ -59,6 +59,7 @@ Status run_sweep(const Options& options, const ir::Graph& graph, const std::stri
 // What a package says in clear and, with --key, its plan.
 Result<int> show_package(const Options& options) {
   TAOISM_RETURN_IF_ERROR(options.split.refuse_for_package());
+  TAOISM_RETURN_IF_ERROR(options.model.refuse_for_package());
   if (options.sweep) return invalid_argument("--sweep: a package has one plan");
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<package::Package> package,
                           package::Package::open(options.model.path));

@@ -114,6 +114,7 @@ Status write_outputs(std::vector<OutputPlan>& outputs,
 Result<std::unique_ptr<runtime::Source>> open(const Options& options, runtime::Machine& machine) {
   if (package::is_package(options.model.path)) {
     TAOISM_RETURN_IF_ERROR(options.split.refuse_for_package());
+    TAOISM_RETURN_IF_ERROR(options.model.refuse_for_package());
     machine.key_file = options.key.file_of(options.model.path);
     TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<runtime::Source> package,
                             package::Package::open(options.model.path));

@@ -1,7 +1,8 @@
-// The public API of include/taoism over the runtime: translates types and nothing else.
 #include <exception>
 #include <new>
 
+#include "package/key_file.h"
+#include "package/package.h"
 #include "partition/explain.h"
 #include "runtime/prepare.h"
 #include "runtime/session.h"
@@ -49,10 +50,23 @@ struct Session::State {
   std::string plan_text;
   RunTimes times;
 
-  Status open(const std::string& path, const SessionOptions& options) {
-    runtime::Machine machine{options.tee,         options.device,         options.tee_memory_bytes,
-                             options.tee_threads, options.device_threads, options.worker_path};
-    TAOISM_ASSIGN_OR_RETURN(machine, runtime::resolve(std::move(machine)));
+  static Result<runtime::Prepared> prepare_package(const std::string& path, int64_t batch,
+                                                   const runtime::Machine& machine,
+                                                   std::string& text) {
+    TAOISM_ASSIGN_OR_RETURN(const std::unique_ptr<package::Package> package,
+                            package::Package::open(path));
+    const package::BatchEntry* entry = package->entry_at_most(batch);
+    if (entry == nullptr || entry->batch != batch) {
+      return package->no_batch_for(static_cast<size_t>(batch));
+    }
+    text = entry->summary_text;
+    return package->prepare(batch, machine);
+  }
+
+  static Result<runtime::Prepared> prepare_model(const std::string& path,
+                                                 const SessionOptions& options,
+                                                 const runtime::Machine& machine,
+                                                 std::string& text) {
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path));
     TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, {.batch = options.batch}));
@@ -65,6 +79,20 @@ struct Session::State {
       TAOISM_ASSIGN_OR_RETURN(plan, partition::read_plan(options.plan_json, graph, hash));
     }
     TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine));
+    text = partition::report_text(prepared.report);
+    return prepared;
+  }
+
+  Status open(const std::string& path, const SessionOptions& options) {
+    runtime::Machine machine{options.tee,         options.device,         options.tee_memory_bytes,
+                             options.tee_threads, options.device_threads, options.worker_path,
+                             options.key_file};
+    TAOISM_ASSIGN_OR_RETURN(machine, runtime::resolve(std::move(machine)));
+    const bool is_package = package::is_package(path);
+    if (is_package && machine.key_file.empty()) machine.key_file = package::default_key_path(path);
+    TAOISM_ASSIGN_OR_RETURN(const runtime::Prepared prepared,
+                            is_package ? prepare_package(path, options.batch, machine, plan_text)
+                                       : prepare_model(path, options, machine, plan_text));
     TAOISM_ASSIGN_OR_RETURN(session, runtime::Session::open(prepared, machine));
     for (const auto* specs : {&session->inputs(), &session->outputs()}) {
       for (const runtime::TensorSpec& spec : *specs) {
@@ -78,7 +106,6 @@ struct Session::State {
     outputs = tensor_infos(session->outputs());
     for (const auto& spec : session->inputs()) input_views.push_back({spec.desc, nullptr});
     for (const auto& spec : session->outputs()) output_views.push_back({spec.desc, nullptr});
-    plan_text = partition::report_text(prepared.report);
     warnings = prepared.report.warnings;
     if (prepared.uses_tee && runtime::is_simulated(machine.tee)) {
       warnings.push_back("simulated TEE: " + machine.tee + " is not a hardware TEE");
