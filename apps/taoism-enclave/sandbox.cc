@@ -2,9 +2,13 @@
 
 #include <cerrno>
 
+#include <linux/capability.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "wire/ring.h"
 
@@ -63,6 +67,15 @@ uint32_t harden_process() {
   if (setrlimit(RLIMIT_CORE, &no_core) == 0) held |= wire::kSealedNoCore;
   if (prctl(PR_SET_DUMPABLE, 0) == 0) held |= wire::kSealedNotDumpable;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) held |= wire::kSealedNoNewPrivileges;
+  // Entered here and not by whoever starts us: a process that is executed in a user namespace can
+  // be read by every process of the user who made that, dumpable or not.
+  constexpr int kNamespaces =
+      CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+  if (unshare(kNamespaces) == 0) held |= wire::kSealedNamespaces;
+  // Whatever root, or a new namespace, has given.
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  syscall(SYS_capset, &header, none);
   return held;
 }
 

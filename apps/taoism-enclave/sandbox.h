@@ -6,8 +6,9 @@
 
 namespace taoism::image {
 
-// Before any secret exists: no core dump, no reading by other processes, no new privileges. Returns
-// the bits of wire::Startup::sealed that hold.
+// Before any secret exists, and before there are threads: no core dump, no reading by other
+// processes, no privileges and no new ones, namespaces of its own where the kernel allows them.
+// Returns the bits of wire::Startup::sealed that hold.
 uint32_t harden_process();
 // Loads the system call filter for all threads. `control_fd` may still be read. Returns 0 or errno.
 int seal(int control_fd);

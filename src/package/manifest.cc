@@ -59,9 +59,9 @@ class Reader {
     return value->get<uint64_t>();
   }
   const json& list(const json& in, const char* name, size_t most) {
-    static const json kEmpty = json::array();
+    static const json empty = json::array();
     const json* value = find(in, name);
-    if (value == nullptr || !value->is_array() || value->size() > most) return fail(name), kEmpty;
+    if (value == nullptr || !value->is_array() || value->size() > most) return fail(name), empty;
     return *value;
   }
   Section section(const json& in, const char* name) {

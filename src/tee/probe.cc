@@ -49,7 +49,7 @@ TeeFeature probe_sgx_driver() {
 TeeFeature probe_namespaces() {
   const int error = try_namespaces();
   return feature("process: namespaces", error == 0,
-                 error == 0 ? "user, process, network, mount and IPC namespaces can be made"
+                 error == 0 ? "user, network, mount and IPC namespaces can be made"
                             : std::string("namespaces cannot be made: ") + std::strerror(error),
                  "sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone, or the "
                  "container's security profile; the worker runs without them");

@@ -83,6 +83,7 @@ inline constexpr uint32_t kSealedSeccomp = 1;
 inline constexpr uint32_t kSealedNoNewPrivileges = 2;
 inline constexpr uint32_t kSealedNotDumpable = 4;
 inline constexpr uint32_t kSealedNoCore = 8;
+inline constexpr uint32_t kSealedNamespaces = 16;
 static_assert(sizeof(Startup) == 16);
 
 }  // namespace taoism::wire

@@ -108,7 +108,7 @@ class ProcessTransport final : public Transport {
 
   std::vector<std::string> warnings() const override {
     std::vector<std::string> warnings{"simulated TEE: a sandboxed process, no hardware protection"};
-    if (!child_.is_isolated()) {
+    if ((sealed_ & wire::kSealedNamespaces) == 0) {
       warnings.emplace_back(
           "the TEE worker has no namespaces of its own: allow unprivileged user namespaces "
           "(see taoism doctor)");

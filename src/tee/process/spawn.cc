@@ -31,8 +31,10 @@ extern "C" int __clone(int (*function)(void*), void* stack, int flags, void* arg
 namespace taoism::tee {
 namespace {
 
+// As the worker enters them itself (apps/taoism-enclave/sandbox.cc): made here, its memory could
+// be read by every process of the user who made them.
 constexpr int kNamespaces =
-    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+    CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr size_t kStackBytes = size_t{256} << 10;
 constexpr int kRegionFd = 3;
 constexpr int kControlFd = 4;
@@ -140,7 +142,6 @@ std::string describe(const siginfo_t& info) {
 Child::Child(Child&& other) noexcept
     : pid_(other.pid_),
       pidfd_(std::move(other.pidfd_)),
-      isolated_(other.isolated_),
       reaped_(other.reaped_),
       end_(std::move(other.end_)) {
   other.pid_ = 0;
@@ -179,16 +180,11 @@ const std::string& Child::how_it_ended() {
 Result<Child> spawn(const std::string& path, int region, int control, int package) {
   Request request{path.c_str(), region, control, package, 0};
   int pidfd = -1;
-  bool isolated = true;
-  int pid = start(request, kNamespaces, pidfd);
-  if (pid < 0) {
-    isolated = false;
-    pid = start(request, 0, pidfd);
-  }
+  const int pid = start(request, 0, pidfd);
   if (pid < 0) {
     return unavailable(std::string("the TEE worker cannot be started: ") + std::strerror(errno));
   }
-  Child child(pid, Descriptor(pidfd), isolated);
+  Child child(pid, Descriptor(pidfd));
   if (request.error != 0) {
     return unavailable("TEE image " + path + " cannot be run: " + std::strerror(request.error));
   }
@@ -200,7 +196,7 @@ int try_namespaces() {
   int pidfd = -1;
   const int pid = start(request, kNamespaces, pidfd);
   if (pid < 0) return errno;
-  Child child(pid, Descriptor(pidfd), true);
+  Child child(pid, Descriptor(pidfd));
   child.wait(-1);
   return 0;
 }

@@ -1,5 +1,5 @@
-// Starts a process that shares nothing with this one but two descriptors, in namespaces of its own
-// where the kernel allows. Host only; Linux. Thread-safety: free functions, safe from any thread.
+// Starts a process that shares nothing with this one but a few descriptors. Host only; Linux.
+// Thread-safety: free functions, safe from any thread.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,12 @@ namespace taoism::tee {
 class Child {
  public:
   Child() = default;
-  Child(int pid, Descriptor pidfd, bool isolated)
-      : pid_(pid), pidfd_(std::move(pidfd)), isolated_(isolated) {}
+  Child(int pid, Descriptor pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
   Child(Child&& other) noexcept;
   Child& operator=(Child&&) = delete;
   ~Child();
 
   int pid() const { return pid_; }
-  // Whether it has user, process, network, mount and IPC namespaces of its own.
-  bool is_isolated() const { return isolated_; }
   // Whether it has ended within the time.
   bool wait(int timeout_ms) const;
   void kill() const;
@@ -33,7 +30,6 @@ class Child {
  private:
   int pid_ = 0;
   Descriptor pidfd_;
-  bool isolated_ = false;
   bool reaped_ = false;
   std::string end_;
 };
@@ -43,7 +39,7 @@ class Child {
 // dump and no new privileges. Errors: unavailable.
 Result<Child> spawn(const std::string& path, int region, int control, int package = -1);
 
-// Whether spawn() can give namespaces here; else errno.
+// 0 when a process can have namespaces of its own here; else errno.
 int try_namespaces();
 
 }  // namespace taoism::tee
