@@ -1,5 +1,6 @@
 #include "package/manifest.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -185,13 +186,18 @@ Result<Manifest> read_manifest(std::string_view text, uint64_t data_bytes) {
   manifest.strategy = reader.text(in, "strategy");
   manifest.kernel_target = reader.text(in, "kernel_target");
   manifest.plan = reader.section(in, "plan");
+  // A constant is in the file once.
+  uint64_t left = data_bytes;
   for (const json& entry : reader.list(in, "constants", kMaxEntries)) {
     PublicConstant constant;
     constant.desc = reader.desc(entry);
     constant.section = reader.section(entry, "data");
     constant.sha256 = reader.digest(entry, "sha256");
     if (!reader.ok()) break;
-    if (constant.desc.bytes() != constant.section.bytes) reader.fail("data");
+    if (constant.desc.bytes() != constant.section.bytes || constant.section.bytes > left) {
+      reader.fail("data");
+    }
+    left -= std::min(left, constant.section.bytes);
     manifest.constants.push_back(constant);
   }
   int64_t last = 0;

@@ -23,7 +23,8 @@ struct Lowered {
 };
 
 // Lowers all segments of `graph` that are placed on `side`, in order, into one program whose slots
-// live across segments as needed. Errors: unsupported when an operator has no kernel.
+// live across segments as needed. Errors: unsupported when an operator has no kernel; integrity
+// when a node contradicts its operator, as only a graph from a file may.
 Result<Lowered> lower(const ir::PartitionedGraph& graph, ir::Placement side);
 
 // Writes weight w in packed form to `packed` (program.weights[w].packed_bytes bytes).

@@ -4,10 +4,10 @@
 #include <atomic>
 #include <bit>
 #include <random>
-#include <thread>
 
 #include <gtest/gtest.h>
 
+#include "attacker.h"
 #include "tally.h"
 #include "worker_pool.h"
 
@@ -16,40 +16,6 @@ namespace {
 
 using wire::Message;
 using wire::Text;
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool kRacesAreErrors = true;
-#else
-constexpr bool kRacesAreErrors = false;
-#endif
-
-// One in a hundred of the mutations: each is a run, or more.
-int rounds() { return static_cast<int>(wanted_mutations() / 100); }
-
-// Calls `act` without end, on a thread of its own.
-class Attacker {
- public:
-  template <typename Act>
-  explicit Attacker(Act act)
-      : thread_([this, act]() mutable {
-          std::mt19937_64 random(17);
-          while (!stop_.load(std::memory_order_relaxed)) {
-            act(random);
-            acts_.fetch_add(1, std::memory_order_relaxed);
-          }
-        }) {
-    while (acts_.load(std::memory_order_relaxed) == 0) std::this_thread::yield();
-  }
-  ~Attacker() {
-    stop_.store(true, std::memory_order_relaxed);
-    thread_.join();
-  }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::atomic<uint64_t> acts_{0};
-  std::thread thread_;
-};
 
 class ConcurrentAttack : public ::testing::TestWithParam<size_t> {
  protected:
@@ -131,12 +97,6 @@ class ConcurrentAttack : public ::testing::TestWithParam<size_t> {
 };
 
 constexpr Outcome kFound{Code::integrity, Text::outside_not_authentic};
-
-// Lets the TEE go on: now and then, so that it meets what is wrong as well as what is right.
-void pause(std::mt19937_64& random) {
-  if (random() % 4 == 0) std::this_thread::yield();
-  if (random() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
-}
 
 TEST_P(ConcurrentAttack, BitsOfWeightsToggle) {
   attack({Outcome(), kFound}, [](Host& host) {

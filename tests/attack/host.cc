@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/ecdh.h"
+#include "crypto/hash.h"
 
 namespace taoism::attack {
 namespace {
@@ -39,6 +40,20 @@ Host::Regions plan_regions(const Sample& sample, const program::Schedule* schedu
   return regions;
 }
 
+// A header and the program, as they are sealed.
+class PlainProgram {
+ public:
+  PlainProgram(const Sample& sample, const store::StoreHeader& header)
+      : bytes_(sizeof(header) + sample.encoded().size()) {
+    std::ranges::copy(object_bytes(header), bytes_.span().begin());
+    std::ranges::copy(sample.encoded(), bytes_.span().subspan(sizeof(header)).begin());
+  }
+  ConstByteSpan span() { return bytes_.span(); }
+
+ private:
+  SecretBuffer bytes_;
+};
+
 }  // namespace
 
 Host::Host(const Sample& sample, uint64_t budget_bytes, Parallel* parallel)
@@ -47,12 +62,14 @@ Host::Host(const Sample& sample, uint64_t budget_bytes, Parallel* parallel)
       arena_bytes_(budget_bytes != 0 ? budget_bytes : schedule_->arena_bytes()),
       regions_(plan_regions(sample, schedule_)),
       memory_(arena_bytes_ + 2 * kGuardBytes),
-      payload_(regions_.bytes + 2 * kGuardBytes) {
+      payload_(regions_.bytes + 2 * kGuardBytes),
+      id_(sample.id()) {
   for (AlignedBuffer* buffer : {&memory_, &payload_}) {
     std::fill_n(buffer->data(), kGuardBytes, kGuard);
     std::fill_n(buffer->data() + buffer->size() - kGuardBytes, kGuardBytes, kGuard);
   }
-  image_ = std::make_unique<trusted::Image>(arena(), parallel != nullptr ? *parallel : serial_);
+  image_ =
+      std::make_unique<trusted::Image>(arena(), parallel != nullptr ? *parallel : serial_, &keys_);
 }
 
 bool Host::guards_hold() const {
@@ -98,16 +115,12 @@ void Host::put_weights() {
 Message Host::seal_program() { return seal_program(sample_.header()); }
 
 Message Host::seal_program(const store::StoreHeader& header) {
-  const ConstByteSpan head = object_bytes(header);
-  SecretBuffer plain(head.size() + sample_.encoded().size());
-  std::copy(head.begin(), head.end(), plain.span().begin());
-  std::copy(sample_.encoded().begin(), sample_.encoded().end(),
-            plain.span().begin() + static_cast<ptrdiff_t>(head.size()));
-  return seal_plain(plain.span(), sample_.id());
+  return seal_plain(PlainProgram(sample_, header).span(), sample_.id());
 }
 
 Message Host::seal_plain(ConstByteSpan plain, const wire::ProgramId& id) {
   TAOISM_CHECK(plain.size() + crypto::kTagBytes <= regions_.sealed.bytes);
+  id_ = id;
   wire::LoadProgram request{};
   request.program = id;
   request.sealed = {regions_.sealed.offset, plain.size() + crypto::kTagBytes};
@@ -129,14 +142,44 @@ Message Host::seal_plain(ConstByteSpan plain, const wire::ProgramId& id) {
   return Message::of(MessageType::load_program, request);
 }
 
+store::PackageContext Host::package_context() const {
+  store::PackageContext context;
+  context.package.fill(std::byte{0x21});
+  context.manifest.fill(std::byte{0x43});
+  context.version = sample_.header().version;
+  context.part = static_cast<uint32_t>(store::PackagePart::program);
+  context.index = 1;
+  return context;
+}
+
+Message Host::seal_packaged() {
+  return seal_packaged(PlainProgram(sample_, sample_.header()).span(), package_context());
+}
+
+Message Host::seal_packaged(ConstByteSpan plain, store::PackageContext context) {
+  TAOISM_CHECK(plain.size() + crypto::kTagBytes <= regions_.sealed.bytes);
+  context.bytes = plain.size();
+  id_ = crypto::sha256(object_bytes(context)).value();
+  wire::LoadPackaged request{};
+  request.package = context.package;
+  request.version = context.version;
+  request.manifest = context.manifest;
+  request.index = context.index;
+  request.sealed = {regions_.sealed.offset, plain.size() + crypto::kTagBytes};
+  request.weights = regions_.weights;
+  request.spill = regions_.spill;
+  TAOISM_CHECK(store::seal_part(TestKeys().key, context, plain, part(request.sealed)).ok());
+  return Message::of(MessageType::load_packaged, request);
+}
+
 Message Host::close_program() const {
   return Message::of(MessageType::close_program, wire::CloseProgram{id()});
 }
 
-void Host::load_everything() {
+void Host::load_everything(Way way) {
   TAOISM_CHECK(open_session().code == Code::ok);
   put_weights();
-  TAOISM_CHECK(send(seal_program()).code == Code::ok);
+  TAOISM_CHECK(send(seal(way)).code == Code::ok);
 }
 
 Message Host::run_message(uint32_t segment, const Floats& input) {

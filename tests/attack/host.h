@@ -2,6 +2,7 @@
 // every message that the real host would send and lets the test change it before it is sent.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <span>
@@ -51,8 +52,21 @@ class SteppedParallel final : public Parallel {
   uint64_t ticks_ = 0;
 };
 
+// What the test wants a TEE to have: the key of the packages' owner, another, or none.
+class TestKeys final : public trusted::KeySource {
+ public:
+  TestKeys() { std::ranges::fill(key.secret.expose_secret(), std::byte{0x5c}); }
+  const store::PackageKey* package_key() const override { return is_there ? &key : nullptr; }
+
+  store::PackageKey key;
+  bool is_there = true;
+};
+
 class Host {
  public:
+  // How the program gets into the TEE: sealed by the session, or in its owner's package.
+  enum class Way : uint8_t { session, package };
+
   // Where the parts of the payload lie.
   struct Regions {
     wire::Range list, sealed, tensors, weights, spill;
@@ -74,10 +88,15 @@ class Host {
   wire::Message seal_program();
   wire::Message seal_program(const store::StoreHeader& header);
   wire::Message seal_plain(ConstByteSpan plain, const wire::ProgramId& id);
+  // The same from a package. The second seals any plaintext under any context but for its size.
+  wire::Message seal_packaged();
+  wire::Message seal_packaged(ConstByteSpan plain, store::PackageContext context);
+  store::PackageContext package_context() const;
+  wire::Message seal(Way way) { return way == Way::session ? seal_program() : seal_packaged(); }
   wire::Message close_program() const;
 
   // Session, weights and program, in the right order.
-  void load_everything();
+  void load_everything(Way way = Way::session);
   // Writes the input and the list of slots into the payload, and kUnwritten over the outputs.
   wire::Message run_message(uint32_t segment, const Floats& input);
   // Of the segment that run_message() was last called for.
@@ -92,7 +111,10 @@ class Host {
   const program::Program& program() const { return sample_.program(); }
   // Null when the budget is too small for any.
   const program::Schedule* schedule() const { return schedule_; }
-  const wire::ProgramId& id() const { return sample_.id(); }
+  // Of what was sealed last.
+  const wire::ProgramId& id() const { return id_; }
+  // That the TEE has; what the host seals is under a key of the same bytes.
+  TestKeys& keys() { return keys_; }
   const Regions& regions() const { return regions_; }
   ByteSpan payload() { return payload_.span().subspan(kGuardBytes, regions_.bytes); }
   ByteSpan part(const wire::Range& range) { return payload().subspan(range.offset, range.bytes); }
@@ -114,6 +136,8 @@ class Host {
   AlignedBuffer memory_;
   AlignedBuffer payload_;
   SerialParallel serial_;
+  TestKeys keys_;
+  wire::ProgramId id_;
   std::unique_ptr<trusted::Image> image_;
   std::optional<crypto::Channel> to_tee_;
   wire::Reply reply_;

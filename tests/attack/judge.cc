@@ -45,7 +45,7 @@ std::vector<wire::Range> Judge::parse_slots(Host& host, const Message& message) 
   const auto lies_within = [&](const wire::Range& range) {
     return range.offset <= payload && range.bytes <= payload - range.offset;
   };
-  if (!is_type(message, MessageType::run_segment) || request.program != sample_.id() ||
+  if (!is_type(message, MessageType::run_segment) || request.program != host.id() ||
       request.segment >= sample_.program().segments.size() || !lies_within(request.slots)) {
     return {};
   }
@@ -76,6 +76,9 @@ Outcome Judge::send(Host& host, const Message& message, bool is_stepped) {
   if (!slots.empty()) check_run(host, message.as<wire::RunSegment>().segment, slots, outcome);
   if (outcome.code == Code::ok && is_type(message, MessageType::load_program)) {
     spill_ = message.as<wire::LoadProgram>().spill;
+  }
+  if (outcome.code == Code::ok && is_type(message, MessageType::load_packaged)) {
+    spill_ = message.as<wire::LoadPackaged>().spill;
   }
 
   // Outputs and spilled chunks may be written; then nothing is left that may differ.

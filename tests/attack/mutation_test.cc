@@ -45,6 +45,7 @@ TEST(Mutation, OfASessionThatFitsItsMemory) {
                             {Code::integrity, wire::Text::outside_not_authentic},
                             {Code::integrity, wire::Text::program_id_mismatch},
                             {Code::integrity, wire::Text::program_invalid},
+                            {Code::policy, wire::Text::package_too_old},
                             {Code::policy, wire::Text::program_exists},
                             {Code::policy, wire::Text::program_unknown},
                             {Code::policy, wire::Text::range_outside_payload},

@@ -60,12 +60,14 @@ void Mutations::start_host() {
   judge_.forget();
   old_spill_.clear();
   host_ = std::make_unique<Host>(sample_, budget_bytes_, &parallel_);
+  host_->keys().key.least_version = sample_.header().version;
 }
 
 Outcome Mutations::load_host() {
   TAOISM_CHECK(host_->open_session().code == Code::ok);
   host_->put_weights();
-  load_message_ = host_->seal_program();
+  way_ = pick(2) == 0 ? Host::Way::session : Host::Way::package;
+  load_message_ = host_->seal(way_);
   return send(load_message_);
 }
 
@@ -99,16 +101,23 @@ Outcome Mutations::attack_load() {
   start_host();
   TAOISM_CHECK(host_->open_session().code == Code::ok);
   host_->put_weights();
+  way_ = pick(2) == 0 ? Host::Way::session : Host::Way::package;
   const uint64_t kind = pick(8);
-  load_message_ = kind == 5 ? seal_otherwise() : host_->seal_program();
+  load_message_ = kind == 5 ? seal_otherwise() : host_->seal(way_);
   Message message = load_message_;
   switch (kind) {
     case 0: spoil_message(message); break;
     case 1: {  // sizes and places
-      auto request = message.as<wire::LoadProgram>();
-      wire::Range* ranges[] = {&request.sealed, &request.weights, &request.spill};
-      spoil_word({reinterpret_cast<std::byte*>(ranges[pick(3)]), sizeof(wire::Range)});
-      message = Message::of(MessageType::load_program, request);
+      const auto spoil = [&](auto request) {
+        wire::Range* ranges[] = {&request.sealed, &request.weights, &request.spill};
+        spoil_word({reinterpret_cast<std::byte*>(ranges[pick(3)]), sizeof(wire::Range)});
+        message = Message::of(static_cast<MessageType>(message.type), request);
+      };
+      if (way_ == Host::Way::session) {
+        spoil(message.as<wire::LoadProgram>());
+      } else {
+        spoil(message.as<wire::LoadPackaged>());
+      }
       break;
     }
     case 2:
@@ -123,10 +132,16 @@ Outcome Mutations::attack_load() {
     default: {  // the program of another session, or the one before
       const Outcome outcome = send(message);
       if (outcome.code != Code::ok) return outcome;
-      auto request = message.as<wire::LoadProgram>();
-      request.sequence += pick(3);
-      message = Message::of(MessageType::load_program, request);
-      if (pick(2) == 0) message = host_->seal_program();
+      if (way_ == Host::Way::session) {
+        auto request = message.as<wire::LoadProgram>();
+        request.sequence += pick(3);
+        message = Message::of(MessageType::load_program, request);
+      } else {
+        auto request = message.as<wire::LoadPackaged>();
+        request.index += static_cast<uint32_t>(pick(3));
+        message = Message::of(MessageType::load_packaged, request);
+      }
+      if (pick(2) == 0) message = host_->seal(way_);
     }
   }
   Outcome outcome = send(message);
@@ -197,7 +212,9 @@ void Mutations::spoil_memory(uint64_t what) {
 void Mutations::spoil_message(Message& message) {
   const ByteSpan bytes(reinterpret_cast<std::byte*>(&message), sizeof(message));
   // The body most of the time, and of it what has a meaning.
-  const ByteSpan part = pick(8) == 0 ? bytes : bytes.subspan(offsetof(Message, body), 88);
+  const bool is_packaged = message.type == static_cast<uint32_t>(MessageType::load_packaged);
+  const size_t body_bytes = is_packaged ? sizeof(wire::LoadPackaged) : sizeof(wire::LoadProgram);
+  const ByteSpan part = pick(8) == 0 ? bytes : bytes.subspan(offsetof(Message, body), body_bytes);
   if (pick(2) == 0) return spoil_word(part);
   for (uint64_t changes = 1 + pick(3); changes > 0; --changes) {
     part[pick(part.size())] ^= static_cast<std::byte>(1 + pick(255));
@@ -347,9 +364,12 @@ Message Mutations::seal_otherwise() {
   store::StoreHeader header = sample_.header();
   const ByteSpan head(reinterpret_cast<std::byte*>(&header), sizeof(header));
   std::vector<std::byte> encoded = sample_.encoded();
+  const bool is_packaged = way_ == Host::Way::package;
+  store::PackageContext context = host_->package_context();
   const auto seal = [&](bool is_id_right) {
     std::vector<std::byte> plain(head.begin(), head.end());
     plain.insert(plain.end(), encoded.begin(), encoded.end());
+    if (is_packaged) return host_->seal_packaged(plain, context);
     const wire::ProgramId id = is_id_right ? crypto::sha256(encoded).value() : sample_.id();
     return host_->seal_plain(plain, id);
   };
@@ -357,11 +377,28 @@ Message Mutations::seal_otherwise() {
     case 0:  // id, secret or version of the store
       head[pick(head.size())] ^= static_cast<std::byte>(1U << pick(8));
       return seal(true);
-    case 1:  // too short for a header, or for a program
-      return host_->seal_plain(std::vector<std::byte>(pick(2 * sizeof(header))), sample_.id());
-    case 2:  // the name of another program
-      encoded[pick(encoded.size())] ^= static_cast<std::byte>(1U << pick(8));
-      return seal(false);
+    case 1: {  // too short for a header, or for a program
+      const std::vector<std::byte> plain(pick(2 * sizeof(header)));
+      return is_packaged ? host_->seal_packaged(plain, context)
+                         : host_->seal_plain(plain, sample_.id());
+    }
+    case 2: {
+      if (!is_packaged) {  // the name of another program
+        encoded[pick(encoded.size())] ^= static_cast<std::byte>(1U << pick(8));
+        return seal(false);
+      }
+      // Another part of the package, or of another package, offered as this one.
+      const ByteSpan other(reinterpret_cast<std::byte*>(&context),
+                           offsetof(store::PackageContext, bytes));
+      other[pick(other.size())] ^= static_cast<std::byte>(1U << pick(8));
+      auto request = seal(true).as<wire::LoadPackaged>();
+      const store::PackageContext claimed = host_->package_context();
+      request.package = claimed.package;
+      request.version = claimed.version;
+      request.manifest = claimed.manifest;
+      request.index = claimed.index;
+      return Message::of(MessageType::load_packaged, request);
+    }
     default:  // cut, and named as what it is
       encoded.resize(pick(encoded.size()));
       return seal(true);
@@ -381,7 +418,7 @@ Message Mutations::stranger() {
     case 6: return host_->close_program();
     case 7: {
       wire::RunSegment request{};
-      request.program = sample_.id();
+      request.program = host_->id();
       request.slots = {host_->regions().list.offset, (2 + pick(2)) * sizeof(wire::Range)};
       request.segment = static_cast<uint32_t>(pick(3));
       return Message::of(MessageType::run_segment, request);

@@ -53,6 +53,7 @@ class Mutations {
   Judge judge_;
   SteppedParallel parallel_;
   std::unique_ptr<Host> host_;
+  Host::Way way_ = Host::Way::session;  // of the program that host_ has
   wire::Message load_message_;
   wire::Message last_message_;
   std::vector<std::byte> old_spill_;  // of an earlier run of this host; empty: there was none

@@ -1,12 +1,16 @@
 // Writes FOLDER/NAME/*: inputs that mean something, from which the fuzzers of ONNX, graphs,
-// programs, plans and .npy start. The others find their way from nothing.
+// programs, plans, packages, keys and .npy start. The others find their way from nothing.
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "conformance/ops/cases.h"
 #include "ir/codec.h"
 #include "kernels/target.h"
 #include "onnx/test_model.h"
+#include "package/package.h"
+#include "package/seal.h"
+#include "package_input.h"
 #include "partition/plan.h"
 #include "partition/segments.h"
 #include "plan_graph.h"
@@ -170,6 +174,80 @@ void add_arrays(Folder folder) {
   }
 }
 
+// A file as the parts that it is put together from. What is sealed does not matter: a host cannot
+// look into it.
+std::string parts_of(const package::PackageFile& file) {
+  std::vector<std::string> parts(1);
+  const auto add = [&](const package::Section& section, size_t most) {
+    const ConstByteSpan data = file.data(section);
+    parts.emplace_back(reinterpret_cast<const char*>(data.data()), std::min(most, data.size()));
+    return parts.size() - 2;
+  };
+  nlohmann::json manifest;
+  for (const package::PublicConstant& constant : file.manifest().constants) {
+    manifest["constants"].push_back(
+        {{"dtype", ir::dtype_name(constant.desc.dtype)},
+         {"shape", std::vector<int64_t>(constant.desc.shape.begin(), constant.desc.shape.end())},
+         {"data", add(constant.section, UINT16_MAX)}});
+  }
+  for (const package::BatchEntry& batch : file.manifest().batches) {
+    manifest["batches"].push_back({{"batch", batch.batch},
+                                   {"graph", add(batch.graph, UINT16_MAX)},
+                                   {"program", add(batch.program, 32)},
+                                   {"weights", add(batch.weights, 32)}});
+  }
+  parts[0] = manifest.dump();
+  return fuzz::join_parts(parts);
+}
+
+void add_packages(Folder folder, const std::filesystem::path& at) {
+  TestModel m;
+  m.input("x", {-1, 1, 4, 4}).output("y");
+  m.weight("w", {2, 1, 3, 3}, std::vector<float>(18, 0.5F));
+  m.weight("g", {8, 3}, std::vector<float>(24, 0.1F));
+  m.ints("shape", {-1, 8});
+  m.node("Conv", {"x", "w"}, {"c"}, "c");
+  m.node("Relu", {"c"}, {"r"}, "r");
+  m.node("Reshape", {"r", "shape"}, {"f"}, "f");
+  m.node("Gemm", {"f", "g"}, {"l"}, "l");
+  m.node("Softmax", {"l"}, {"y"}, "y");
+  const std::string model_path = (at / "package.onnx").string();
+  std::ofstream(model_path, std::ios::binary) << m.bytes();
+  const auto model = onnx::Model::load(model_path);
+  const auto graph = model->bind();
+  for (const char* text : {"full", "deep:k=1", "shallow:k=1", "nonlinear"}) {
+    const auto plan =
+        partition::make_plan(*graph, *partition::StrategySpec::parse(text), model->hash().value());
+    const std::string path = (at / "package.tao").string();
+    for (const std::vector<int64_t>& batches : {std::vector<int64_t>{1}, {1, 2}}) {
+      if (!plan.ok()) continue;
+      auto file = files::OutputFile::create(path);
+      TAOISM_CHECK(
+          package::seal(*model, *plan, {.batches = batches}, store::PackageKey(), *file).ok());
+      TAOISM_CHECK(file->commit().ok());
+      const auto opened = package::PackageFile::open(path);
+      folder.add(parts_of(**opened));
+      std::ifstream whole(path, std::ios::binary);
+      if (batches.size() == 1) {
+        folder.add(std::string(1, fuzz::kWholeFile) +
+                   std::string(std::istreambuf_iterator<char>(whole), {}));
+      }
+    }
+    std::filesystem::remove(path);
+  }
+  std::filesystem::remove(model_path);
+}
+
+void add_keys(Folder folder) {
+  for (const uint64_t version : {uint64_t{0}, UINT64_MAX}) {
+    store::PackageKey key;
+    key.least_version = version;
+    std::array<std::byte, store::kMaxKeyFileBytes> text{};
+    const size_t bytes = store::format_key(key, text);
+    folder.add({reinterpret_cast<const char*>(text.data()), bytes});
+  }
+}
+
 // Nodes one after the other over an image, each with the weights and lists that its operator wants.
 void add_models(Folder folder) {
   const auto chain = [&](const std::function<void(TestModel&)>& build) {
@@ -269,6 +347,8 @@ void write_seeds(const std::filesystem::path& folder) {
   add_arrays(Folder(folder / "npy"));
   add_plans(Folder(folder / "plan"));
   add_models(Folder(folder / "onnx"));
+  add_packages(Folder(folder / "package"), folder);
+  add_keys(Folder(folder / "key"));
 }
 
 }  // namespace taoism::fuzz

@@ -1,0 +1,609 @@
+// A hostile host with a package: its sealed program spoiled, swapped, rolled back or loaded into
+// places where it may not lie, and a TEE with another key, or none. Only what the owner sealed, at
+// its place, gives an answer, and it is the right one.
+#include <algorithm>
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "attacker.h"
+#include "judge.h"
+
+namespace taoism::attack {
+namespace {
+
+using store::PackageContext;
+using store::PackagePart;
+using wire::LoadPackaged;
+using wire::Message;
+using wire::MessageType;
+using wire::Text;
+
+constexpr uint64_t kHuge = ~uint64_t{0};
+constexpr Outcome kForged{Code::integrity, Text::not_authentic};
+constexpr Outcome kOutside{Code::policy, Text::range_outside_payload};
+constexpr Outcome kOverlap{Code::policy, Text::slots_overlap};
+
+Message load_message(const LoadPackaged& request) {
+  return Message::of(MessageType::load_packaged, request);
+}
+
+// Both segments through the judge, who knows the right answers: the first refusal, or ok.
+Outcome run_judged(Judge& judge, Host& host) {
+  for (uint32_t segment = 0; segment < 2; ++segment) {
+    const Message run = host.run_message(segment, host.sample().input(segment, 2));
+    const Outcome outcome = judge.send(host, run);
+    if (outcome.code != Code::ok) return outcome;
+  }
+  return {};
+}
+
+Outcome load_and_run(Judge& judge, Host& host, const Message& message) {
+  judge.forget();
+  const Outcome loaded = judge.send(host, message);
+  const Outcome outcome = loaded.code == Code::ok ? run_judged(judge, host) : loaded;
+  tally(outcome);
+  return outcome;
+}
+
+Message sealed_beside_weights(Host& host) {
+  host.put_weights();
+  return host.seal_packaged();
+}
+
+// The header of the sample's store and its program: what the owner seals.
+std::vector<std::byte> plain_of(const Sample& sample) {
+  const ConstByteSpan head = object_bytes(sample.header());
+  std::vector<std::byte> plain(head.begin(), head.end());
+  plain.insert(plain.end(), sample.encoded().begin(), sample.encoded().end());
+  return plain;
+}
+
+TEST(PackageAttack, WithoutAnAttackTheAnswerIsRight) {
+  Judge calm(small_sample(), 0);
+  Judge tight(large_sample(), tight_budget());
+  for (Judge* judge : {&calm, &tight}) {
+    Host host(judge == &calm ? small_sample() : large_sample(),
+              judge == &calm ? 0 : tight_budget());
+    const Message message = sealed_beside_weights(host);
+    EXPECT_EQ(load_and_run(*judge, host, message), Outcome());
+    // No session was opened; with one it is the same, and after closing it loads again.
+    ASSERT_EQ(host.send(host.close_program()).code, Code::ok);
+    ASSERT_EQ(host.open_session().code, Code::ok);
+    EXPECT_EQ(load_and_run(*judge, host, message), Outcome());
+  }
+  // By the operators' plain definitions.
+  Host host;
+  host.load_everything(Host::Way::package);
+  const Floats inputs[] = {host.sample().input(0, 1), host.sample().input(1, 1)};
+  const Floats want = host.sample().reference(inputs)[1][0];
+  const Floats got = host.run_all(inputs[0], inputs[1]);
+  for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-5F) << i;
+}
+
+TEST(PackageAttack, TheNameIsMadeOfWhatTheHostHas) {
+  Host host;
+  ASSERT_EQ(host.send(sealed_beside_weights(host)).code, Code::ok);
+  EXPECT_EQ(host.reply().as<wire::LoadPackagedReply>().program, host.id());
+}
+
+// Where in LoadPackaged a bit is, and what may come of its flipping.
+struct Field {
+  const char* name;
+  size_t offset, bytes;
+  std::vector<Outcome> allowed;
+};
+
+std::vector<Field> fields() {
+  const Outcome too_old{Code::policy, Text::package_too_old};
+  const Outcome too_short{Code::integrity, Text::sealed_too_short};
+  const Outcome wrong_size{Code::policy, Text::store_bytes_wrong};
+  const Outcome wrong_weights{Code::integrity, Text::outside_not_authentic};
+  return {
+      {"package", offsetof(LoadPackaged, package), 16, {kForged}},
+      {"version", offsetof(LoadPackaged, version), 8, {kForged, too_old}},
+      {"manifest", offsetof(LoadPackaged, manifest), 32, {kForged}},
+      {"index", offsetof(LoadPackaged, index), 4, {kForged}},
+      {"unused", offsetof(LoadPackaged, unused), 4, {Outcome()}},
+      {"sealed.offset", offsetof(LoadPackaged, sealed), 8, {kForged, kOutside}},
+      {"sealed.bytes", offsetof(LoadPackaged, sealed) + 8, 8, {kForged, kOutside, too_short}},
+      {"weights.offset", offsetof(LoadPackaged, weights), 8, {kOutside, kOverlap, wrong_weights}},
+      {"weights.bytes", offsetof(LoadPackaged, weights) + 8, 8, {kOutside, kOverlap, wrong_size}},
+      // The area for spilled chunks may lie anywhere and be larger than needed.
+      {"spill.offset",
+       offsetof(LoadPackaged, spill),
+       8,
+       {Outcome(), kOutside, kOverlap, wrong_weights}},
+      {"spill.bytes",
+       offsetof(LoadPackaged, spill) + 8,
+       8,
+       {Outcome(), kOutside, kOverlap, wrong_size}},
+  };
+}
+
+void flip_every_bit(const Sample& sample, uint64_t budget, size_t step) {
+  Judge judge(sample, budget);
+  size_t flipped = 0;
+  for (const Field& field : fields()) {
+    for (size_t bit = 0; bit < 8 * field.bytes; bit += step) {
+      Host host(sample, budget);
+      host.keys().key.least_version = sample.header().version;
+      Message message = sealed_beside_weights(host);
+      message.body[field.offset + bit / 8] ^= static_cast<std::byte>(1U << bit % 8);
+      const Outcome outcome = load_and_run(judge, host, message);
+      EXPECT_TRUE(std::ranges::find(field.allowed, outcome) != field.allowed.end())
+          << field.name << ", bit " << bit << ": " << outcome_name(outcome);
+      ++flipped;
+    }
+    if (::testing::Test::HasFailure()) return;
+  }
+  if (step == 1) {
+    EXPECT_EQ(flipped, 8 * sizeof(LoadPackaged));
+  }
+}
+
+TEST(PackageAttack, EveryBitOfTheMessage) { flip_every_bit(small_sample(), 0, 1); }
+TEST(PackageAttack, BitsOfTheMessageToASmallTee) {
+  flip_every_bit(large_sample(), tight_budget(), 3);
+}
+
+TEST(PackageAttack, EveryByteOfTheSealedPart) {
+  Judge judge(small_sample(), 0);
+  const uint64_t bytes = Host().regions().sealed.bytes;
+  for (uint64_t at = 0; at < bytes; at += at + 64 < bytes ? 3 : 1) {
+    Host host;
+    const Message message = sealed_beside_weights(host);
+    host.part(host.regions().sealed)[at] ^= static_cast<std::byte>(1U << at % 8);
+    EXPECT_EQ(load_and_run(judge, host, message), kForged) << at;
+  }
+}
+
+TEST(PackageAttack, NoOtherLengthOpens) {
+  const uint64_t whole = Host().regions().sealed.bytes;
+  for (uint64_t bytes = 0; bytes <= whole + 64;
+       bytes += bytes < 128 || bytes > whole - 64 ? 1 : 37) {
+    if (bytes == whole) continue;
+    Host host;
+    auto request = sealed_beside_weights(host).as<LoadPackaged>();
+    request.sealed.bytes = bytes;
+    const Outcome want =
+        bytes < crypto::kTagBytes ? Outcome{Code::integrity, Text::sealed_too_short} : kForged;
+    const Outcome outcome = host.send(load_message(request));
+    EXPECT_EQ(outcome, want) << bytes;
+    EXPECT_EQ(host.send(Message::of(MessageType::ping)), outcome);
+    tally(outcome);
+  }
+}
+
+TEST(PackageAttack, NoProgramIsSoLong) {
+  SerialParallel serial;
+  TestKeys keys;
+  AlignedBuffer memory(1 << 16), payload(trusted::kMaxProgramBytes + 64);
+  for (const uint64_t more : {0, 1}) {
+    trusted::Image image(memory.span(), serial, &keys);
+    LoadPackaged request{};
+    request.sealed = {0, trusted::kMaxProgramBytes + crypto::kTagBytes + more};
+    wire::Reply reply;
+    image.call(load_message(request), payload.span(), reply);
+    EXPECT_EQ(static_cast<Text>(reply.text),
+              more == 0 ? Text::not_authentic : Text::sealed_too_long);
+  }
+}
+
+// Authentic parts that are not the one that the message claims to load.
+struct Claim {
+  const char* name;
+  std::function<void(PackageContext&)> seal_as;
+};
+
+class OtherPart : public ::testing::TestWithParam<Claim> {};
+
+TEST_P(OtherPart, DoesNotOpen) {
+  Host host;
+  host.put_weights();
+  const auto claimed = host.seal_packaged().as<LoadPackaged>();
+  PackageContext context = host.package_context();
+  GetParam().seal_as(context);
+  (void)host.seal_packaged(plain_of(host.sample()), context);
+  const Outcome outcome = host.send(load_message(claimed));
+  EXPECT_EQ(outcome, kForged);
+  EXPECT_EQ(host.send(Message::of(MessageType::ping)), outcome);
+  tally(outcome);
+}
+
+const Claim kClaims[] = {
+    {"OfAnotherIndex", [](auto& c) { ++c.index; }},
+    {"OfAnOlderVersion", [](auto& c) { --c.version; }},
+    {"OfANewerVersion", [](auto& c) { ++c.version; }},
+    {"OfAnotherPackage", [](auto& c) { c.package[15] ^= std::byte{1}; }},
+    {"OfAnotherManifest", [](auto& c) { c.manifest[31] ^= std::byte{1}; }},
+    {"ThePlan", [](auto& c) { c.part = static_cast<uint32_t>(PackagePart::plan); }},
+    {"ThePlanOfTheIndex0",
+     [](auto& c) {
+       c.part = static_cast<uint32_t>(PackagePart::plan);
+       c.index = 0;
+     }},
+    {"OfNoKind", [](auto& c) { c.part = 3; }},
+};
+
+INSTANTIATE_TEST_SUITE_P(Cases, OtherPart, ::testing::ValuesIn(kClaims),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(PackageAttack, AnotherSizeThanWasSealed) {
+  // The size is in what is authenticated, and not only by the length of the ciphertext.
+  Host host;
+  host.put_weights();
+  const auto request = host.seal_packaged().as<LoadPackaged>();
+  PackageContext context = host.package_context();
+  const std::vector<std::byte> plain = plain_of(host.sample());
+  context.bytes = plain.size() + 1;
+  ASSERT_TRUE(store::seal_part(TestKeys().key, context, plain, host.part(request.sealed)).ok());
+  EXPECT_EQ(host.send(load_message(request)), kForged);
+}
+
+TEST(PackageAttack, OlderThanTheKeyAccepts) {
+  const uint64_t version = small_sample().header().version;
+  for (const uint64_t least : {version - 1, version, version + 1, kHuge}) {
+    Host host;
+    host.keys().key.least_version = least;
+    const Message message = sealed_beside_weights(host);
+    const Outcome outcome = host.send(message);
+    const Outcome want = least > version ? Outcome{Code::policy, Text::package_too_old} : Outcome();
+    EXPECT_EQ(outcome, want) << least;
+    EXPECT_EQ(host.send(Message::of(MessageType::ping)), outcome);
+    tally(outcome);
+    // What the host claims is what was sealed.
+    if (least <= version) continue;
+    Host liar;
+    liar.keys().key.least_version = least;
+    auto request = sealed_beside_weights(liar).as<LoadPackaged>();
+    request.version = least;
+    EXPECT_EQ(liar.send(load_message(request)), kForged);
+  }
+}
+
+TEST(PackageAttack, WithoutAKeyOrWithAnother) {
+  const Outcome no_key{Code::policy, Text::no_package_key};
+  Host none;
+  none.keys().is_there = false;
+  EXPECT_EQ(none.send(sealed_beside_weights(none)), no_key);
+  EXPECT_EQ(none.send(Message::of(MessageType::ping)), no_key);
+
+  SerialParallel serial;
+  AlignedBuffer memory(1 << 16);
+  trusted::Image image(memory.span(), serial);
+  Host host;
+  const Message message = sealed_beside_weights(host);
+  wire::Reply reply;
+  image.call(message, host.payload(), reply);
+  EXPECT_EQ(static_cast<Text>(reply.text), Text::no_package_key);
+  EXPECT_EQ(static_cast<Code>(reply.code), Code::policy);
+
+  for (size_t byte = 0; byte < crypto::kStoreSecretBytes; ++byte) {
+    Host other;
+    other.keys().key.secret.expose_secret()[byte] ^= static_cast<std::byte>(1U << byte % 8);
+    EXPECT_EQ(other.send(sealed_beside_weights(other)), kForged);
+    tally(kForged);
+  }
+  // A session's program needs none.
+  Host session;
+  session.keys().is_there = false;
+  session.load_everything();
+}
+
+TEST(PackageAttack, MayNotBeLoadedTwice) {
+  Host host(2 * Host().arena().size());
+  const Message message = sealed_beside_weights(host);
+  ASSERT_EQ(host.send(message).code, Code::ok);
+  EXPECT_EQ(host.send(message), (Outcome{Code::policy, Text::program_exists}));
+  EXPECT_EQ(host.send(Message::of(MessageType::ping)).text, Text::program_exists);
+}
+
+TEST(PackageAttack, NoMoreProgramsThanThereMayBe) {
+  Host host((trusted::kMaxPrograms + 1) * Host().arena().size());
+  host.put_weights();
+  PackageContext context = host.package_context();
+  for (size_t i = 0; i <= trusted::kMaxPrograms; ++i) {
+    context.index = static_cast<uint32_t>(i);
+    const Outcome outcome = host.send(host.seal_packaged(plain_of(host.sample()), context));
+    const Outcome want =
+        i < trusted::kMaxPrograms ? Outcome() : Outcome{Code::policy, Text::too_many_programs};
+    EXPECT_EQ(outcome, want) << i;
+  }
+}
+
+TEST(PackageAttack, TooLittleMemorySaysWhatWouldDo) {
+  Judge judge(large_sample(), tight_budget());
+  for (const uint64_t budget :
+       {uint64_t{64}, uint64_t{4096}, tight_budget() / 2, tight_budget() - (64 << 10)}) {
+    Host small(large_sample(), budget);
+    const Outcome outcome = small.send(sealed_beside_weights(small));
+    EXPECT_EQ(outcome, (Outcome{Code::resource_exhausted, Text::arena_too_small})) << budget;
+    // Nothing but that is said, and the TEE lives on.
+    wire::Reply bare;
+    bare.code = small.reply().code;
+    bare.text = small.reply().text;
+    bare.needed_bytes = small.reply().needed_bytes;
+    EXPECT_EQ(std::memcmp(&bare, &small.reply(), sizeof(bare)), 0);
+    EXPECT_EQ(bare.needed_bytes, tight_budget());
+    EXPECT_EQ(small.send(Message::of(MessageType::ping)), Outcome());
+    tally(outcome);
+
+    Host enough(large_sample(), bare.needed_bytes);
+    EXPECT_EQ(load_and_run(judge, enough, sealed_beside_weights(enough)), Outcome());
+  }
+}
+
+// What only a careless owner seals: authentic, and no program.
+TEST(PackageAttack, AuthenticButNoProgram) {
+  const Outcome invalid{Code::integrity, Text::program_invalid};
+  const std::vector<std::byte> whole = plain_of(small_sample());
+  for (size_t bytes = 0; bytes < whole.size(); bytes += bytes < 96 ? 1 : 41) {
+    for (const bool is_cut : {true, false}) {
+      std::vector<std::byte> plain(bytes, std::byte{0xff});
+      if (is_cut) plain.assign(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(bytes));
+      Host host;
+      host.put_weights();
+      const Outcome outcome = host.send(host.seal_packaged(plain, host.package_context()));
+      EXPECT_EQ(outcome, invalid) << bytes;
+      tally(outcome);
+    }
+  }
+}
+
+TEST(PackageAttack, WeightsOfAnotherStore) {
+  Judge judge(small_sample(), 0);
+  Host host;
+  const Message message = host.seal_packaged();
+  std::ranges::copy(small_sample().seal_weights(store::new_store(7).value()),
+                    host.part(host.regions().weights).begin());
+  EXPECT_EQ(load_and_run(judge, host, message),
+            (Outcome{Code::integrity, Text::outside_not_authentic}));
+}
+
+// Sealed part, weights and spill area lie in the payload, have their sizes and do not overlap.
+struct PlaceCase {
+  const char* name;
+  Outcome outcome;
+  std::function<void(Host&, LoadPackaged&)> spoil;
+};
+
+class PackagePlace : public ::testing::TestWithParam<PlaceCase> {};
+
+TEST_P(PackagePlace, EndsTheSession) {
+  Host host(large_sample(), tight_budget());
+  auto request = sealed_beside_weights(host).as<LoadPackaged>();
+  GetParam().spoil(host, request);
+  const std::vector<std::byte> before(host.payload().begin(), host.payload().end());
+  const Outcome outcome = host.send(load_message(request));
+  EXPECT_EQ(outcome, GetParam().outcome);
+  EXPECT_TRUE(std::ranges::equal(before, host.payload())) << "something was written";
+  EXPECT_TRUE(host.guards_hold());
+  EXPECT_EQ(host.reply().peak_arena_bytes, 0U);
+  EXPECT_EQ(host.send(Message::of(MessageType::ping)), outcome);
+  tally(outcome);
+}
+
+constexpr Outcome kWrongSize{Code::policy, Text::store_bytes_wrong};
+
+const PlaceCase kPlaces[] = {
+    {"SealedOutside", kOutside,
+     [](Host& h, auto& r) { r.sealed.offset = h.payload().size() - r.sealed.bytes + 1; }},
+    {"SealedBeyond", kOutside, [](Host& h, auto& r) { r.sealed.offset = h.payload().size() + 1; }},
+    {"SealedOverflows", kOutside,
+     [](Host&, auto& r) { r.sealed.offset = kHuge - r.sealed.bytes + 1; }},
+    {"SealedHuge", kOutside, [](Host&, auto& r) { r.sealed.bytes = kHuge; }},
+    {"SealedElsewhere", kForged, [](Host&, auto& r) { r.sealed.offset = r.weights.offset; }},
+    {"WeightsTooShort", kWrongSize, [](Host&, auto& r) { --r.weights.bytes; }},
+    {"WeightsTooLong", kWrongSize,
+     [](Host& h, auto& r) {
+       r.weights.offset = 0;
+       r.weights.bytes = h.sample().layout().bytes() + 1;
+       r.spill.offset = round_up(r.weights.bytes, kAlignment);
+       r.spill.bytes = h.payload().size() - r.spill.offset;
+     }},
+    {"NoWeights", kWrongSize, [](Host&, auto& r) { r.weights = {}; }},
+    {"SpillTooShort", kWrongSize, [](Host&, auto& r) { --r.spill.bytes; }},
+    {"NoSpill", kWrongSize, [](Host&, auto& r) { r.spill = {}; }},
+    {"TheTwoSwapped", kWrongSize, [](Host&, auto& r) { std::swap(r.spill, r.weights); }},
+    {"WeightsOutside", kOutside,
+     [](Host& h, auto& r) { r.weights.offset = h.payload().size() - r.weights.bytes + 1; }},
+    {"WeightsBeyond", kOutside,
+     [](Host& h, auto& r) { r.weights.offset = h.payload().size() + 1; }},
+    {"WeightsOverflow", kOutside,
+     [](Host&, auto& r) { r.weights.offset = kHuge - r.weights.bytes + 1; }},
+    {"WeightsHuge", kOutside, [](Host&, auto& r) { r.weights.bytes = kHuge; }},
+    {"SpillOutside", kOutside,
+     [](Host& h, auto& r) { r.spill.offset = h.payload().size() - r.spill.bytes + 1; }},
+    {"SpillBeyond", kOutside, [](Host& h, auto& r) { r.spill.offset = h.payload().size() + 1; }},
+    {"SpillOverflows", kOutside,
+     [](Host&, auto& r) { r.spill.offset = kHuge - r.spill.bytes + 1; }},
+    {"SpillHuge", kOutside, [](Host&, auto& r) { r.spill.bytes = kHuge; }},
+    {"SpillOverWeights", kOverlap, [](Host&, auto& r) { r.spill.offset = r.weights.offset; }},
+    {"WeightsOverSpill", kOverlap, [](Host&, auto& r) { r.weights.offset = r.spill.offset; }},
+    {"TheyShareAByte", kOverlap,
+     [](Host&, auto& r) { r.spill.offset = r.weights.offset + r.weights.bytes - 1; }},
+};
+
+INSTANTIATE_TEST_SUITE_P(Cases, PackagePlace, ::testing::ValuesIn(kPlaces),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+// Whichever way each of two programs came.
+TEST(PackageAttack, TheSpillAreaOfAnotherProgram) {
+  for (const bool is_first_packaged : {true, false}) {
+    for (const bool is_apart : {false, true}) {
+      Host host(large_sample(), tight_budget());
+      host.load_everything(is_first_packaged ? Host::Way::package : Host::Way::session);
+      PackageContext context = host.package_context();
+      ++context.index;
+      auto request = host.seal_packaged(plain_of(host.sample()), context).as<LoadPackaged>();
+      if (is_apart) {
+        request.spill = {};
+      } else {
+        request.spill.offset += request.spill.bytes - 1;
+        request.spill.bytes = 1;
+      }
+      // Apart there is no wrong but that the memory is taken.
+      EXPECT_EQ(host.send(load_message(request)),
+                is_apart ? (Outcome{Code::resource_exhausted, Text::arena_too_small}) : kOverlap);
+    }
+  }
+  // A session's program over the spill area of a packaged one.
+  Host host(large_sample(), tight_budget());
+  host.load_everything(Host::Way::package);
+  EXPECT_EQ(host.send(host.seal_program()), kOverlap);
+}
+
+TEST(PackageAttack, AnOutputOverWhatIsKeptOutside) {
+  for (const bool over_weights : {true, false}) {
+    for (const bool is_first_byte : {true, false}) {
+      Host host(large_sample(), tight_budget());
+      host.load_everything(Host::Way::package);
+      const Message good = host.run_message(0, host.sample().input(0, 1));
+      const auto request = good.as<wire::RunSegment>();
+      auto* slots = reinterpret_cast<wire::Range*>(host.part(request.slots).data());
+      wire::Range& last = slots[request.slots.bytes / sizeof(wire::Range) - 1];
+      const wire::Range kept = over_weights ? host.regions().weights : host.regions().spill;
+      last.offset = is_first_byte ? kept.offset - last.bytes + 1 : kept.offset + kept.bytes - 1;
+      if (last.offset + last.bytes > host.payload().size()) last.offset = kept.offset;
+      const Outcome outcome = host.send(good);
+      EXPECT_EQ(outcome, kOverlap) << over_weights;
+      tally(outcome);
+    }
+  }
+}
+
+// A second thread at work while the TEE opens the sealed part and runs the program.
+class PackageRace : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (kRacesAreErrors) GTEST_SKIP() << "the races are what is tested";
+    Host calm(large_sample(), tight_budget());
+    calm.load_everything();
+    right_ = calm.run_all(input(0), input(1));
+  }
+  static Floats input(uint32_t segment) { return large_sample().input(segment, 3); }
+
+  // Loads `message` and runs both segments: while `act` is at work, and with the answer checked.
+  template <typename Act>
+  Outcome load_and_run(Host& host, const Message& message, Act act) {
+    Outcome outcome;
+    {
+      const Attacker attacker(act);
+      outcome = host.send(message);
+      for (uint32_t segment = 0; segment < 2 && outcome.code == Code::ok; ++segment) {
+        outcome = host.send(host.run_message(segment, input(segment)));
+      }
+    }
+    EXPECT_TRUE(host.guards_hold());
+    if (outcome.code == Code::ok) {
+      const Floats got = host.output();
+      EXPECT_EQ(std::memcmp(got.data(), right_.data(), right_.size() * sizeof(float)), 0)
+          << "a wrong answer";
+    }
+    tally(outcome);
+    return outcome;
+  }
+
+  Floats right_;
+};
+
+template <typename Outcomes>
+void expect_one_of(const Outcomes& allowed, const Outcome& outcome) {
+  EXPECT_TRUE(std::ranges::find(allowed, outcome) != std::end(allowed)) << outcome_name(outcome);
+}
+
+constexpr Outcome kFound{Code::integrity, Text::outside_not_authentic};
+
+// Loads and closes again and again: the sealed part is opened in some microseconds.
+TEST_F(PackageRace, SealedBytesToggle) {
+  constexpr int kLoads = 20;
+  const Sample& sample = small_sample();
+  const Floats x = sample.input(0, 3), y = sample.input(1, 3);
+  Host calm;
+  calm.load_everything();
+  const Floats right = calm.run_all(x, y);
+  int refused = 0;
+  for (int round = 0; round < rounds() || (refused == 0 && round < 10 * rounds()); ++round) {
+    Host host;
+    const Message message = sealed_beside_weights(host);
+    Outcome outcome;
+    {
+      const Attacker attacker([sealed = host.part(host.regions().sealed)](std::mt19937_64& random) {
+        std::byte& at = sealed[random() % sealed.size()];
+        at ^= std::byte{1};
+        pause(random);
+        at ^= std::byte{1};
+        pause(random);
+      });
+      for (int load = 0; load < kLoads && outcome.code == Code::ok; ++load) {
+        outcome = host.send(message);
+        if (outcome.code != Code::ok) break;
+        const Floats got = host.run_all(x, y);
+        ASSERT_EQ(std::memcmp(got.data(), right.data(), right.size() * sizeof(float)), 0)
+            << "a wrong answer";
+        ASSERT_EQ(host.send(host.close_program()).code, Code::ok);
+      }
+    }
+    EXPECT_TRUE(host.guards_hold());
+    expect_one_of(std::initializer_list<Outcome>{Outcome(), kForged}, outcome);
+    tally(outcome);
+    refused += outcome.code != Code::ok ? 1 : 0;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(refused, 0) << "the attacker never struck";
+}
+
+TEST_F(PackageRace, WeightsToggle) {
+  int refused = 0;
+  for (int round = 0; round < rounds() || (refused == 0 && round < 50 * rounds()); ++round) {
+    Host host(large_sample(), tight_budget());
+    const Message message = sealed_beside_weights(host);
+    const Outcome outcome = load_and_run(
+        host, message, [weights = host.part(host.regions().weights)](std::mt19937_64& random) {
+          std::byte& at = weights[random() % weights.size()];
+          at ^= std::byte{1};
+          if (random() % 8 == 0) std::this_thread::yield();
+          at ^= std::byte{1};
+          if (random() % 4 == 0) std::this_thread::yield();
+        });
+    expect_one_of(std::initializer_list<Outcome>{Outcome(), kFound}, outcome);
+    refused += outcome.code != Code::ok ? 1 : 0;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(refused, 0) << "the attacker never struck";
+}
+
+// The message is one of the two that it might have been: never checked as one and used as another.
+TEST_F(PackageRace, TheMessageToggles) {
+  for (int round = 0; round < rounds(); ++round) {
+    Host host(large_sample(), tight_budget());
+    host.keys().key.least_version = large_sample().header().version;
+    const Message good = sealed_beside_weights(host);
+    Message message = good;
+    auto* words = reinterpret_cast<uint64_t*>(&message);
+    const auto act = [&, words](std::mt19937_64& random) {
+      const size_t at = random() % (sizeof(Message) / 8);
+      uint64_t old = 0;
+      std::memcpy(&old, reinterpret_cast<const std::byte*>(&good) + 8 * at, sizeof(old));
+      std::atomic_ref word(words[at]);
+      word.store(random() % 2 == 0 ? ~old : old - 1, std::memory_order_relaxed);
+      if (random() % 8 == 0) std::this_thread::yield();
+      word.store(old, std::memory_order_relaxed);
+      if (random() % 16 == 0) std::this_thread::yield();
+    };
+    Outcome outcome;
+    {
+      const Attacker attacker(act);
+      outcome = host.send(message);
+    }
+    EXPECT_TRUE(host.guards_hold());
+    tally(outcome);
+    EXPECT_TRUE(outcome.code == Code::ok || outcome.code == Code::policy ||
+                outcome.code == Code::integrity)
+        << outcome_name(outcome);
+  }
+}
+
+}  // namespace
+}  // namespace taoism::attack
