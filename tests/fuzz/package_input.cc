@@ -258,7 +258,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   }
   const std::string input = join_parts(*parts);
   if (input.size() > max_size) return size;
-  std::memcpy(data, input.data(), input.size());
+  std::copy(input.begin(), input.end(), data);
   return input.size();
 }
 
