@@ -13,6 +13,13 @@ Status damaged(const std::string& path, const char* what) {
                          " is not what the package was sealed with: copy it anew");
 }
 
+// Names come from a file and go into messages of one line.
+void make_printable(std::string& name) {
+  for (char& c : name) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Package>> Package::open(const std::string& path) {
@@ -84,6 +91,13 @@ Result<ir::PartitionedGraph> Package::graph(const BatchEntry& entry) const {
   if (digest != entry.graph_sha256) return damaged(file_->path(), "the graph");
   Result<ir::PartitionedGraph> graph = ir::decode(bytes, constants_);
   if (!graph.ok()) return graph.status().annotate(file_->path());
+  for (ir::Node& node : graph->graph.nodes()) {
+    make_printable(node.name);
+    make_printable(node.op);
+  }
+  for (size_t v = 0; v < graph->graph.value_count(); ++v) {
+    make_printable(graph->graph.value(static_cast<ir::ValueId>(v)).name);
+  }
   return graph;
 }
 
