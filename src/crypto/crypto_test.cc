@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "crypto/aead.h"
 #include "crypto/channel.h"
 #include "crypto/chunk_cipher.h"
@@ -25,16 +26,6 @@ Bytes from_hex(std::string_view hex) {
     bytes.push_back(static_cast<std::byte>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
   }
   return bytes;
-}
-
-std::string to_hex(ConstByteSpan bytes) {
-  std::string hex;
-  for (const std::byte b : bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    hex += kDigits[std::to_integer<int>(b) >> 4];
-    hex += kDigits[std::to_integer<int>(b) & 15];
-  }
-  return hex;
 }
 
 AeadKey key_of(std::string_view hex) {
@@ -89,8 +80,8 @@ TEST(Aead, MatchesPublishedVectors) {
     Bytes sealed(plain.size());
     Tag tag;
     ASSERT_TRUE(aead.seal(nonce_of(v.nonce), additional, plain, sealed, tag).ok());
-    EXPECT_EQ(to_hex(sealed), v.sealed);
-    EXPECT_EQ(to_hex(tag), v.tag);
+    EXPECT_EQ(hex(sealed), v.sealed);
+    EXPECT_EQ(hex(tag), v.tag);
     Bytes opened(sealed.size());
     ASSERT_TRUE(aead.open(nonce_of(v.nonce), additional, sealed, tag, opened).ok());
     EXPECT_EQ(opened, plain);
@@ -292,9 +283,9 @@ TEST_F(ChunkCipherTest, AnyChangedBitIsRefused) {
 }
 
 TEST(Hash, MatchesFips180) {
-  EXPECT_EQ(to_hex(sha256(std::as_bytes(std::span(std::string_view("abc")))).value()),
+  EXPECT_EQ(hex(sha256(std::as_bytes(std::span(std::string_view("abc")))).value()),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(to_hex(sha256({}).value()),
+  EXPECT_EQ(hex(sha256({}).value()),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
@@ -304,7 +295,7 @@ TEST(Hash, MatchesRfc4231) {
       hmac_sha256(std::as_bytes(std::span(std::string_view("Jefe"))),
                   std::as_bytes(std::span(std::string_view("what do ya want for nothing?"))), mac)
           .ok());
-  EXPECT_EQ(to_hex(mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(hex(mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
 // RFC 5869, appendix A.1 to A.3.
@@ -312,7 +303,7 @@ TEST(Hkdf, MatchesRfc5869) {
   const auto derive = [](const Bytes& secret, const Bytes& salt, const Bytes& info, size_t bytes) {
     Bytes out(bytes);
     EXPECT_TRUE(hkdf_sha256(secret, salt, info, out).ok());
-    return to_hex(out);
+    return hex(out);
   };
   const auto range = [](int first, int last) {
     Bytes bytes;
@@ -332,9 +323,9 @@ TEST(Ecdh, BothSidesAgreeAndStrangersDoNot) {
   EcdhKeyPair a = EcdhKeyPair::create().value();
   EcdhKeyPair b = EcdhKeyPair::create().value();
   EcdhKeyPair c = EcdhKeyPair::create().value();
-  const std::string ab = to_hex(a.agree(b.public_key()).value().expose_secret());
-  EXPECT_EQ(ab, to_hex(b.agree(a.public_key()).value().expose_secret()));
-  EXPECT_NE(ab, to_hex(c.agree(a.public_key()).value().expose_secret()));
+  const std::string ab = hex(a.agree(b.public_key()).value().expose_secret());
+  EXPECT_EQ(ab, hex(b.agree(a.public_key()).value().expose_secret()));
+  EXPECT_NE(ab, hex(c.agree(a.public_key()).value().expose_secret()));
 }
 
 TEST(Ecdh, RefusesWhatIsNotAPointOfTheCurve) {
@@ -390,8 +381,8 @@ TEST(SessionKeys, DependOnTheDirectionAndOnBothPublicKeys) {
   two[1] = std::byte{1};
   const SessionKeys a = derive_session_keys(secret, one, two).value();
   const SessionKeys b = derive_session_keys(secret, two, one).value();
-  EXPECT_NE(to_hex(a.to_tee.expose_secret()), to_hex(a.to_host.expose_secret()));
-  EXPECT_NE(to_hex(a.to_tee.expose_secret()), to_hex(b.to_tee.expose_secret()));
+  EXPECT_NE(hex(a.to_tee.expose_secret()), hex(a.to_host.expose_secret()));
+  EXPECT_NE(hex(a.to_tee.expose_secret()), hex(b.to_tee.expose_secret()));
 }
 
 TEST(Provider, PassesItsSelfTest) { EXPECT_TRUE(self_test().ok()); }

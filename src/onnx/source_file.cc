@@ -1,5 +1,7 @@
 #include "onnx/source_file.h"
 
+#include "base/text.h"
+
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
@@ -95,13 +97,7 @@ Result<std::string> hash_files(const std::vector<const SourceFile*>& files) {
   if (EVP_DigestFinal_ex(digest.get(), value, &bytes) != 1) {
     return internal_error("SHA-256 failed");
   }
-  std::string hex;
-  for (unsigned int i = 0; i < bytes; ++i) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    hex += kDigits[value[i] >> 4];
-    hex += kDigits[value[i] & 15];
-  }
-  return hex;
+  return hex(std::as_bytes(std::span(value, bytes)));
 }
 
 }  // namespace taoism::onnx

@@ -279,14 +279,4 @@ bool is_float_type(int32_t type) {
          type == TensorProto::FLOAT16 || type == TensorProto::BFLOAT16;
 }
 
-std::string printable(const std::string& name) {
-  constexpr size_t kMaxChars = 200;
-  std::string result;
-  for (const char c : name) {
-    if (result.size() == kMaxChars) return result + "...";
-    result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  }
-  return result;
-}
-
 }  // namespace taoism::onnx

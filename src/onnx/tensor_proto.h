@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/text.h"
 #include "ir/types.h"
 #include "onnx/source_file.h"
 
@@ -39,9 +40,5 @@ Result<ConstantPtr> read_tensor(const ::onnx::TensorProto& tensor, ExternalFiles
 // "float16", "int4", ...; "type 99" when unknown.
 std::string element_type_name(int32_t type);
 bool is_float_type(int32_t type);
-
-// A name from a file, fit for a one-line message and a table: no control characters, bounded
-// length.
-std::string printable(const std::string& name);
 
 }  // namespace taoism::onnx

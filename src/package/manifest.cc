@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <sstream>
+
+#include "base/text.h"
 
 namespace taoism::package {
 namespace {
@@ -14,16 +16,6 @@ constexpr ir::DType kDtypes[] = {ir::DType::f32,     ir::DType::f64, ir::DType::
                                  ir::DType::boolean, ir::DType::u8,  ir::DType::i8};
 constexpr size_t kMaxEntries = 1 << 20;
 constexpr size_t kMaxBatches = 64;
-
-std::string hex(ConstByteSpan bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::byte byte : bytes) {
-    text += kDigits[static_cast<size_t>(byte >> 4)];
-    text += kDigits[static_cast<size_t>(byte & std::byte{15})];
-  }
-  return text;
-}
 
 ordered_json section_json(const Section& section) {
   return {{"offset", section.offset}, {"bytes", section.bytes}};
@@ -52,7 +44,16 @@ class Reader {
   std::string text(const json& in, const char* name) {
     const json* value = find(in, name);
     if (value == nullptr || !value->is_string()) return fail(name), "";
-    return value->get<std::string>();
+    return printable(value->get_ref<const std::string&>());
+  }
+  // The same in several lines.
+  std::string lines(const json& in, const char* name) {
+    const json* value = find(in, name);
+    if (value == nullptr || !value->is_string()) return fail(name), "";
+    std::string text;
+    std::istringstream stream(value->get_ref<const std::string&>());
+    for (std::string line; std::getline(stream, line);) text += printable(line) + "\n";
+    return text;
   }
   uint64_t number(const json& in, const char* name) {
     const json* value = find(in, name);
@@ -77,15 +78,7 @@ class Reader {
   }
   crypto::Digest digest(const json& in, const char* name) {
     crypto::Digest digest{};
-    const std::string digits = text(in, name);
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    if (digits.size() != 2 * digest.size()) return fail(name), digest;
-    for (size_t i = 0; i < digest.size(); ++i) {
-      const size_t high = kDigits.find(digits[2 * i]);
-      const size_t low = kDigits.find(digits[2 * i + 1]);
-      if (high == std::string_view::npos || low == std::string_view::npos) fail(name);
-      digest[i] = static_cast<std::byte>(high << 4 | low);
-    }
+    if (!read_hex(text(in, name), digest)) fail(name);
     return digest;
   }
   ir::TensorDesc desc(const json& in) {
@@ -128,9 +121,10 @@ BatchEntry read_batch(Reader& reader, const json& in) {
     if (reader.ok()) entry.whole_memory_bytes.push_back(bytes.get<uint64_t>());
   }
   if (const json* summary = reader.find(in, "summary"); summary != nullptr) {
+    if (!summary->is_object()) reader.fail("summary");
     entry.summary = summary->dump(-1, ' ', false, json::error_handler_t::replace);
   }
-  entry.summary_text = reader.text(in, "summary_text");
+  entry.summary_text = reader.lines(in, "summary_text");
   return entry;
 }
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "ir/codec.h"
 #include "partition/explain.h"
 
@@ -11,13 +12,6 @@ namespace {
 Status damaged(const std::string& path, const char* what) {
   return integrity_error(path + ": " + what +
                          " is not what the package was sealed with: copy it anew");
-}
-
-// Names come from a file and go into messages of one line.
-void make_printable(std::string& name) {
-  for (char& c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
 }
 
 }  // namespace
@@ -91,14 +85,25 @@ Result<ir::PartitionedGraph> Package::graph(const BatchEntry& entry) const {
   if (digest != entry.graph_sha256) return damaged(file_->path(), "the graph");
   Result<ir::PartitionedGraph> graph = ir::decode(bytes, constants_);
   if (!graph.ok()) return graph.status().annotate(file_->path());
+  // Names go into messages of one line.
   for (ir::Node& node : graph->graph.nodes()) {
-    make_printable(node.name);
-    make_printable(node.op);
+    node.name = printable(node.name);
+    node.op = printable(node.op);
   }
   for (size_t v = 0; v < graph->graph.value_count(); ++v) {
-    make_printable(graph->graph.value(static_cast<ir::ValueId>(v)).name);
+    ir::Value& value = graph->graph.value(static_cast<ir::ValueId>(v));
+    value.name = printable(value.name);
   }
   return graph;
+}
+
+Status Package::check_constants() const {
+  for (const PublicConstant& constant : manifest().constants) {
+    TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest,
+                            crypto::sha256(file_->data(constant.section)));
+    if (digest != constant.sha256) return damaged(file_->path(), "a public weight");
+  }
+  return {};
 }
 
 Result<runtime::Prepared> Package::prepare(int64_t batch, const runtime::Machine& machine) const {
@@ -108,11 +113,8 @@ Result<runtime::Prepared> Package::prepare(int64_t batch, const runtime::Machine
   }
   runtime::Prepared prepared;
   TAOISM_ASSIGN_OR_RETURN(prepared.partitioned, graph(*entry));
-  for (const PublicConstant& constant : manifest().constants) {
-    TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest,
-                            crypto::sha256(file_->data(constant.section)));
-    if (digest != constant.sha256) return damaged(file_->path(), "a public weight");
-  }
+  std::call_once(constants_checked_, [&] { constants_status_ = check_constants(); });
+  TAOISM_RETURN_IF_ERROR(constants_status_);
   Result<partition::Report> report =
       partition::read_summary(nlohmann::json::parse(entry->summary, nullptr, false));
   if (!report.ok()) return damaged(file_->path(), "the summary");

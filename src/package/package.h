@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "package/package_file.h"
 #include "runtime/source.h"
@@ -32,9 +33,13 @@ class Package final : public runtime::Source {
  private:
   explicit Package(std::shared_ptr<const PackageFile> file) : file_(std::move(file)) {}
   Result<ir::PartitionedGraph> graph(const BatchEntry& entry) const;
+  Status check_constants() const;
 
   std::shared_ptr<const PackageFile> file_;
   std::vector<std::shared_ptr<const ir::Constant>> constants_;
+  // Whether they are what was sealed: found out when a batch is first prepared.
+  mutable std::once_flag constants_checked_;
+  mutable Status constants_status_;
   std::vector<runtime::TensorSpec> inputs_, outputs_;
 };
 

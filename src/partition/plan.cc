@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "crypto/hash.h"
 #include "partition/placement.h"
 #include "partition/segments.h"
@@ -119,13 +120,7 @@ std::string plan_hash(const Plan& plan, const ir::Graph& graph) {
   if (plan.answer != Answer::logits) append_field(bytes, answer_name(plan.answer));
   const auto digest = crypto::sha256(std::as_bytes(std::span(bytes)));
   if (!digest.ok()) return "";
-  std::string hex;
-  for (std::byte b : *digest) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    hex += kDigits[std::to_integer<unsigned>(b) >> 4];
-    hex += kDigits[std::to_integer<unsigned>(b) & 15];
-  }
-  return hex;
+  return hex(*digest);
 }
 
 std::vector<std::string> plan_warnings(const Plan& plan) {

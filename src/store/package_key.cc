@@ -4,11 +4,12 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace taoism::store {
 namespace {
 
 constexpr std::string_view kKeyHeading = "taoism key 1\n";
-constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 Result<crypto::ChunkCipher> cipher_of(const PackageKey& key, const PackageContext& context) {
   return crypto::ChunkCipher::create(key.secret, context.package,
@@ -31,12 +32,9 @@ Result<PackageKey> parse_key(ConstByteSpan text) {
   left.remove_prefix(kKeyHeading.size());
   PackageKey key;
   const std::span<std::byte> secret = key.secret.expose_secret();
-  if (left.size() <= 2 * secret.size() || left[2 * secret.size()] != '\n') return no_key();
-  for (size_t i = 0; i < secret.size(); ++i) {
-    const size_t high = kHexDigits.find(left[2 * i]);
-    const size_t low = kHexDigits.find(left[2 * i + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return no_key();
-    secret[i] = static_cast<std::byte>(high << 4 | low);
+  if (left.size() <= 2 * secret.size() || left[2 * secret.size()] != '\n' ||
+      !read_hex(left.substr(0, 2 * secret.size()), secret)) {
+    return no_key();
   }
   left.remove_prefix(2 * secret.size() + 1);
   if (!left.empty() && left.back() == '\n') left.remove_suffix(1);
@@ -51,10 +49,8 @@ size_t format_key(const PackageKey& key, std::span<std::byte, kMaxKeyFileBytes> 
   char* to = begin;
   std::memcpy(to, kKeyHeading.data(), kKeyHeading.size());
   to += kKeyHeading.size();
-  for (const std::byte byte : key.secret.expose_secret()) {
-    *to++ = kHexDigits[static_cast<size_t>(byte >> 4)];
-    *to++ = kHexDigits[static_cast<size_t>(byte & std::byte{15})];
-  }
+  write_hex(key.secret.expose_secret(), to);
+  to += 2 * key.secret.size();
   *to++ = '\n';
   to = std::to_chars(to, begin + text.size() - 1, key.least_version).ptr;
   *to++ = '\n';

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "base/text.h"
 #include "ir/codec.h"
 #include "package/package_file.h"
 #include "partition/explain.h"
@@ -18,14 +19,7 @@ ConstByteSpan bytes_of(const std::string& text) {
 }
 
 std::string hex_digest(const std::string& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  const crypto::Digest digest = crypto::sha256(bytes_of(bytes)).value();
-  for (const std::byte byte : digest) {
-    text += kDigits[static_cast<size_t>(byte >> 4)];
-    text += kDigits[static_cast<size_t>(byte & std::byte{15})];
-  }
-  return text;
+  return hex(crypto::sha256(bytes_of(bytes)).value());
 }
 
 class Assembler {

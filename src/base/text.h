@@ -1,0 +1,24 @@
+// Text from outside, made fit to be shown, and bytes as hexadecimal digits. Trusted.
+// Thread-safety: pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace taoism {
+
+// A name from a file, fit for a one-line message and a table: no control characters, bounded
+// length.
+std::string printable(std::string_view name);
+
+// Two lower-case digits a byte.
+std::string hex(ConstByteSpan bytes);
+// The same into memory of the caller's, 2 * bytes.size(): for a secret, of which no copy shall
+// stay.
+void write_hex(ConstByteSpan bytes, char* to);
+// Whether `digits` are exactly 2 * to.size() lower-case digits, which `to` then holds.
+bool read_hex(std::string_view digits, ByteSpan to);
+
+}  // namespace taoism
