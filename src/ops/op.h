@@ -161,5 +161,8 @@ const OpDef* find_op(std::string_view name);
 // Arity, attribute names and kinds against `def`, then def.infer, then the outputs' bounds. What
 // both import and the TEE call.
 Status check_and_infer(const OpDef& def, const NodeView& node, std::span<ir::TensorDesc> outputs);
+// Whether the node's outputs are what its operator makes: for a node that comes from outside with
+// its types. Errors: check_and_infer's, and invalid_argument for other types.
+Status check_types(const OpDef& def, const NodeView& node);
 
 }  // namespace taoism::ops

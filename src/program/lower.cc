@@ -1,6 +1,5 @@
 #include "program/lower.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "kernels/target.h"
@@ -57,7 +56,10 @@ class Lowering {
       return unsupported(node.op + " '" + node.name + "': no kernel for this operator");
     }
     const ops::GraphNodeView holder(graph_, node);
-    TAOISM_RETURN_IF_ERROR(check_types(*op, holder.view()));
+    // A graph may come from a file that nobody has checked, and packing relies on what it says.
+    if (!ops::check_types(*op, holder.view()).ok()) {
+      return integrity_error("node '" + node.name + "' contradicts its operator's shape rule");
+    }
     Instruction instruction{op, node.name, node.attrs, {}, {}};
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ir::ValueId value = node.inputs[i];
@@ -77,19 +79,6 @@ class Lowering {
     }
     for (const ir::ValueId value : node.outputs) instruction.outputs.push_back(new_slot(value));
     segment.instructions.push_back(std::move(instruction));
-    return {};
-  }
-
-  // A graph may come from a file that nobody has checked, and packing relies on what it says.
-  static Status check_types(const ops::OpDef& op, const ops::NodeView& view) {
-    std::vector<ir::TensorDesc> made(view.outputs.size());
-    const ops::NodeView bare{view.name, view.attrs, view.inputs, {}};
-    if (made.empty() || made.size() > op.max_outputs ||
-        !ops::check_and_infer(op, bare, made).ok() ||
-        !std::equal(made.begin(), made.end(), view.outputs.begin())) {
-      return integrity_error("node '" + std::string(view.name) +
-                             "' contradicts its operator's shape rule");
-    }
     return {};
   }
 

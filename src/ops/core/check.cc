@@ -2,6 +2,7 @@
 // inside.
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "ops/op.h"
 
@@ -107,6 +108,19 @@ Status check_and_infer(const OpDef& def, const NodeView& node, std::span<ir::Ten
   Status status = check_all(def, node, outputs);
   if (status.ok()) return status;
   return status.annotate(std::string(def.name) + " '" + std::string(node.name) + "'");
+}
+
+Status check_types(const OpDef& def, const NodeView& node) {
+  std::vector<ir::TensorDesc> made(node.outputs.size());
+  if (made.empty() || made.size() > def.max_outputs) {
+    return invalid_argument("a wrong number of outputs");
+  }
+  const NodeView bare{node.name, node.attrs, node.inputs, {}};
+  TAOISM_RETURN_IF_ERROR(check_and_infer(def, bare, made));
+  if (!std::equal(made.begin(), made.end(), node.outputs.begin())) {
+    return invalid_argument("an output's type is not what the operator makes");
+  }
+  return {};
 }
 
 }  // namespace taoism::ops
