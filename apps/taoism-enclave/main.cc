@@ -55,8 +55,9 @@ void map_package(std::byte* at, uint64_t bytes) {
   close(kPackageFd);
 }
 
-// The shared region; its size must be fixed, so that nobody can take it away under us.
-ByteSpan map_region() {
+// The shared region, whose size must be fixed, so that nobody can take it away under us, and the
+// package file behind it. `config` is the only copy of what the host wrote there.
+ByteSpan map_region(wire::Config& config) {
   struct stat status;
   const int seals = fcntl(kRegionFd, F_GET_SEALS);
   if (seals < 0 || fstat(kRegionFd, &status) != 0) fail(wire::StartupStage::region, errno);
@@ -66,8 +67,6 @@ ByteSpan map_region() {
     fail(wire::StartupStage::region, EINVAL);
   }
   const auto bytes = static_cast<size_t>(status.st_size);
-  // A private copy: what the host says it is must be what is mapped.
-  wire::Config config;
   if (pread(kRegionFd, &config, sizeof(config), 0) != sizeof(config)) {
     fail(wire::StartupStage::region, errno);
   }
@@ -123,9 +122,9 @@ bool one_processor() {
 
 int run() {
   const uint32_t held = harden_process();
-  const ByteSpan region = map_region();
+  wire::Config config;
+  const ByteSpan region = map_region(config);
   auto& ring = *reinterpret_cast<wire::Ring*>(region.data());
-  wire::Config config = ring.config;
   if (!accept_config(config)) fail(wire::StartupStage::config, EINVAL);
   reserve_heap();
   if (!crypto::self_test().ok()) fail(wire::StartupStage::crypto, 0);

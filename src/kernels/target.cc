@@ -58,6 +58,13 @@ const char* target_name(Target target) {
   return "portable";
 }
 
+std::optional<Target> find_target(std::string_view name) {
+  for (int t = 0; t < kTargetCount; ++t) {
+    if (name == target_name(static_cast<Target>(t))) return static_cast<Target>(t);
+  }
+  return std::nullopt;
+}
+
 const char* target_name() { return target_name(current_target()); }
 
 }  // namespace taoism::kernels

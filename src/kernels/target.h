@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace taoism::kernels {
 
@@ -26,6 +28,8 @@ bool force_target_for_testing(Target target);
 
 // "portable", "avx2", "avx512".
 const char* target_name(Target target);
+// The target of this name, if there is one.
+std::optional<Target> find_target(std::string_view name);
 const char* target_name();
 
 }  // namespace taoism::kernels

@@ -13,6 +13,14 @@ namespace {
 
 constexpr size_t kMaxThreads = 256;
 
+tee::TeeOptions tee_options(const Machine& machine) {
+  return {.kind = machine.tee,
+          .memory_bytes = machine.tee_memory_bytes,
+          .threads = machine.tee_threads,
+          .worker_path = machine.worker_path,
+          .key_file = machine.key_file};
+}
+
 }  // namespace
 
 size_t core_count() {
@@ -49,18 +57,6 @@ Result<Machine> resolve(Machine machine) {
 Result<std::unique_ptr<device::Device>> open_device(const Machine& machine) {
   return device::open_cpu({.threads = machine.device_threads});
 }
-
-namespace {
-
-tee::TeeOptions tee_options(const Machine& machine) {
-  return {.kind = machine.tee,
-          .memory_bytes = machine.tee_memory_bytes,
-          .threads = machine.tee_threads,
-          .worker_path = machine.worker_path,
-          .key_file = machine.key_file};
-}
-
-}  // namespace
 
 Result<std::unique_ptr<device::Device>> open_tee(const Machine& machine) {
   return tee::open_tee(tee_options(machine));

@@ -90,13 +90,10 @@ Status Measurement::make_reference() {
 // Of a package alone.
 Status Measurement::make_inputs() {
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Source> source, options_.open_package());
-  std::vector<TensorSpec> inputs = source->inputs();
-  const int64_t largest = source->batch_at_most(INT64_MAX);
-  for (TensorSpec& input : inputs) {
-    ir::Shape& shape = input.desc.shape;
-    if (shape.rank() != 0 && shape[0] == largest) shape[0] = options_.import.batch;
-  }
-  inputs_ = Tensors(inputs);
+  TAOISM_ASSIGN_OR_RETURN(const Prepared prepared,
+                          source->prepare(options_.import.batch, options_.machine));
+  const ir::Graph& graph = prepared.partitioned.graph;
+  inputs_ = Tensors(tensor_specs(graph, graph.inputs()));
   fill_normal(inputs_.views(), options_.seed);
   return {};
 }
@@ -104,16 +101,12 @@ Status Measurement::make_inputs() {
 // As a user of it opens it: the plan is in it.
 Result<Prepared> Measurement::prepare_package(const Subject& subject, RunRecord& record) const {
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Source> source, options_.open_package());
-  const int64_t batch = options_.import.batch;
-  if (source->batch_at_most(batch) != batch) {
-    return source->no_batch_for(static_cast<size_t>(batch));
-  }
   record.model_hash = source->model_hash();
   TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
                           partition::StrategySpec::parse(source->strategy()));
   record.strategy = spec.name;
   record.parameters.assign(spec.parameters.begin(), spec.parameters.end());
-  return source->prepare(batch, machine_of(subject));
+  return source->prepare(options_.import.batch, machine_of(subject));
 }
 
 // From the model file on: what a cold start does.

@@ -34,6 +34,7 @@ class OnnxSource final : public Source {
                             " rows; give a multiple of it");
   }
   Result<Prepared> prepare(int64_t batch, const Machine& machine) const override {
+    if (batch_at_most(batch) != batch) return no_batch_for(static_cast<size_t>(batch));
     onnx::ImportOptions import = import_;
     import.batch = model_.batch_is_dynamic() ? batch : 0;
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(import));

@@ -29,7 +29,7 @@ class Source {
   virtual int64_t batch_at_most(int64_t most) const = 0;
   // Why there is no batch for so many rows.
   virtual Status no_batch_for(size_t rows) const = 0;
-  // `batch` came from batch_at_most().
+  // Errors: invalid_argument for a batch that batch_at_most() does not give.
   virtual Result<Prepared> prepare(int64_t batch, const Machine& machine) const = 0;
 };
 

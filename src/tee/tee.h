@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "device/device.h"
+#include "kernels/target.h"
 #include "tee/sealed_program.h"
 
 namespace taoism::tee {
@@ -19,12 +21,12 @@ struct TeeOptions {
   // beside the library that contains this code.
   std::string worker_path;
   // Of packaged programs: the file (open for reading, living as long as what is started; its bytes
-  // end the payload area), its key file, which the image reads itself, and the target (one of
-  // kernels::target_name(); empty: the best there is) that its weights are packed for.
+  // end the payload area), its key file, which the image reads itself, and the kernels that
+  // its weights are packed for (none: the best there are).
   int package_fd = -1;
   uint64_t package_bytes = 0;
   std::string key_file;
-  std::string kernel_target;
+  std::optional<kernels::Target> kernel_target;
   uint64_t call_timeout_ms = 600'000;  // a worker that takes longer for one call is ended
 };
 
@@ -36,8 +38,9 @@ Result<std::unique_ptr<device::Device>> open_tee(const TeeOptions& options);
 // A packaged program in a TEE of its own: its segments are those of `graph` that are placed in the
 // TEE, in order. options.memory_bytes 0: what holds everything; what `program` says of the package
 // replaces the package's fields there. Errors: integrity (the package is not what was sealed, or
-// the key is not its key), policy (no key, too old), resource_exhausted naming the memory that
-// would do, unavailable.
+// the key is not its key), policy (too old), invalid_argument (no key file, or one that others may
+// read), not_found (the key file), unsupported (packed for kernels that this processor has not),
+// resource_exhausted naming the memory that would do, unavailable.
 Result<std::unique_ptr<device::Executable>> open_sealed(const TeeOptions& options,
                                                         const ir::PartitionedGraph& graph,
                                                         const SealedProgram& program);

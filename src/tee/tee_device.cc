@@ -336,7 +336,12 @@ Result<std::unique_ptr<device::Executable>> TeeDevice::open_sealed(
   TeeOptions options = options_;
   options.package_fd = program.fd;
   options.package_bytes = program.file_bytes;
-  options.kernel_target = program.kernel_target;
+  options.kernel_target = kernels::find_target(program.kernel_target);
+  if (!options.kernel_target.has_value() || !kernels::target_supported(*options.kernel_target)) {
+    return unsupported("the package's weights are packed for '" + program.kernel_target +
+                       "', which this processor has not: seal it with --target " +
+                       kernels::target_name(kernels::best_target()));
+  }
   if (options.memory_bytes == 0) options.memory_bytes = program.whole_memory(options.threads);
   std::vector<SegmentSizes> sizes = segment_sizes(graph);
   const PayloadPlan payload = plan_payload(sizes, 0, 0, program.most_spill_bytes);

@@ -1,6 +1,5 @@
 #include "tee/transport.h"
 
-#include "kernels/target.h"
 #include "wire/text.h"
 
 namespace taoism::tee {
@@ -15,9 +14,8 @@ Result<wire::Config> make_config(const TeeOptions& options) {
                             std::to_string(wire::kMaxKeyPath - 1) + " bytes: use a shorter one");
   }
   std::memcpy(config.key_file, options.key_file.data(), options.key_file.size());
-  for (int t = 0; t < kernels::kTargetCount; ++t) {
-    if (options.kernel_target != kernels::target_name(static_cast<kernels::Target>(t))) continue;
-    config.kernel_target = static_cast<uint32_t>(t) + 1;
+  if (options.kernel_target.has_value()) {
+    config.kernel_target = static_cast<uint32_t>(*options.kernel_target) + 1;
   }
   return config;
 }

@@ -97,13 +97,12 @@ struct Outputs {
 };
 
 // What is measured of one file: every subject of a model, every budget of a package.
-Status choose(const Options& options, const std::string& model,
-              const std::vector<uint64_t>& budgets, const std::vector<runtime::Subject>& subjects,
-              runtime::MeasureOptions& measure) {
+void choose(const Options& options, const std::string& model, const std::vector<uint64_t>& budgets,
+            const std::vector<runtime::Subject>& subjects, runtime::MeasureOptions& measure) {
   measure.open_package = nullptr;
   measure.model_path = model;
   measure.subjects = subjects;
-  if (!package::is_package(model)) return {};
+  if (!package::is_package(model)) return;
   measure.model_path = options.reference;
   measure.package_path = model;
   measure.machine.key_file = options.key.file_of(model);
@@ -113,7 +112,6 @@ Status choose(const Options& options, const std::string& model,
   };
   measure.subjects.clear();
   for (const uint64_t budget : budgets) measure.subjects.push_back({"package", "", budget});
-  return {};
 }
 
 Result<int> measure_all(const Options& options) {
@@ -146,7 +144,7 @@ Result<int> measure_all(const Options& options) {
   bool valid = true;
   for (const std::string& model : options.models) {
     for (int64_t batch : options.batches) {
-      TAOISM_RETURN_IF_ERROR(choose(options, model, machine.second, subjects, measure));
+      choose(options, model, machine.second, subjects, measure);
       measure.import.batch = batch;
       auto progress = [&](double done, const std::string& what) {
         bar.update((part + done) / parts, fmt::format("{} batch {}: {}", model, batch, what));

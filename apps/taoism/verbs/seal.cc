@@ -27,20 +27,18 @@ struct Options {
 
 Status use_target(const std::string& name) {
   if (name.empty()) return {};
-  std::string known;
-  for (int t = 0; t < kernels::kTargetCount; ++t) {
-    const auto target = static_cast<kernels::Target>(t);
-    known += (t == 0 ? "" : ", ") + std::string(kernels::target_name(target));
-    if (name != kernels::target_name(target)) continue;
-    if (!kernels::target_supported(target)) {
-      return unsupported("--target " + name +
-                         ": this processor has it not, and weights are packed "
-                         "by its kernels: seal on a machine that has it");
-    }
-    kernels::set_target(target);
-    return {};
+  const std::optional<kernels::Target> target = kernels::find_target(name);
+  if (!target.has_value()) {
+    return invalid_argument("--target '" + name +
+                            "': no such target; use one of: portable, avx2, avx512");
   }
-  return invalid_argument("--target '" + name + "': no such target; use one of: " + known);
+  if (!kernels::target_supported(*target)) {
+    return unsupported("--target " + name +
+                       ": this processor has it not, and weights are packed by its kernels: seal "
+                       "on a machine that has it");
+  }
+  kernels::set_target(*target);
+  return {};
 }
 
 Result<int> act(const Options& options) {
@@ -62,7 +60,10 @@ Result<int> act(const Options& options) {
                           package::seal(model, plan, seal, key, file));
   // The key first: a package without it would be lost.
   if (!has_key) TAOISM_RETURN_IF_ERROR(package::create_key_file(key_path, key));
-  TAOISM_RETURN_IF_ERROR(file.commit());
+  if (const Status status = file.commit(); !status.ok()) {
+    if (!has_key) std::filesystem::remove(key_path);
+    return status;
+  }
   if (options.retire_older && key.least_version < seal.version) {
     key.least_version = seal.version;
     TAOISM_RETURN_IF_ERROR(package::replace_key_file(key_path, key));
