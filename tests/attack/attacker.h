@@ -16,6 +16,9 @@ inline constexpr bool kRacesAreErrors = true;
 inline constexpr bool kRacesAreErrors = false;
 #endif
 
+inline constexpr const char* kNoRacesHere =
+    "needs races, each of which the thread sanitizer ends as an error: run it in another build";
+
 // One in a hundred of the mutations: each is a run, or more.
 inline int rounds() { return static_cast<int>(wanted_mutations() / 100); }
 

@@ -280,7 +280,8 @@ TEST_F(WorkerAttack, StarvedItAnswersRight) {
   ASSERT_GE(threads.size(), 2U);
   for (const int thread : threads) {
     if (!pin(thread, processor) || setpriority(PRIO_PROCESS, static_cast<id_t>(thread), 19) != 0) {
-      GTEST_SKIP() << "the worker's processors may not be chosen here: " << std::strerror(errno);
+      GTEST_SKIP() << "needs the right to choose the worker's processor and priority: "
+                   << std::strerror(errno);
     }
   }
   std::atomic<bool> is_over{false};
