@@ -17,6 +17,7 @@
 #include "runtime/session.h"
 #include "runtime/small_model.h"
 #include "runtime/tensors.h"
+#include "tee/transport.h"
 
 namespace taoism::package {
 namespace {
@@ -244,6 +245,41 @@ TEST_F(PackageTest, NoFlippedBitGivesAWrongAnswer) {
   EXPECT_GT(errors, 5 * answers);
 }
 
+TEST_F(PackageTest, NoByteOfTheGraphMayDiffer) {
+  ASSERT_TRUE(seal_as("deep:k=1", "m.tao", {1}).ok());
+  const auto file = PackageFile::open(path("m.tao"));
+  ASSERT_TRUE(file.ok());
+  const Section& graph = (*file)->manifest().batches.front().graph;
+  const std::string whole = read_all(path("m.tao"));
+  for (uint64_t at = 0; at < graph.bytes; ++at) {
+    std::string bytes = whole;
+    bytes[(*file)->header().data_offset + graph.offset + at] ^= 1;
+    write_all(path("flipped.tao"), bytes);
+    EXPECT_EQ(Package::open(path("flipped.tao")).code(), Code::integrity) << at;
+  }
+}
+
+// What the header says is looked at before anything is read by it.
+TEST_F(PackageTest, NoHeaderLeadsOutOfTheFile) {
+  ASSERT_TRUE(seal_as("full", "m.tao", {1}).ok());
+  const std::string whole = read_all(path("m.tao"));
+  const auto opened_with = [&](size_t field, uint64_t value) {
+    std::string bytes = whole;
+    std::memcpy(bytes.data() + field, &value, sizeof(value));
+    write_all(path("header.tao"), bytes);
+    return Package::open(path("header.tao")).status();
+  };
+  for (const uint64_t offset : {uint64_t{0}, uint64_t{64}, uint64_t{65},
+                                whole.size() / 64 * 64 + 64, UINT64_MAX, UINT64_MAX - 63}) {
+    const Status status = opened_with(offsetof(Header, data_offset), offset);
+    EXPECT_THAT(status.message(), HasSubstr("header is damaged")) << offset;
+  }
+  for (const uint64_t bytes : {whole.size() + 0, kMaxManifestBytes + 1, UINT64_MAX}) {
+    const Status status = opened_with(offsetof(Header, manifest_bytes), bytes);
+    EXPECT_THAT(status.message(), HasSubstr("header is damaged")) << bytes;
+  }
+}
+
 TEST_F(PackageTest, NoOtherLengthOpens) {
   ASSERT_TRUE(seal_as("full", "m.tao", {1}).ok());
   const std::string whole = read_all(path("m.tao"));
@@ -252,8 +288,12 @@ TEST_F(PackageTest, NoOtherLengthOpens) {
     const auto package = Package::open(path("cut.tao"));
     EXPECT_THAT(package.code(), testing::AnyOf(Code::integrity, Code::invalid_argument)) << bytes;
   }
-  write_all(path("cut.tao"), whole + "x");
-  EXPECT_EQ(Package::open(path("cut.tao")).code(), Code::integrity);
+  for (const std::string& other : {whole + "x", whole.substr(0, whole.size() - 1)}) {
+    write_all(path("cut.tao"), other);
+    const auto package = Package::open(path("cut.tao"));
+    EXPECT_EQ(package.code(), Code::integrity);
+    EXPECT_THAT(package.status().message(), HasSubstr("was sealed with"));
+  }
 }
 
 // Two packages of one owner: no part of one passes in the other.
@@ -299,6 +339,9 @@ TEST_F(PackageTest, AnOlderPackageThanTheKeyAcceptsIsRefused) {
     EXPECT_EQ(old.code(), Code::policy);
     EXPECT_THAT(old.status().message(), HasSubstr("older than its key accepts"));
   }
+  const auto file = PackageFile::open(path("old.tao"));
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(open_plan(**file, key_).code(), Code::policy);
   // The number in the header is sealed too: raising it does not help.
   std::string bytes = read_all(path("old.tao"));
   bytes[offsetof(Header, version)] = 4;
@@ -331,6 +374,13 @@ TEST_F(PackageTest, OnlyTheKeyOpensIt) {
       EXPECT_EQ(loose.code(), Code::invalid_argument);
       EXPECT_THAT(loose.status().message(), HasSubstr("chmod 600"));
       EXPECT_EQ(read_key_file(wrong.key_file).code(), Code::invalid_argument);
+      // Nor does the image take it, whatever the host has looked at.
+      tee::TeeOptions options;
+      options.worker_path = wrong.worker_path;
+      options.key_file = wrong.key_file;
+      const auto start = tee == std::string("process") ? tee::start_process : tee::start_inline;
+      EXPECT_THAT(start(options, 4096).code(),
+                  testing::AnyOf(Code::invalid_argument, Code::policy));
     }
     ASSERT_EQ(chmod(wrong.key_file.c_str(), 0600), 0);
     ASSERT_TRUE(answer_of_package("m.tao", 1, wrong).ok());
