@@ -100,15 +100,8 @@ Status Executor::run_step(size_t segment, const Step& step, uint64_t first_image
 void Executor::copy_rows(const RowCopy& copy, const std::byte* from, std::byte* to) {
   from += copy.from_skip_bytes;
   to += copy.to_skip_bytes;
-  auto copy_plane = [&](size_t plane, size_t) {
+  for (uint64_t plane = 0; plane < copy.planes; ++plane) {
     std::memcpy(to + plane * copy.to_plane_bytes, from + plane * copy.from_plane_bytes, copy.bytes);
-  };
-  // Waking threads costs as much as copying a few pages.
-  constexpr uint64_t kWorthThreads = uint64_t{128} << 10;
-  if (copy.planes * copy.bytes >= kWorthThreads) {
-    parallel_for(stream_, copy.planes, copy_plane);
-  } else {
-    for (uint64_t plane = 0; plane < copy.planes; ++plane) copy_plane(plane, 0);
   }
 }
 

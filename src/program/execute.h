@@ -51,7 +51,7 @@ class Executor {
   Status compute_streamed(const ops::RunContext& context, const ops::OpDef& op, size_t input,
                           WeightId weight);
   Status exchange_spilled(const Step& step, uint64_t first_image);
-  void copy_rows(const RowCopy& copy, const std::byte* from, std::byte* to);
+  static void copy_rows(const RowCopy& copy, const std::byte* from, std::byte* to);
   std::byte* at(uint64_t offset) const { return activations_.data() + offset; }
 
   const Program* program_;
