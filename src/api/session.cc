@@ -55,12 +55,9 @@ struct Session::State {
                                                    std::string& text) {
     TAOISM_ASSIGN_OR_RETURN(const std::unique_ptr<package::Package> package,
                             package::Package::open(path));
-    const package::BatchEntry* entry = package->entry_at_most(batch);
-    if (entry == nullptr || entry->batch != batch) {
-      return package->no_batch_for(static_cast<size_t>(batch));
-    }
-    text = entry->summary_text;
-    return package->prepare(batch, machine);
+    TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, package->prepare(batch, machine));
+    text = package->entry_at_most(batch)->summary_text;
+    return prepared;
   }
 
   static Result<runtime::Prepared> prepare_model(const std::string& path,
