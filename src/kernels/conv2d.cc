@@ -1,8 +1,11 @@
 #include "kernels/conv2d.h"
 
+#include <algorithm>
+
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_gemm.h"
 #include "kernels/conv_plan.h"
+#include "kernels/winograd.h"
 
 namespace taoism::kernels {
 namespace {
@@ -12,41 +15,74 @@ bool is_depthwise(const Conv2dShape& shape) {
   return shape.groups > 1 && shape.groups == shape.in_channels;
 }
 
+enum class Kernel : uint8_t { depthwise, winograd, gemm };
+Kernel kernel_of(const Conv2dShape& shape) {
+  if (is_depthwise(shape)) return Kernel::depthwise;
+  return winograd_tile(shape) != 0 ? Kernel::winograd : Kernel::gemm;
+}
+
+WeightTiles weight_tiles(const Conv2dShape& shape) {
+  return winograd_tile(shape) != 0 ? winograd_weight_tiles(shape) : conv_weight_tiles(shape);
+}
+
 }  // namespace
 
 size_t conv2d_packed_bytes(const Conv2dShape& shape) {
   const int64_t elems =
-      is_depthwise(shape) ? conv_depthwise_packed_elems(shape) : conv_weight_tiles(shape).elems();
+      is_depthwise(shape) ? conv_depthwise_packed_elems(shape) : weight_tiles(shape).elems();
   return static_cast<size_t>(elems) * sizeof(float);
 }
 
 void conv2d_pack(const Conv2dShape& shape, const float* weights, float* packed) {
   if (is_depthwise(shape)) return conv_depthwise_pack(shape, weights, packed);
-  conv_gemm_pack(shape, weights, packed);
+  conv_weights_pack(weight_tiles(shape), shape.out_channels / shape.groups, weights, packed);
 }
 
 size_t conv2d_scratch_bytes(const Conv2dShape& shape, size_t threads) {
-  return is_depthwise(shape) ? conv_depthwise_scratch_bytes(shape, threads)
-                             : conv_gemm_scratch_bytes(shape, threads);
+  switch (kernel_of(shape)) {
+    case Kernel::depthwise: return conv_depthwise_scratch_bytes(shape, threads);
+    case Kernel::winograd: return winograd_scratch_bytes(shape, threads, WinogradCall::whole);
+    case Kernel::gemm: break;
+  }
+  return conv_gemm_scratch_bytes(shape, threads);
+}
+
+size_t conv2d_least_scratch_bytes(const Conv2dShape& shape, size_t threads) {
+  return kernel_of(shape) == Kernel::winograd ? winograd_least_scratch_bytes(shape, threads)
+                                              : conv2d_scratch_bytes(shape, threads);
 }
 
 void conv2d(const Conv2dShape& shape, const float* input, const float* packed,
             const Epilogue& epilogue, float* output, ByteSpan scratch, Parallel& parallel) {
-  if (is_depthwise(shape)) {
-    return conv_depthwise(shape, 0, conv_depthwise_packed_elems(shape), input, packed, epilogue,
-                          output, scratch, parallel);
+  switch (kernel_of(shape)) {
+    case Kernel::depthwise:
+      return conv_depthwise(shape, 0, conv_depthwise_packed_elems(shape), input, packed, epilogue,
+                            output, scratch, parallel);
+    case Kernel::winograd:
+      return winograd(shape, WinogradCall::whole, 0, winograd_weight_tiles(shape).elems(), input,
+                      packed, epilogue, output, scratch, parallel);
+    case Kernel::gemm: break;
   }
   conv_gemm(shape, input, packed, epilogue, output, scratch, parallel);
 }
 
 size_t conv2d_piece_end(const Conv2dShape& shape, size_t begin, size_t target_bytes) {
   return is_depthwise(shape) ? conv_depthwise_piece_end(shape, begin, target_bytes)
-                             : conv_weight_tiles(shape).piece_end(begin, target_bytes);
+                             : weight_tiles(shape).piece_end(begin, target_bytes);
 }
 
 size_t conv2d_part_scratch_bytes(const Conv2dShape& shape, size_t threads) {
-  return is_depthwise(shape) ? conv_depthwise_scratch_bytes(shape, threads)
-                             : conv_gemm_part_scratch_bytes(shape, threads);
+  switch (kernel_of(shape)) {
+    case Kernel::depthwise: return conv_depthwise_scratch_bytes(shape, threads);
+    case Kernel::winograd: return winograd_scratch_bytes(shape, threads, WinogradCall::part);
+    case Kernel::gemm: break;
+  }
+  return conv_gemm_part_scratch_bytes(shape, threads);
+}
+
+size_t conv2d_least_part_scratch_bytes(const Conv2dShape& shape, size_t threads) {
+  return kernel_of(shape) == Kernel::winograd ? winograd_least_scratch_bytes(shape, threads)
+                                              : conv2d_part_scratch_bytes(shape, threads);
 }
 
 void conv2d_part(const Conv2dShape& shape, size_t begin, size_t end, const float* input,
@@ -54,12 +90,27 @@ void conv2d_part(const Conv2dShape& shape, size_t begin, size_t end, const float
                  ByteSpan scratch, Parallel& parallel) {
   const auto first = static_cast<int64_t>(begin / sizeof(float));
   const auto last = static_cast<int64_t>(end / sizeof(float));
-  const auto part = is_depthwise(shape) ? conv_depthwise : conv_gemm_part;
-  part(shape, first, last, input, packed_part, epilogue, output, scratch, parallel);
+  switch (kernel_of(shape)) {
+    case Kernel::depthwise:
+      return conv_depthwise(shape, first, last, input, packed_part, epilogue, output, scratch,
+                            parallel);
+    case Kernel::winograd:
+      return winograd(shape, WinogradCall::part, first, last, input, packed_part, epilogue, output,
+                      scratch, parallel);
+    case Kernel::gemm: break;
+  }
+  conv_gemm_part(shape, first, last, input, packed_part, epilogue, output, scratch, parallel);
+}
+
+int64_t conv2d_row_step(const Conv2dShape& shape) {
+  return std::max<int64_t>(winograd_tile(shape), 1);
 }
 
 const char* conv2d_kernel_name(const Conv2dShape& shape) {
   if (is_depthwise(shape)) return "depthwise";
+  if (const int64_t tile = winograd_tile(shape); tile != 0) {
+    return tile == 2 ? "winograd_2x2" : "winograd_4x4";
+  }
   const bool along_pixels = conv_gemm_form(shape) == ConvForm::pixels;
   if (shape.kernel_h == 1 && shape.kernel_w == 1) {
     return along_pixels ? "gemm_1x1_pixels" : "gemm_1x1_channels";

@@ -32,11 +32,13 @@ size_t conv2d_packed_bytes(const Conv2dShape& shape);
 // weights [out_channels][in_channels/groups][kernel_h][kernel_w] -> packed.
 void conv2d_pack(const Conv2dShape& shape, const float* weights, float* packed);
 
-// Bytes of scratch that conv2d needs with that many threads.
+// Bytes of scratch that conv2d can use with that many threads, and the least that it needs: with
+// less than it could use it may be slower, and gives the same.
 size_t conv2d_scratch_bytes(const Conv2dShape& shape, size_t threads);
+size_t conv2d_least_scratch_bytes(const Conv2dShape& shape, size_t threads);
 
 // input [batch][in_channels][in_h][in_w] -> output [batch][out_channels][out_h][out_w], which may
-// not overlap the input. scratch: conv2d_scratch_bytes(shape, parallel.threads()) at least.
+// not overlap the input. scratch: conv2d_least_scratch_bytes(shape, parallel.threads()) at least.
 void conv2d(const Conv2dShape& shape, const float* input, const float* packed,
             const Epilogue& epilogue, float* output, ByteSpan scratch, Parallel& parallel);
 
@@ -45,8 +47,10 @@ void conv2d(const Conv2dShape& shape, const float* input, const float* packed,
 // the bytes at the end. Independent of the batch and of what layout_pixels makes independent.
 size_t conv2d_piece_end(const Conv2dShape& shape, size_t begin, size_t target_bytes);
 
-// Bytes of scratch that conv2d_part needs with that many threads.
+// Bytes of scratch that conv2d_part can use with that many threads, and the least that it needs.
+// All calls of a series have the same.
 size_t conv2d_part_scratch_bytes(const Conv2dShape& shape, size_t threads);
+size_t conv2d_least_part_scratch_bytes(const Conv2dShape& shape, size_t threads);
 
 // conv2d for bytes [begin, end) of the packed weights, both of them cuts, that lie at packed_part.
 // Calls for adjoining ranges from 0 to the end, between which nobody writes to output or scratch,
@@ -54,6 +58,10 @@ size_t conv2d_part_scratch_bytes(const Conv2dShape& shape, size_t threads);
 void conv2d_part(const Conv2dShape& shape, size_t begin, size_t end, const float* input,
                  const float* packed_part, const Epilogue& epilogue, float* output,
                  ByteSpan scratch, Parallel& parallel);
+
+// Rows of output that are computed together: a band that begins at a multiple of this, and ends at
+// one or at the end of its map, has bit for bit the rows of the map.
+int64_t conv2d_row_step(const Conv2dShape& shape);
 
 // The kernel that the cost rule picks for this shape on the current target.
 const char* conv2d_kernel_name(const Conv2dShape& shape);

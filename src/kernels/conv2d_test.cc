@@ -112,7 +112,8 @@ TEST(Conv2d, NanGoesThrough) {
 }
 
 TEST(Conv2d, NamesItsKernel) {
-  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 1, 1)), "gemm_pixels");
+  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 2, 1)), "gemm_pixels");
+  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 1, 1)), "winograd_4x4");
   EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 1, 1, 0)), "gemm_1x1_pixels");
   EXPECT_STREQ(conv2d_kernel_name(square(1, 8, 56, 8, 3, 1, 1, 1, 8)), "depthwise");
 }

@@ -20,7 +20,6 @@ namespace taoism::kernels {
 enum class ConvForm : uint8_t { pixels, channels };
 
 ConvForm conv_gemm_form(const Conv2dShape& shape);
-void conv_gemm_pack(const Conv2dShape& shape, const float* weights, float* packed);
 
 size_t conv_gemm_scratch_bytes(const Conv2dShape& shape, size_t threads);
 void conv_gemm(const Conv2dShape& shape, const float* input, const float* packed,

@@ -59,17 +59,14 @@ WeightTiles conv_weight_tiles(const Conv2dShape& shape) {
           along_pixels ? tiles.rows : tiles.columns()};
 }
 
-void conv_gemm_pack(const Conv2dShape& shape, const float* weights, float* packed) {
-  const WeightTiles to = conv_weight_tiles(shape);
-  const bool along_pixels = conv_gemm_form(shape) == ConvForm::pixels;
-  const int64_t lanes = tile_set().lanes;
-  const int64_t group_out = shape.out_channels / shape.groups;
+void conv_weights_pack(const WeightTiles& to, int64_t group_out, const float* weights,
+                       float* packed) {
   for (int64_t unit = 0; unit < to.units(); ++unit) {
     const int64_t group = unit / to.group_units();
     const Span block = to.block(unit / to.tiles % to.blocks);
     const int64_t first = unit % to.tiles * to.tile_width;
-    const int64_t rows = std::min(to.tile_width, group_out - first);
-    const int64_t width = along_pixels ? rows : ceil_to(rows, lanes);
+    const int64_t width = std::min(to.tile_width, to.width - first);
+    const int64_t rows = std::min(width, group_out - first);
     const float* from = weights + (group * group_out + first) * to.k;
     for (int64_t k = block.begin; k < block.end; ++k, packed += width) {
       for (int64_t r = 0; r < rows; ++r) packed[r] = from[r * to.k + k];

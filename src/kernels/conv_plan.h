@@ -15,6 +15,10 @@ namespace taoism::kernels {
 // Independent of everything in the shape that differs between a map and a band of its rows.
 WeightTiles conv_weight_tiles(const Conv2dShape& shape);
 
+// weights [group * out channel][k] -> packed, by tiles of out channels whose last may be padded.
+void conv_weights_pack(const WeightTiles& to, int64_t group_out, const float* weights,
+                       float* packed);
+
 enum class ConvCall : uint8_t {
   whole,  // all weights
   part,   // some units of the weights, in a series of calls

@@ -67,6 +67,14 @@ size_t scratch_bytes(const NodeView& node, size_t threads) {
   return kernels::conv2d_scratch_bytes(geometry_of(node)->shape, threads);
 }
 
+size_t least_scratch_bytes(const NodeView& node, size_t threads) {
+  return kernels::conv2d_least_scratch_bytes(geometry_of(node)->shape, threads);
+}
+
+size_t least_part_scratch_bytes(const NodeView& node, size_t threads) {
+  return kernels::conv2d_least_part_scratch_bytes(geometry_of(node)->shape, threads);
+}
+
 kernels::Epilogue epilogue_of(const RunContext& context) {
   return {.bias = context.f32(kBias),
           .residual = context.f32(kResidual),
@@ -129,6 +137,10 @@ bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& a
   return true;
 }
 
+int64_t row_step(const NodeView& node) {
+  return kernels::conv2d_row_step(geometry_of(node)->shape);
+}
+
 }  // namespace
 
 extern const OpDef kConvOp;
@@ -144,12 +156,15 @@ constinit const OpDef kConvOp = {
     .packed_bytes = packed_bytes,
     .pack = pack,
     .scratch_bytes = scratch_bytes,
+    .least_scratch_bytes = least_scratch_bytes,
+    .least_part_scratch_bytes = least_part_scratch_bytes,
     .run = run,
     .piece_end = piece_end,
     .run_part = run_part,
     .part_scratch_bytes = part_scratch_bytes,
     .splits_batch = splits_batch,
     .split_rows = split_rows,
+    .row_step = row_step,
     .reference = reference,
 };
 

@@ -117,8 +117,12 @@ struct OpDef {
   // Writes packed_bytes() bytes to `packed`. `raw` is the constant, row-major.
   void (*pack)(const NodeView& node, size_t input, const std::byte* raw,
                std::byte* packed) = nullptr;
-  // Temporary bytes that run needs with so many threads; null: none.
+  // Temporary bytes that run can use with so many threads; null: none.
   size_t (*scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
+  // The least that run, or run_part, needs: with less than it can use it is slower and gives the
+  // same bits. Null: all that it can use.
+  size_t (*least_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
+  size_t (*least_part_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
   // Computes the outputs. Does not allocate, does not fail: infer has accepted the node.
   void (*run)(const RunContext& context) = nullptr;
 
@@ -133,7 +137,7 @@ struct OpDef {
   // using outputs and scratch in between, give bit for bit what run() gives. Null when piece_end
   // is.
   void (*run_part)(const RunContext& context, size_t input, size_t begin, size_t end) = nullptr;
-  // Temporary bytes that run_part needs.
+  // Temporary bytes that run_part can use: the same for all calls of a series.
   size_t (*part_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
 
   // Outputs in pieces, for activations that do not fit. Whether element n of dimension 0 of every
@@ -148,6 +152,9 @@ struct OpDef {
   // infer, with the node's full shapes. Null: no.
   bool (*split_rows)(const NodeView& node, Rows out, std::span<Rows> in,
                      ir::Attrs& attrs) = nullptr;
+  // Rows that a kernel computes together: split_rows gives bit for bit the node's rows where `out`
+  // begins at a multiple of this, and ends at one or with the output. Null: 1.
+  int64_t (*row_step)(const NodeView& node) = nullptr;
   // The plain definition, float64 accumulation, over unpacked weights: what run is tested against.
   // Null when `run` is itself the plain definition (data movement).
   void (*reference)(const RunContext& context) = nullptr;

@@ -23,6 +23,32 @@ void widen(ops::Rows& rows, const ops::Rows& by) {
       is_empty(rows) ? by : ops::Rows{std::min(rows.begin, by.begin), std::max(rows.end, by.end)};
 }
 
+int64_t row_step(const Analysis& analysis, uint32_t node) {
+  const Instruction& instruction = *analysis.nodes()[node].instruction;
+  if (instruction.op->row_step == nullptr) return 1;
+  const InstructionView holder(analysis.program(), instruction);
+  return instruction.op->row_step(holder.view());
+}
+
+// `rows` and those that are computed with them, of `height`.
+ops::Rows stepped(const ops::Rows& rows, int64_t step, int64_t height) {
+  return {rows.begin / step * step, std::min((rows.end + step - 1) / step * step, height)};
+}
+
+// The longest step of the nodes: between such rows of the last output bands are cut.
+int64_t longest_step(const Analysis& analysis, Range32 nodes) {
+  int64_t step = 1;
+  for (uint32_t n = nodes.begin; n < nodes.end; ++n) step = std::max(step, row_step(analysis, n));
+  return step;
+}
+
+// The rows of the last output that band `index` is for: cut between steps while there are enough.
+ops::Rows band_rows(int64_t rows, int64_t step, int64_t count, int64_t index) {
+  const int64_t steps = (rows + step - 1) / step;
+  if (steps < count) return {rows * index / count, rows * (index + 1) / count};
+  return {steps * index / count * step, std::min(steps * (index + 1) / count * step, rows)};
+}
+
 // The place of a node's output in `wanted`: stretches are short, a linear search does.
 struct Wanted {
   SlotId slot;
@@ -59,8 +85,8 @@ std::vector<BandNode> plan_band(const Analysis& analysis, Range32 nodes, int64_t
   std::vector<BandNode> band(size);
   std::vector<Wanted> wanted;
   const SlotId last = analysis.nodes()[nodes.end - 1].instruction->outputs[0];
-  const int64_t rows = rows_of(analysis, last);
-  wanted.push_back({last, {rows * index / count, rows * (index + 1) / count}});
+  wanted.push_back(
+      {last, band_rows(rows_of(analysis, last), longest_step(analysis, nodes), count, index)});
   for (uint32_t i = size; i-- > 0;) {
     const uint32_t id = nodes.begin + i;
     const Instruction& instruction = *analysis.nodes()[id].instruction;
@@ -69,7 +95,7 @@ std::vector<BandNode> plan_band(const Analysis& analysis, Range32 nodes, int64_t
     });
     if (found == wanted.end() || is_empty(found->rows)) return {};
     BandNode& node = band[i];
-    node.output = found->rows;
+    node.output = stepped(found->rows, row_step(analysis, id), rows_of(analysis, found->slot));
     node.inputs.resize(instruction.inputs.size());
     node.attrs = instruction.attrs;
     const InstructionView holder(analysis.program(), instruction);
@@ -141,6 +167,12 @@ BandCost band_cost(const Analysis& analysis, Range32 nodes, int64_t count) {
   }
   cost.is_possible = true;
   return cost;
+}
+
+const BandCost& BandCosts::of(Range32 nodes, int64_t count) {
+  const auto [it, is_new] = known_.try_emplace({nodes.begin, nodes.end, count});
+  if (is_new) it->second = band_cost(analysis_, nodes, count);
+  return it->second;
 }
 
 }  // namespace taoism::program

@@ -3,6 +3,9 @@
 // Trusted. Internal. Thread-safety: pure functions.
 #pragma once
 
+#include <map>
+#include <tuple>
+
 #include "program/analysis.h"
 
 namespace taoism::program {
@@ -33,6 +36,17 @@ struct BandCost {
   uint64_t repeated_macs = 0;  // of one image
 };
 BandCost band_cost(const Analysis& analysis, Range32 nodes, int64_t count);
+
+// band_cost() of one analysis, remembered: it is asked for the same again and again.
+class BandCosts {
+ public:
+  explicit BandCosts(const Analysis& analysis) : analysis_(analysis) {}
+  const BandCost& of(Range32 nodes, int64_t count);
+
+ private:
+  const Analysis& analysis_;
+  std::map<std::tuple<uint32_t, uint32_t, int64_t>, BandCost> known_;
+};
 
 // Whether an input that comes from outside the stretch is used whole, without a copy.
 bool uses_whole(const Analysis& analysis, SlotId slot, const ops::Rows& rows);

@@ -14,28 +14,35 @@ namespace {
 constexpr uint64_t kSmallWeightBytes = 16 << 10;
 // The ring takes this part of the budget, within these bounds.
 constexpr uint64_t kRingShare = 6;
-constexpr uint64_t kLeastRingBytes = 8 * kPieceBytes;
+constexpr uint64_t kLeastRingBytes = 6 * kPieceBytes;
 constexpr uint64_t kMostRingBytes = uint64_t{6} << 20;
-// Parts of what is left for activations that are tried, in 20ths.
-constexpr uint64_t kTried[] = {20, 17, 14, 12, 10, 8, 6, 5, 4, 3, 2, 1};
+// Sizes for activations that are tried: eight an octave, the same for every budget, so that what
+// has a schedule in one budget has it in every larger one. Once there is a schedule, only down to
+// this part of the budget: less is not cheaper.
+constexpr uint64_t kOctave[] = {1024, 1117, 1218, 1328, 1448, 1579, 1722, 1878};
+constexpr uint64_t kLeastTried = 4096, kShareTried = 32;
 
 class Planner {
  public:
-  Planner(const Program& program, const Limits& limits)
-      : analysis_(program), program_(program), limits_(limits) {}
+  Planner(const Program& program, size_t threads)
+      : analysis_(program), band_costs_(analysis_), program_(program), limits_{0, threads} {}
 
-  Result<Schedule> run() {
+  Result<Schedule> run(uint64_t memory_bytes) {
+    limits_.memory_bytes = memory_bytes;
+    known_.clear();
+    best_.reset();
     const std::vector<Stretch> whole = whole_stretches(analysis_);
     Schedule schedule = build_steps(analysis_, whole, Between::held, limits_.threads);
     place_weights(schedule);
-    schedule.scratch_bytes = scratch_bytes(analysis_, schedule);
+    schedule.scratch_bytes = scratch_of(analysis_, schedule).usable_bytes;
     if (schedule.arena_bytes() <= limits_.memory_bytes) return schedule;
 
     consider(whole, std::move(schedule));
-    for (const uint64_t part : kTried) {
-      const std::vector<Stretch> stretches =
-          choose_stretches(analysis_, limits_.memory_bytes / 20 * part);
-      if (stretches.empty() || is_known(stretches)) continue;
+    for (const uint64_t bytes : tried_sizes()) {
+      if (best_.has_value() && bytes < limits_.memory_bytes / kShareTried) break;
+      const std::vector<Stretch> stretches = choose_stretches(analysis_, band_costs_, bytes);
+      if (stretches.empty()) break;
+      if (is_known(stretches)) continue;
       consider(stretches, build_steps(analysis_, stretches, Between::spilled, limits_.threads));
       known_.push_back(stretches);
     }
@@ -46,6 +53,16 @@ class Planner {
   }
 
  private:
+  // Downwards from the budget.
+  std::vector<uint64_t> tried_sizes() const {
+    std::vector<uint64_t> sizes;
+    for (uint64_t octave = kLeastTried; octave <= limits_.memory_bytes / 2; octave *= 2) {
+      for (const uint64_t part : kOctave) sizes.push_back(octave / kOctave[0] * part);
+    }
+    std::reverse(sizes.begin(), sizes.end());
+    return sizes;
+  }
+
   bool is_known(const std::vector<Stretch>& stretches) const {
     const auto same_item = [](const Item& a, const Item& b) {
       return a.bands == b.bands && a.nodes.begin == b.nodes.begin && a.nodes.end == b.nodes.end;
@@ -122,10 +139,14 @@ class Planner {
     std::stable_sort(candidates.begin(), candidates.end(),
                      [&](WeightId a, WeightId b) { return reads[a] > reads[b]; });
     for (const WeightId w : candidates) schedule.weights[w].is_resident = false;
-    schedule.ring_bytes = ring_bytes(candidates, schedule);
-    schedule.scratch_bytes = scratch_bytes(analysis_, schedule);
+    schedule.ring_bytes = least_ring_bytes(candidates, schedule);
+    const Scratch scratch = scratch_of(analysis_, schedule);
+    schedule.scratch_bytes = scratch.least_bytes;
     place_weights(schedule);
     if (schedule.arena_bytes() > limits_.memory_bytes) return false;
+    const uint64_t wanted_ring = std::min(limits_.memory_bytes / kRingShare, kMostRingBytes);
+    schedule.ring_bytes = grown(schedule, schedule.ring_bytes, wanted_ring);
+    schedule.scratch_bytes = grown(schedule, schedule.scratch_bytes, scratch.usable_bytes);
     uint64_t left = limits_.memory_bytes - schedule.arena_bytes();
     // Every candidate may not be one in the end: then the ring is too large, never too small.
     for (const WeightId w : candidates) {
@@ -134,27 +155,40 @@ class Planner {
       schedule.weights[w].is_resident = true;
       left -= bytes;
     }
-    place_weights(schedule);
     // A weight that stays may want other scratch than one that is streamed.
-    schedule.scratch_bytes = scratch_bytes(analysis_, schedule);
+    place_weights(schedule);
+    fit_scratch(schedule);
     for (auto w = candidates.rbegin();
          schedule.arena_bytes() > limits_.memory_bytes && w != candidates.rend(); ++w) {
       schedule.weights[*w].is_resident = false;
       place_weights(schedule);
-      schedule.scratch_bytes = scratch_bytes(analysis_, schedule);
+      fit_scratch(schedule);
     }
     if (schedule.arena_bytes() > limits_.memory_bytes) return false;
     plan_calls(analysis_, schedule.ring_bytes / 2, schedule);
     return true;
   }
 
-  uint64_t ring_bytes(const std::vector<WeightId>& streamed, const Schedule& schedule) const {
+  uint64_t least_ring_bytes(const std::vector<WeightId>& streamed, const Schedule& schedule) const {
     uint64_t least = kLeastRingBytes;
     for (const WeightId w : streamed) {
       least = std::max(least, 2 * round_up(least_call_bytes(schedule, w), kAlignment));
     }
-    return round_up(std::max(least, std::min(limits_.memory_bytes / kRingShare, kMostRingBytes)),
-                    kAlignment);
+    return least;
+  }
+
+  // `bytes` of the arena, enlarged towards `wanted` by what is left of the budget.
+  uint64_t grown(const Schedule& schedule, uint64_t bytes, uint64_t wanted) const {
+    const uint64_t left = limits_.memory_bytes - schedule.arena_bytes();
+    const uint64_t most = (bytes + left) / kAlignment * kAlignment;
+    return std::max(bytes, std::min(most, wanted / kAlignment * kAlignment));
+  }
+
+  void fit_scratch(Schedule& schedule) const {
+    const Scratch scratch = scratch_of(analysis_, schedule);
+    schedule.scratch_bytes = scratch.least_bytes;
+    if (schedule.arena_bytes() > limits_.memory_bytes) return;
+    schedule.scratch_bytes = grown(schedule, scratch.least_bytes, scratch.usable_bytes);
   }
 
   void place_weights(Schedule& schedule) const {
@@ -169,7 +203,7 @@ class Planner {
   }
 
   void count_costs(const std::vector<Stretch>& stretches, const std::vector<uint64_t>& reads,
-                   Schedule& schedule) const {
+                   Schedule& schedule) {
     for (WeightId w = 0; w < schedule.weights.size(); ++w) {
       if (!schedule.weights[w].is_resident) {
         schedule.streamed_bytes += reads[w] * program_.weights[w].packed_bytes;
@@ -186,7 +220,7 @@ class Planner {
       for (const Item& item : stretch.items) {
         if (item.bands == 1) continue;
         schedule.bands = std::max(schedule.bands, static_cast<uint32_t>(item.bands));
-        schedule.repeated_macs += band_cost(analysis_, item.nodes, item.bands).repeated_macs;
+        schedule.repeated_macs += band_costs_.of(item.nodes, item.bands).repeated_macs;
       }
     }
   }
@@ -208,8 +242,9 @@ class Planner {
   }
 
   const Analysis analysis_;
+  BandCosts band_costs_;
   const Program& program_;
-  const Limits limits_;
+  Limits limits_;
   std::vector<std::vector<Stretch>> known_;
   std::optional<Schedule> best_;
   double best_cost_ = 0;
@@ -219,17 +254,18 @@ class Planner {
 }  // namespace
 
 Result<Schedule> make_schedule(const Program& program, const Limits& limits) {
-  return Planner(program, limits).run();
+  return Planner(program, limits.threads).run(limits.memory_bytes);
 }
 
 uint64_t smallest_memory(const Program& program, size_t threads) {
   constexpr uint64_t kStep = 64 << 10;
-  const Result<Schedule> whole = make_schedule(program, {UINT64_MAX, threads});
+  Planner planner(program, threads);
+  const Result<Schedule> whole = planner.run(UINT64_MAX);
   uint64_t enough = (whole->arena_bytes() + kStep - 1) / kStep;
   uint64_t too_little = 0;
   while (enough - too_little > 1) {
     const uint64_t middle = too_little + (enough - too_little) / 2;
-    if (make_schedule(program, {middle * kStep, threads}).ok()) {
+    if (planner.run(middle * kStep).ok()) {
       enough = middle;
     } else {
       too_little = middle;

@@ -420,7 +420,8 @@ void random_weights(const Analysis& analysis, std::mt19937& random, Schedule& sc
     }
   }
   schedule.ring_bytes = round_up(largest, kAlignment) * (1 + random() % 3);
-  schedule.scratch_bytes = scratch_bytes(analysis, schedule);
+  const Scratch scratch = scratch_of(analysis, schedule);
+  schedule.scratch_bytes = random() % 2 == 0 ? scratch.least_bytes : scratch.usable_bytes;
 }
 
 TEST(Schedule, AnyGroupingGivesTheSameBits) {

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "program/bands.h"
-
 namespace taoism::program {
 namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
-// How far a stretch of bands reaches at most beyond the instructions that do not fit.
-constexpr uint32_t kReach = 10;
+// The most instructions that run together in bands.
+constexpr uint32_t kMostBanded = 24;
 
 // An item with what choosing needs to know.
 struct Candidate {
@@ -24,8 +22,8 @@ struct Candidate {
 
 class Chooser {
  public:
-  Chooser(const Analysis& analysis, uint64_t activation_bytes)
-      : analysis_(analysis), limit_(activation_bytes) {}
+  Chooser(const Analysis& analysis, BandCosts& costs, uint64_t activation_bytes)
+      : analysis_(analysis), costs_(costs), limit_(activation_bytes) {}
 
   bool choose(uint32_t segment, std::vector<Stretch>& stretches) {
     range_ = analysis_.segment_nodes(segment);
@@ -97,26 +95,31 @@ class Chooser {
     return live(node) <= limit_ / static_cast<uint64_t>(images);
   }
 
+  // Covers the segment with single nodes where they fit and bands around those that do not, at the
+  // least work.
   bool make_candidates() {
-    candidates_.clear();
-    for (uint32_t n = range_.begin; n < range_.end;) {
-      if (fits(n)) {
-        candidates_.push_back(single(n++));
-        continue;
+    const uint32_t size = range_.end - range_.begin;
+    std::vector<double> work(size + 1, kNever);
+    std::vector<Candidate> last(size + 1);
+    work[0] = 0;
+    for (uint32_t end = 1; end <= size; ++end) {
+      bool all_fit = true;
+      for (uint32_t begin = end; begin-- > 0 && end - begin <= kMostBanded;) {
+        const Range32 nodes{range_.begin + begin, range_.begin + end};
+        all_fit = all_fit && fits(nodes.begin);
+        if (work[begin] == kNever || (all_fit && begin + 1 < end)) continue;
+        const Candidate candidate = all_fit ? single(nodes.begin) : in_bands(nodes);
+        if (candidate.most_images == 0 || work[begin] + candidate.work >= work[end]) continue;
+        work[end] = work[begin] + candidate.work;
+        last[end] = candidate;
       }
-      uint32_t end = n + 1;
-      while (end < range_.end && !fits(end)) ++end;
-      const Candidate band = banded({n, end});
-      if (band.most_images == 0) return false;
-      while (!candidates_.empty() && candidates_.back().item.nodes.begin >= band.item.nodes.begin) {
-        candidates_.pop_back();
-      }
-      if (!candidates_.empty() && candidates_.back().item.nodes.end > band.item.nodes.begin) {
-        return false;
-      }
-      candidates_.push_back(band);
-      n = band.item.nodes.end;
     }
+    candidates_.clear();
+    if (work[size] == kNever) return false;
+    for (uint32_t end = size; end != 0; end = last[end].item.nodes.begin - range_.begin) {
+      candidates_.push_back(last[end]);
+    }
+    std::reverse(candidates_.begin(), candidates_.end());
     return true;
   }
 
@@ -127,27 +130,9 @@ class Chooser {
     return {{{n, n + 1}, 1}, live(n), images, node.splits_batch, node.weight_bytes, 0};
   }
 
-  // Nodes [core) and neighbours, in as few bands as fit.
-  Candidate banded(Range32 core) const {
-    Candidate best;
-    double best_work = kNever;
-    const uint32_t first = core.begin - std::min(core.begin - range_.begin, kReach);
-    const uint32_t last = std::min(range_.end, core.end + kReach);
-    for (uint32_t begin = core.begin + 1; begin-- > first;) {
-      for (uint32_t end = core.end; end <= last; ++end) {
-        const Range32 nodes{begin, end};
-        if (!can_band(analysis_, nodes)) continue;
-        const Candidate candidate = in_bands(nodes);
-        if (candidate.most_images != 0 && candidate.work < best_work) {
-          best = candidate;
-          best_work = candidate.work;
-        }
-      }
-    }
-    return best;
-  }
-
+  // Nodes in as few bands as fit; no images when none do.
   Candidate in_bands(Range32 nodes) const {
+    if (!can_band(analysis_, nodes)) return {};
     Candidate candidate;
     candidate.item.nodes = nodes;
     candidate.splits = analysis_.batch() > 1;
@@ -157,8 +142,8 @@ class Chooser {
     // What lives across the whole stretch: at its borders, beside its own inputs and output.
     const uint64_t around = bytes_across(nodes);
     const int64_t most = most_bands(analysis_, nodes);
-    for (int64_t count = 2; count <= most; count += std::max<int64_t>(1, count / 3)) {
-      const BandCost cost = band_cost(analysis_, nodes, count);
+    for (int64_t count = 2; count <= most; count = more_bands(count, most)) {
+      const BandCost& cost = costs_.of(nodes, count);
       if (!cost.is_possible) return {};
       if (around + cost.whole_bytes > limit_) return {};
       const uint64_t bytes = around + cost.whole_bytes + cost.band_bytes;
@@ -172,6 +157,12 @@ class Chooser {
       return candidate;
     }
     return {};
+  }
+
+  // The next number of bands to try; `most` is not left out.
+  static int64_t more_bands(int64_t count, int64_t most) {
+    const int64_t more = count + std::max<int64_t>(1, count / 3);
+    return count < most ? std::min(more, most) : more;
   }
 
   // Slots that are touched before and after the stretch and not in it.
@@ -245,6 +236,7 @@ class Chooser {
   }
 
   const Analysis& analysis_;
+  BandCosts& costs_;
   const uint64_t limit_;
   Range32 range_;
   std::vector<uint64_t> live_;
@@ -265,9 +257,10 @@ std::vector<Stretch> whole_stretches(const Analysis& analysis) {
   return stretches;
 }
 
-std::vector<Stretch> choose_stretches(const Analysis& analysis, uint64_t activation_bytes) {
+std::vector<Stretch> choose_stretches(const Analysis& analysis, BandCosts& costs,
+                                      uint64_t activation_bytes) {
   std::vector<Stretch> stretches;
-  Chooser chooser(analysis, activation_bytes);
+  Chooser chooser(analysis, costs, activation_bytes);
   for (uint32_t s = 0; s < analysis.program().segments.size(); ++s) {
     if (!chooser.choose(s, stretches)) return {};
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "program/analysis.h"
+#include "program/bands.h"
 
 namespace taoism::program {
 
@@ -24,7 +25,9 @@ std::vector<Stretch> whole_stretches(const Analysis& analysis);
 
 // The cheapest grouping whose activations need about `activation_bytes` at most, if weights are
 // streamed for every part and tensors between stretches wait outside. Empty when there is none.
-std::vector<Stretch> choose_stretches(const Analysis& analysis, uint64_t activation_bytes);
+// `costs` is of the same analysis.
+std::vector<Stretch> choose_stretches(const Analysis& analysis, BandCosts& costs,
+                                      uint64_t activation_bytes);
 
 // What costs are counted in: bytes that are sealed or opened.
 inline constexpr double kBytesPerMac = 0.06;       // a multiply-add takes as long as so many

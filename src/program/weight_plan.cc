@@ -35,8 +35,8 @@ std::vector<uint64_t> count_reads(const Analysis& analysis, const std::vector<St
   return reads;
 }
 
-uint64_t scratch_bytes(const Analysis& analysis, const Schedule& schedule) {
-  uint64_t most = 0;
+Scratch scratch_of(const Analysis& analysis, const Schedule& schedule) {
+  Scratch scratch;
   for (uint32_t s = 0; s < schedule.segments.size(); ++s) {
     const Segment& segment = analysis.program().segments[s];
     for (const Group& group : schedule.segments[s]) {
@@ -50,20 +50,20 @@ uint64_t scratch_bytes(const Analysis& analysis, const Schedule& schedule) {
           for_each_weight(analysis, s, step, [&](size_t, WeightId w) {
             is_streamed = is_streamed || !schedule.weights[w].is_resident;
           });
-          uint64_t bytes = 0;
-          if (is_streamed && op.run_part != nullptr) {
-            if (op.part_scratch_bytes != nullptr) {
-              bytes = op.part_scratch_bytes(view, schedule.threads);
-            }
-          } else if (op.scratch_bytes != nullptr) {
-            bytes = op.scratch_bytes(view, schedule.threads);
-          }
-          most = std::max(most, bytes);
+          const bool in_parts = is_streamed && op.run_part != nullptr;
+          const auto usable = in_parts ? op.part_scratch_bytes : op.scratch_bytes;
+          const auto least = in_parts ? op.least_part_scratch_bytes : op.least_scratch_bytes;
+          if (usable == nullptr) continue;
+          const uint64_t bytes = usable(view, schedule.threads);
+          scratch.usable_bytes = std::max(scratch.usable_bytes, bytes);
+          scratch.least_bytes =
+              std::max(scratch.least_bytes,
+                       least != nullptr ? uint64_t{least(view, schedule.threads)} : bytes);
         }
       }
     }
   }
-  return round_up(most, kAlignment);
+  return {round_up(scratch.least_bytes, kAlignment), round_up(scratch.usable_bytes, kAlignment)};
 }
 
 void plan_calls(const Analysis& analysis, uint64_t call_bytes, Schedule& schedule) {

@@ -106,8 +106,11 @@ TEST_P(OpSplit, BandsOfRowsGiveTheSameBits) {
     SerialParallel serial;
     TwoThreads two;
     Guarded whole = loaded.run(serial);
-    for (const int64_t rows : {int64_t{1}, int64_t{3}, shape[2]}) {
-      Parallel& parallel = rows == 1 ? static_cast<Parallel&>(serial) : two;
+    const int64_t step =
+        loaded.def().row_step != nullptr ? loaded.def().row_step(loaded.view()) : 1;
+    for (const int64_t steps : {int64_t{1}, int64_t{3}, shape[2]}) {
+      Parallel& parallel = steps == 1 ? static_cast<Parallel&>(serial) : two;
+      const int64_t rows = steps * step;
       for (int64_t y = 0; y < shape[2] && !HasFailure(); y += rows) {
         const Rows band{y, std::min(y + rows, shape[2])};
         std::vector<Rows> in(loaded.inputs().size(), kUntouched);

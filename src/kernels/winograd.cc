@@ -1,0 +1,296 @@
+#include "kernels/winograd.h"
+
+#include <algorithm>
+
+#include "kernels/activation.h"
+#include "kernels/tile.h"
+#include "kernels/winograd_transform.h"
+
+namespace taoism::kernels {
+namespace {
+
+constexpr int64_t kTaps = 9;
+// Channels whose weights are transformed in one go: their products' sums stay in the first cache.
+constexpr int64_t kChunk = 64;
+// Bytes of a panel's transformed input, which every tile of weights reads again: what the
+// second-level cache holds.
+constexpr int64_t kPanelBytes = 640 * 1024;
+// Bytes of the transformed input of a round, panels that all threads share.
+constexpr int64_t kRoundBytes = 1280 * 1024;
+// Up to so many, part calls are one round, made once: each would have to make its own again.
+constexpr int64_t kKeptBytes = 6 * 1024 * 1024;
+
+int64_t bytes_of(int64_t elems) { return elems * static_cast<int64_t>(sizeof(float)); }
+
+// How a call is cut up. A panel is up to three vectors of tiles.
+struct Plan {
+  // `available`: of scratch; with less than it could use a call is slower, but gives the same.
+  Plan(const Conv2dShape& shape_in, size_t threads, WinogradCall call, size_t available)
+      : shape(shape_in), tiles(tile_set()), weights(winograd_weight_tiles(shape_in)) {
+    m = winograd_tile(shape);
+    products = (m + 2) * (m + 2);
+    tiles_x = ceil_div(shape.out_w, m);
+    tiles_y = ceil_div(shape.out_h, m);
+    tile_count = shape.batch * tiles_y * tiles_x;
+    vectors = ceil_div(tile_count, tiles.lanes);
+    chunk = std::min(shape.in_channels, kChunk);
+    const int64_t of_vector = products * bytes_of(shape.in_channels * tiles.lanes);
+    const int64_t panel_vectors = std::clamp<int64_t>(kPanelBytes / of_vector, 1, tiles.vectors);
+    const int64_t least_panels = ceil_div(vectors, panel_vectors);
+    const auto workers = static_cast<int64_t>(threads);
+    // Where threads can have several panels each, panels of their own save them waiting for each
+    // other. Few of them want to be equal.
+    if (call == WinogradCall::whole &&
+        (vectors * of_vector > kRoundBytes || least_panels >= 4 * workers)) {
+      round_panels = 0;
+      set_panels(least_panels < 8 * workers ? ceil_to(least_panels, workers) : least_panels);
+      if (scratch_bytes(threads) <= available) return;
+    }
+    set_panels(least_panels);
+    const int64_t most = call == WinogradCall::part && vectors * of_vector <= kKeptBytes
+                             ? panels
+                             : kRoundBytes / (of_vector * ceil_div(vectors, panels));
+    round_panels = std::clamp<int64_t>(most, 1, panels);
+    while (round_panels > 1 && scratch_bytes(threads) > available) --round_panels;
+  }
+
+  bool shares_input() const { return round_panels > 0; }
+  Span panel_tiles(int64_t panel) const {
+    const Span in_vectors = even_part(vectors, panels, panel);
+    return {in_vectors.begin * tiles.lanes, std::min(in_vectors.end * tiles.lanes, tile_count)};
+  }
+  int64_t panel_input_elems() const { return products * input_pitch; }
+  // Room for one vector after the last matrix.
+  int64_t panel_product_elems() const { return products * product_pitch + tiles.lanes; }
+  int64_t weight_elems() const { return products * winograd_pitch(chunk * weights.tile_width); }
+
+  // Of one thread, in this order: transformed weights, products, lines, transformed input.
+  size_t weight_bytes() const { return padded(weight_elems()); }
+  size_t product_bytes() const {
+    return padded(std::max<int64_t>(round_panels, 1) * panel_product_elems());
+  }
+  size_t line_bytes() const { return padded(winograd_line_elems(m, panel_width)); }
+  size_t own_input_bytes() const { return shares_input() ? 0 : padded(panel_input_elems()); }
+  size_t thread_bytes() const {
+    return weight_bytes() + product_bytes() + line_bytes() + own_input_bytes();
+  }
+  // Before those of all threads: the transformed input of a round, which may outlive a part call.
+  size_t round_bytes() const { return padded(round_panels * panel_input_elems()); }
+  size_t scratch_bytes(size_t threads) const { return round_bytes() + threads * thread_bytes(); }
+
+  Conv2dShape shape;
+  const TileSet& tiles;
+  WeightTiles weights;
+  int64_t m, products;  // matrices that are multiplied one by one
+  int64_t tiles_x, tiles_y, tile_count, vectors;
+  int64_t panels, panel_width;  // of the widest
+  int64_t round_panels;         // of all threads together; 0: each has its own, one at a time
+  int64_t input_pitch, product_pitch, chunk;
+
+ private:
+  void set_panels(int64_t count) {
+    panels = std::min(count, vectors);
+    panel_width = ceil_div(vectors, panels) * tiles.lanes;
+    input_pitch = winograd_pitch(shape.in_channels * panel_width);
+    product_pitch = winograd_pitch(weights.tile_width * panel_width);
+  }
+  static size_t padded(int64_t elems) {
+    return round_up(static_cast<size_t>(elems) * sizeof(float), kAlignment);
+  }
+};
+
+// A panel with its runs: at most one for each of its tiles.
+struct Panel {
+  Panel(const Plan& plan, int64_t index) {
+    const Span tiles = plan.panel_tiles(index);
+    for (int64_t t = tiles.begin; t < tiles.end;) {
+      const int64_t x = t % plan.tiles_x;
+      const int64_t row = t / plan.tiles_x;
+      const int64_t count = std::min(plan.tiles_x - x, tiles.end - t);
+      runs[view.run_count++] = {row / plan.tiles_y, row % plan.tiles_y, x, count, t - tiles.begin};
+      t += count;
+    }
+    view.runs = runs;
+    view.width = ceil_to(tiles.size(), plan.tiles.lanes);
+  }
+  Panel(const Panel&) = delete;
+  Panel& operator=(const Panel&) = delete;
+
+  TileRun runs[kMaxTileColumns];
+  TilePanel view{};
+};
+
+// One task's view: the operands and this thread's scratch.
+class Worker {
+ public:
+  Worker(const Plan& plan, ByteSpan scratch, size_t thread)
+      : plan_(plan), round_input_(reinterpret_cast<float*>(scratch.data())) {
+    std::byte* own = scratch.data() + plan.round_bytes() + thread * plan.thread_bytes();
+    weights_ = reinterpret_cast<float*>(own);
+    own += plan.weight_bytes();
+    products_ = reinterpret_cast<float*>(own);
+    own += plan.product_bytes();
+    lines_ = reinterpret_cast<float*>(own);
+    own_input_ = reinterpret_cast<float*>(own + plan.line_bytes());
+  }
+
+  void transform_input(int64_t panel, Span channels, const float* input) {
+    winograd_input(plan_.shape, plan_.m, Panel(plan_, panel).view, input, channels,
+                   panel_input(panel), plan_.input_pitch, lines_);
+  }
+
+  // Tile `unit` of the weights, which lie at `packed`, with some panels.
+  void multiply(int64_t unit, const float* packed, Span panels, const Epilogue& epilogue,
+                float* output) {
+    const int64_t first = unit * plan_.weights.tile_width;
+    const int64_t rows = std::min(plan_.weights.tile_width, plan_.weights.width - first);
+    for (int64_t c = 0; c < plan_.shape.in_channels; c += plan_.chunk) {
+      const Span channels{c, std::min(c + plan_.chunk, plan_.shape.in_channels)};
+      winograd_weights(plan_.m, packed + c * kTaps * rows, channels.size(), rows, weights_);
+      for (int64_t p = panels.begin; p < panels.end; ++p) {
+        multiply_chunk(p, channels, rows, panel_products(p, panels));
+      }
+    }
+    for (int64_t p = panels.begin; p < panels.end; ++p) {
+      winograd_output(plan_.shape, plan_.m, Panel(plan_, p).view, panel_products(p, panels),
+                      plan_.product_pitch, first, rows, epilogue, output, lines_);
+    }
+  }
+
+ private:
+  float* panel_input(int64_t panel) const {
+    return plan_.shares_input()
+               ? round_input_ + panel % plan_.round_panels * plan_.panel_input_elems()
+               : own_input_;
+  }
+  float* panel_products(int64_t panel, Span panels) const {
+    return products_ + (panel - panels.begin) * plan_.panel_product_elems();
+  }
+
+  void multiply_chunk(int64_t panel, Span channels, int64_t rows, float* products) {
+    const int64_t width = ceil_to(plan_.panel_tiles(panel).size(), plan_.tiles.lanes);
+    const int64_t weight_pitch = winograd_pitch(channels.size() * rows);
+    const TileFunction multiply = plan_.tiles.function[rows][width / plan_.tiles.lanes];
+    TileArgs args;
+    args.a = weights_;
+    args.b = panel_input(panel) + channels.begin * width;
+    args.k = channels.size();
+    args.c = products;
+    args.c_stride = width;
+    args.start_stride = width;
+    args.low = Bounds{}.low;
+    args.high = Bounds{}.high;
+    for (int64_t i = 0; i < plan_.products; ++i) {
+      if (channels.begin > 0) args.start = args.c;
+      multiply(args);
+      args.a += weight_pitch;
+      args.b += plan_.input_pitch;
+      args.c += plan_.product_pitch;
+    }
+  }
+
+  const Plan& plan_;
+  float* round_input_;
+  float* weights_;
+  float* products_;
+  float* lines_;
+  float* own_input_;
+};
+
+// Operations of the register tile and of what goes with it, in vectors, for one image.
+double cost_of(const Conv2dShape& s, int64_t m, int64_t pixels) {
+  const TileSet& tiles = tile_set();
+  const auto channels = static_cast<double>(s.in_channels);
+  const auto outputs = static_cast<double>(s.out_channels);
+  if (m == 0) {
+    constexpr double kReached = 0.85;  // of the limit, by the direct kernel
+    const double vectors = static_cast<double>(pixels) / static_cast<double>(tiles.lanes);
+    return kTaps * channels * outputs * vectors / kReached;
+  }
+  // Instructions of the transforms, as counted in the code, by product and vector.
+  constexpr double kInput = 9, kOutput = 9, kWeights = 2;
+  const auto products = static_cast<double>((m + 2) * (m + 2));
+  const int64_t map_h = pixels / s.out_w;
+  const int64_t count = ceil_div(ceil_div(map_h, m) * ceil_div(s.out_w, m), tiles.lanes);
+  const auto vectors = static_cast<double>(count);
+  const double by_panel =
+      std::clamp(static_cast<double>(kPanelBytes) /
+                     (products * channels * static_cast<double>(bytes_of(tiles.lanes))),
+                 1.0, static_cast<double>(tiles.vectors));
+  const double weights = kWeights * channels * outputs / static_cast<double>(tiles.lanes) *
+                         std::max(1.0, vectors / by_panel);
+  return products * (channels * outputs * vectors +
+                     (kInput * channels + kOutput * outputs) * vectors + weights);
+}
+
+}  // namespace
+
+int64_t winograd_tile(const Conv2dShape& s) {
+  if (s.kernel_h != 3 || s.kernel_w != 3 || s.stride_h != 1 || s.stride_w != 1 ||
+      s.dilation_h != 1 || s.dilation_w != 1 || s.groups != 1) {
+    return 0;
+  }
+  const int64_t pixels = s.layout_pixels != 0 ? s.layout_pixels : s.out_h * s.out_w;
+  int64_t best = 0;
+  double least = cost_of(s, 0, pixels);
+  for (const int64_t m : {2, 4}) {
+    const double cost = cost_of(s, m, pixels);
+    if (cost < least) {
+      best = m;
+      least = cost;
+    }
+  }
+  return best;
+}
+
+WeightTiles winograd_weight_tiles(const Conv2dShape& shape) {
+  const int64_t k = shape.in_channels * kTaps;
+  return {1, k, k, shape.out_channels, tile_set().rows};
+}
+
+size_t winograd_scratch_bytes(const Conv2dShape& shape, size_t threads, WinogradCall call) {
+  return Plan(shape, threads, call, SIZE_MAX).scratch_bytes(threads);
+}
+
+size_t winograd_least_scratch_bytes(const Conv2dShape& shape, size_t threads) {
+  return Plan(shape, threads, WinogradCall::part, 0).scratch_bytes(threads);
+}
+
+void winograd(const Conv2dShape& shape, WinogradCall call, int64_t begin, int64_t end,
+              const float* input, const float* packed, const Epilogue& epilogue, float* output,
+              ByteSpan scratch, Parallel& parallel) {
+  const Plan plan(shape, parallel.threads(), call, scratch.size());
+  TAOISM_CHECK(scratch.size() >= plan.scratch_bytes(parallel.threads()));
+  const Span units{plan.weights.unit_at(begin), plan.weights.unit_at(end)};
+  const auto at = [&](int64_t unit) { return packed + plan.weights.offset(unit) - begin; };
+  if (!plan.shares_input()) {
+    parallel_for(parallel, static_cast<size_t>(plan.panels), [&](size_t task, size_t thread) {
+      Worker worker(plan, scratch, thread);
+      const auto panel = static_cast<int64_t>(task);
+      worker.transform_input(panel, {0, shape.in_channels}, input);
+      for (int64_t unit = units.begin; unit < units.end; ++unit) {
+        worker.multiply(unit, at(unit), {panel, panel + 1}, epilogue, output);
+      }
+    });
+    return;
+  }
+  const auto workers = static_cast<int64_t>(parallel.threads());
+  const int64_t shares = workers == 1 ? 1 : std::min(shape.in_channels, 4 * workers);
+  for (int64_t first = 0; first < plan.panels; first += plan.round_panels) {
+    const Span round{first, std::min(first + plan.round_panels, plan.panels)};
+    if (begin == 0 || plan.round_panels < plan.panels) {
+      const auto tasks = static_cast<size_t>(round.size() * shares);
+      parallel_for(parallel, tasks, [&](size_t task, size_t thread) {
+        const auto index = static_cast<int64_t>(task);
+        const Span channels = even_part(shape.in_channels, shares, index % shares);
+        Worker(plan, scratch, thread).transform_input(first + index / shares, channels, input);
+      });
+    }
+    parallel_for(parallel, static_cast<size_t>(units.size()), [&](size_t task, size_t thread) {
+      const int64_t unit = units.begin + static_cast<int64_t>(task);
+      Worker(plan, scratch, thread).multiply(unit, at(unit), round, epilogue, output);
+    });
+  }
+}
+
+}  // namespace taoism::kernels
