@@ -8,6 +8,9 @@ ZOO_FILES := $(ZOO:%=build/zoo/%-$(ZOO_IMAGE).onnx)
 STRATEGIES ?= all
 BATCH ?= 1,8
 MEMORY_FILES ?= build/zoo/resnet18-224.onnx build/zoo/vgg16_bn-224.onnx
+PEER_FILES ?= $(patsubst %,build/zoo/%.onnx,alexnet-224 vgg16_bn-224 resnet18-224 resnet50-224 \
+  mobilenet_v2-224 resnet18-32)
+THREADS ?= 1,2
 BUDGETS ?= 8MiB,16MiB,32MiB,64MiB,128MiB,256MiB,auto
 
 MAKEFLAGS += --no-print-directory
@@ -54,9 +57,12 @@ build/zoo/%.onnx: | programs
 	@mkdir -p $(@D)
 	@$(TAOISM) zoo $(firstword $(subst -, ,$*)) -o $@ --image $(lastword $(subst -, ,$*))
 
-bench-peers: ## not available yet
-	@echo "bench-peers: not available yet (PyTorch, ONNX Runtime and OpenVINO in the same run)" >&2
-	@exit 2
+bench-peers: programs $(PEER_FILES) ## compare with PyTorch, ONNX Runtime, OpenVINO (BATCH=1,8 THREADS=1,2)
+	@tools/setup --peers
+	@tools/build model_turns
+	@mkdir -p build/bench
+	@.venv/bin/python bench/peers.py $(PEER_FILES) --batch $(BATCH) --threads $(THREADS) \
+	  --json build/bench/peers.json
 
 docs: ## not available yet
 	@echo "docs: not available yet; start with README.md and ARCHITECTURE.md" >&2

@@ -63,6 +63,44 @@ inline Conv2dShape random_shape(Random& random) {
   return s;
 }
 
+// 3x3 with stride 1, some of which Winograd's kernels take: partial tiles, several panels, chunks
+// of channels and tiles of weights, any padding.
+inline Conv2dShape random_3x3(Random& random) {
+  Conv2dShape s =
+      square(random.integer(1, 4), random.integer(1, 90), 3, random.integer(1, 40), 3, 1, 0);
+  s.in_h = random.integer(1, 21);
+  s.in_w = random.integer(1, 21);
+  s.pad_top = random.integer(0, 3);
+  s.pad_left = random.integer(0, 3);
+  s.out_h = std::max<int64_t>(1, s.in_h + s.pad_top + random.integer(0, 3) - 2);
+  s.out_w = std::max<int64_t>(1, s.in_w + s.pad_left + random.integer(0, 3) - 2);
+  if (random.integer(0, 7) == 0) s.batch = random.integer(9, 17);
+  return s;
+}
+
+// 1x1, with a stride or without, over any number of channels.
+inline Conv2dShape random_1x1(Random& random) {
+  Conv2dShape s = random_shape(random);
+  s.groups = random.integer(0, 4) == 0 ? 2 : 1;
+  s.in_channels = s.groups * random.integer(1, 150);
+  s.out_channels = s.groups * random.integer(1, 90);
+  s.in_h = random.integer(1, 9);
+  s.in_w = random.integer(1, 12);
+  s.kernel_h = s.kernel_w = s.dilation_h = s.dilation_w = 1;
+  s.pad_top = s.pad_left = 0;
+  s.out_h = (s.in_h - 1) / s.stride_h + 1;
+  s.out_w = (s.in_w - 1) / s.stride_w + 1;
+  return s;
+}
+
+// One row: what a 1-D convolution is here.
+inline Conv2dShape random_1d(Random& random) {
+  Conv2dShape s = random_shape(random);
+  s.in_h = s.out_h = s.kernel_h = s.stride_h = s.dilation_h = 1;
+  s.pad_top = 0;
+  return s;
+}
+
 struct ConvTensors {
   ConvTensors(const Conv2dShape& s, Random& random) {
     input = random.floats(s.batch * s.in_channels * s.in_h * s.in_w);

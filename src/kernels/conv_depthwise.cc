@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/activation.h"
+#include "kernels/conv_depthwise_3x3.h"
 #include "kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -161,6 +162,26 @@ struct Layout {
   int64_t rows, pitch, copied_rows, copied_columns, taps, stretch_rows, plane_elems, sum_elems;
 };
 
+// One thread's scratch.
+struct Buffers {
+  Buffers() = default;
+  Buffers(const Conv2dShape& s, const Layout& layout, std::byte* at) {
+    padded = reinterpret_cast<float*>(at);
+    at += round_up(static_cast<size_t>(layout.plane_elems) * sizeof(float), kAlignment);
+    sums = reinterpret_cast<float*>(at);
+    at += round_up(static_cast<size_t>(layout.sum_elems) * sizeof(float), kAlignment);
+    offsets = reinterpret_cast<int64_t*>(at);
+    // Every plane overwrites the same inside, so the padding is cleared once.
+    std::fill_n(padded, layout.plane_elems, 0.0f);
+    for (int64_t t = 0; t < layout.taps; ++t) {
+      offsets[t] = layout.at(s, t / s.kernel_w * s.dilation_h, t % s.kernel_w * s.dilation_w);
+    }
+  }
+  float* padded = nullptr;
+  float* sums = nullptr;
+  int64_t* offsets = nullptr;
+};
+
 void lay_out(const Conv2dShape& s, const Layout& layout, const float* plane, float* padded) {
   for (int64_t y = 0; y < layout.copied_rows; ++y) {
     const float* from = plane + y * s.in_w;
@@ -175,19 +196,21 @@ void lay_out(const Conv2dShape& s, const Layout& layout, const float* plane, flo
   }
 }
 
-void run_plane(const Conv2dShape& s, const Layout& layout, const float* padded,
-               const int64_t* offsets, const float* weights, int64_t channel,
-               const Epilogue& epilogue, float* sums, int64_t first, float* output) {
+void run_plane(const Conv2dShape& s, const Layout& layout, const Buffers& buffers,
+               const float* weights, int64_t channel, const Epilogue& epilogue, int64_t first,
+               float* output) {
   const float bias = epilogue.bias != nullptr ? epilogue.bias[channel] : 0.0f;
   const Bounds bounds = bounds_of(epilogue.activation);
   for (int64_t y = 0; y < s.out_h; y += layout.stretch_rows) {
     const int64_t rows = std::min(layout.stretch_rows, s.out_h - y);
     const int64_t count = (rows - 1) * layout.pitch + s.out_w;
     TAOISM_DISPATCH(filter)
-    (padded + y * layout.pitch, offsets, weights, layout.taps, bias, count, sums);
+    (buffers.padded + y * layout.pitch, buffers.offsets, weights, layout.taps, bias, count,
+     buffers.sums);
     const int64_t at = first + y * s.out_w;
     const float* residual = epilogue.residual != nullptr ? epilogue.residual + at : nullptr;
-    TAOISM_DISPATCH(finish)(sums, layout.pitch, residual, bounds, rows, s.out_w, output + at);
+    TAOISM_DISPATCH(finish)
+    (buffers.sums, layout.pitch, residual, bounds, rows, s.out_w, output + at);
     if (!is_clamp(epilogue.activation)) {
       activate_span(output + at, output + at, rows * s.out_w, epilogue.activation);
     }
@@ -212,6 +235,7 @@ size_t conv_depthwise_piece_end(const Conv2dShape& shape, size_t begin, size_t t
 }
 
 size_t conv_depthwise_scratch_bytes(const Conv2dShape& shape, size_t threads) {
+  if (is_depthwise_3x3(shape)) return 0;
   return threads * Layout(shape).thread_bytes();
 }
 
@@ -219,7 +243,8 @@ void conv_depthwise(const Conv2dShape& s, int64_t begin, int64_t end, const floa
                     const float* packed, const Epilogue& epilogue, float* output, ByteSpan scratch,
                     Parallel& parallel) {
   const Layout layout(s);
-  const size_t thread_bytes = layout.thread_bytes();
+  const bool in_place = is_depthwise_3x3(s);
+  const size_t thread_bytes = in_place ? 0 : layout.thread_bytes();
   TAOISM_CHECK(scratch.size() >= parallel.threads() * thread_bytes);
   const int64_t multiplier = s.out_channels / s.in_channels;
   const int64_t first_channel = begin / (multiplier * layout.taps);
@@ -228,28 +253,27 @@ void conv_depthwise(const Conv2dShape& s, int64_t begin, int64_t end, const floa
   const int64_t out_plane = s.out_h * s.out_w;
   const int64_t tasks = std::min<int64_t>(planes, static_cast<int64_t>(parallel.threads()) * 4);
   parallel_for(parallel, static_cast<size_t>(tasks), [&](size_t task, size_t thread) {
-    std::byte* own = scratch.data() + thread * thread_bytes;
-    auto* padded = reinterpret_cast<float*>(own);
-    own += round_up(static_cast<size_t>(layout.plane_elems) * sizeof(float), kAlignment);
-    auto* sums = reinterpret_cast<float*>(own);
-    own += round_up(static_cast<size_t>(layout.sum_elems) * sizeof(float), kAlignment);
-    auto* offsets = reinterpret_cast<int64_t*>(own);
-    // Every plane overwrites the same inside, so the padding is cleared once.
-    std::fill_n(padded, layout.plane_elems, 0.0f);
-    for (int64_t t = 0; t < layout.taps; ++t) {
-      offsets[t] = layout.at(s, t / s.kernel_w * s.dilation_h, t % s.kernel_w * s.dilation_w);
-    }
+    Buffers buffers;
+    if (!in_place) buffers = Buffers(s, layout, scratch.data() + thread * thread_bytes);
     const int64_t first = planes * static_cast<int64_t>(task) / tasks;
     const int64_t last = planes * static_cast<int64_t>(task + 1) / tasks;
     for (int64_t plane = first; plane < last; ++plane) {
       const int64_t image = plane / channels;
       const int64_t in_part = plane % channels;
       const int64_t in_channel = first_channel + in_part;
-      lay_out(s, layout, input + (image * s.in_channels + in_channel) * s.in_h * s.in_w, padded);
+      const float* from = input + (image * s.in_channels + in_channel) * s.in_h * s.in_w;
+      if (!in_place) lay_out(s, layout, from, buffers.padded);
       for (int64_t m = 0; m < multiplier; ++m) {
         const int64_t channel = in_channel * multiplier + m;
-        run_plane(s, layout, padded, offsets, packed + (in_part * multiplier + m) * layout.taps,
-                  channel, epilogue, sums, (image * s.out_channels + channel) * out_plane, output);
+        const float* weights = packed + (in_part * multiplier + m) * layout.taps;
+        const int64_t at = (image * s.out_channels + channel) * out_plane;
+        if (in_place) {
+          const float bias = epilogue.bias != nullptr ? epilogue.bias[channel] : 0.0f;
+          const float* residual = epilogue.residual != nullptr ? epilogue.residual + at : nullptr;
+          conv_depthwise_3x3(s, from, weights, bias, residual, epilogue.activation, output + at);
+        } else {
+          run_plane(s, layout, buffers, weights, channel, epilogue, at, output);
+        }
       }
     }
   });
