@@ -53,7 +53,19 @@ const ConvCase kConvs[] = {
     {"mobilenet_v2/depthwise_s2_56x56x144", 144, 56, 144, 3, 2, 144},
     {"mobilenet_v2/depthwise_14x14x384", 384, 14, 384, 3, 1, 384},
     {"mobilenet_v2/depthwise_7x7x960", 960, 7, 960, 3, 1, 960},
+    {"mobilenet_v2/stem_3x3_s2", 3, 224, 32, 3, 2, 1},
+    {"mobilenet_v2/1x1_112x112_32_16", 32, 112, 16, 1, 1, 1},
+    {"mobilenet_v2/1x1_112x112_16_96", 16, 112, 96, 1, 1, 1},
+    {"mobilenet_v2/1x1_56x56_96_24", 96, 56, 24, 1, 1, 1},
+    {"mobilenet_v2/1x1_56x56_24_144", 24, 56, 144, 1, 1, 1},
+    {"mobilenet_v2/1x1_28x28_32_192", 32, 28, 192, 1, 1, 1},
+    {"mobilenet_v2/1x1_28x28_192_32", 192, 28, 32, 1, 1, 1},
+    {"mobilenet_v2/1x1_14x14_64_384", 64, 14, 384, 1, 1, 1},
+    {"mobilenet_v2/1x1_14x14_384_64", 384, 14, 64, 1, 1, 1},
+    {"mobilenet_v2/1x1_14x14_576_96", 576, 14, 96, 1, 1, 1},
+    {"mobilenet_v2/1x1_7x7_160_960", 160, 7, 960, 1, 1, 1},
     {"mobilenet_v2/1x1_7x7_960_320", 960, 7, 320, 1, 1, 1},
+    {"mobilenet_v2/1x1_7x7_320_1280", 320, 7, 1280, 1, 1, 1},
 };
 
 Conv2dShape shape_of(const ConvCase& c, int64_t batch) {

@@ -83,6 +83,20 @@ void gather(const GatherPattern& pattern, const float* plane, int64_t plane_elem
   }
 }
 
+void copy_panels(const float* pixels, int64_t plane_elems, int64_t channels, int64_t tiles,
+                 int64_t width, int64_t tile_elems, float* packed) {
+  const hn::ScalableTag<float> d;
+  for (int64_t c = 0; c < channels; ++c) {
+    const float* from = pixels + c * plane_elems;
+    float* to = packed + c * width;
+    for (int64_t tile = 0; tile < tiles; ++tile, to += tile_elems) {
+      for (int64_t i = 0; i < width; i += kLanes, from += kLanes) {
+        hn::StoreU(hn::LoadU(d, from), d, to + i);
+      }
+    }
+  }
+}
+
 }  // namespace taoism::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -173,6 +187,11 @@ void build_gather(const Conv2dShape& s, int64_t first, int64_t columns, int64_t 
 void gather_rows(const GatherPattern& pattern, const float* plane, int64_t plane_elems,
                  int64_t channels, int64_t stride_w, int64_t width, float* packed) {
   TAOISM_DISPATCH(gather)(pattern, plane, plane_elems, channels, stride_w, width, packed);
+}
+
+void copy_pixels(const float* pixels, int64_t plane_elems, int64_t channels, int64_t tiles,
+                 int64_t width, int64_t tile_elems, float* packed) {
+  TAOISM_DISPATCH(copy_panels)(pixels, plane_elems, channels, tiles, width, tile_elems, packed);
 }
 
 }  // namespace taoism::kernels

@@ -39,4 +39,9 @@ void build_gather(const Conv2dShape& shape, int64_t first, int64_t columns, int6
 void gather_rows(const GatherPattern& pattern, const float* plane, int64_t plane_elems,
                  int64_t channels, int64_t stride_w, int64_t width, float* packed);
 
+// For 1x1 with stride 1 and no padding: `tiles` panels of `width` pixels that follow each other in
+// one plane, channel by channel, so that memory is read in long runs. Panels are tile_elems apart.
+void copy_pixels(const float* pixels, int64_t plane_elems, int64_t channels, int64_t tiles,
+                 int64_t width, int64_t tile_elems, float* packed);
+
 }  // namespace taoism::kernels

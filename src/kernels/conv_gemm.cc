@@ -129,12 +129,28 @@ class Worker {
     const Span in{rows.begin / plan_.taps, rows.end / plan_.taps};
     const float* from = operands_.input + (group_ * plan_.group_in + in.begin) * plane;
     for (int64_t tile = columns_.begin; tile < columns_.end; ++tile) {
+      if (const int64_t count = tiles_as_they_lie(tile); count > 0) {
+        const Span first = plan_.column_tile(tile);
+        const int64_t image = first.begin / plane;
+        copy_pixels(from + image * (plan_.shape.in_channels - 1) * plane + first.begin, plane,
+                    in.size(), count, first.size(), plan_.column_tile_elems, packed_columns(tile));
+        tile += count - 1;
+        continue;
+      }
       const Span columns = plan_.column_tile(tile);
       const int64_t width = width_of(columns);
       build_gather(plan_.shape, columns.begin, columns.size(), width, plan_.tiles.lanes, pattern_);
       gather_rows(pattern_, from, plane, in.size(), plan_.shape.stride_w, width,
                   packed_columns(tile));
     }
+  }
+
+  // Column tiles from `tile` on that are full vectors of one image's pixels, in their order.
+  int64_t tiles_as_they_lie(int64_t tile) const {
+    if (!plan_.reads_planes || !plan_.along_pixels()) return 0;
+    const Span first = plan_.column_tile(tile);
+    const int64_t left = plan_.out_plane - first.begin % plan_.out_plane;
+    return std::min(left / plan_.tile_columns, columns_.end - tile);
   }
 
   // Calls function(column of the tile, elements, output offset in channel 0 of the group) for each

@@ -19,10 +19,14 @@ constexpr int64_t kKeptBytes = 1024 * 1024;
 // Tasks for each thread of a part call: enough to even out what else the threads have to do.
 constexpr int64_t kPartTasks = 3;
 
-// A plane that is read as it lies (1x1, stride 1, no padding) is one long row.
+bool is_pointwise(const Conv2dShape& s) {
+  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 &&
+         s.pad_top == 0 && s.pad_left == 0 && s.in_h == s.out_h && s.in_w == s.out_w;
+}
+
+// A plane that is read as it lies is one long row.
 Conv2dShape normalised(Conv2dShape s) {
-  if (s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
-      s.pad_left == 0 && s.in_h == s.out_h && s.in_w == s.out_w) {
+  if (is_pointwise(s)) {
     s.in_w = s.out_w = s.in_h * s.in_w;
     s.in_h = s.out_h = 1;
   }
@@ -77,6 +81,7 @@ void conv_weights_pack(const WeightTiles& to, int64_t group_out, const float* we
 
 ConvPlan::ConvPlan(const Conv2dShape& original, size_t threads, ConvCall call)
     : shape(normalised(original)),
+      reads_planes(is_pointwise(original)),
       form(conv_gemm_form(original)),
       tiles(tile_set()),
       weights(conv_weight_tiles(original)),

@@ -50,6 +50,8 @@ struct ConvPlan {
   size_t scratch_bytes() const;
 
   Conv2dShape shape;
+  bool
+      reads_planes;  // 1x1, stride 1, no padding: an output pixel sees the input pixel at its place
   ConvForm form;
   const TileSet& tiles;
   WeightTiles weights;

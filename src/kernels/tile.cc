@@ -34,8 +34,9 @@ void tile(const TileArgs& args) {
   Vec sum[kR][kV];
 #pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
+    const Vec bias = hn::Set(d, args.row_bias ? args.row_bias[r] : 0.0f);
 #pragma GCC unroll 16
-    for (int v = 0; v < kV; ++v) sum[r][v] = hn::Zero(d);
+    for (int v = 0; v < kV; ++v) sum[r][v] = bias;
   }
   const float* HWY_RESTRICT a = args.a;
   const float* HWY_RESTRICT b = args.b;
@@ -52,19 +53,34 @@ void tile(const TileArgs& args) {
     a += kR;
     b += kV * kLanes;
   }
+  // At the end: the products need not wait for it.
+  if (const float* start = args.start) {
+    const int64_t stride = args.start_stride;
+#pragma GCC unroll 16
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kV; ++v) {
+        sum[r][v] = hn::Add(sum[r][v], hn::LoadU(d, start + r * stride + v * kLanes));
+      }
+    }
+  }
+  if (const float* bias = args.column_bias) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kV; ++v) {
+      const Vec x = hn::LoadU(d, bias + v * kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < kR; ++r) sum[r][v] = hn::Add(sum[r][v], x);
+    }
+  }
+  float* c = args.c;
+  const int64_t stride = args.c_stride;
   const Vec low = hn::Set(d, args.low);
   const Vec high = hn::Set(d, args.high);
 #pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
-    const Vec bias = hn::Set(d, args.row_bias ? args.row_bias[r] : 0.0f);
 #pragma GCC unroll 16
     for (int v = 0; v < kV; ++v) {
-      Vec y = hn::Add(sum[r][v], bias);
-      if (args.column_bias) y = hn::Add(y, hn::LoadU(d, args.column_bias + v * kLanes));
-      if (args.start) {
-        y = hn::Add(y, hn::LoadU(d, args.start + r * args.start_stride + v * kLanes));
-      }
-      hn::StoreU(limit(y, low, high), d, args.c + r * args.c_stride + v * kLanes);
+      hn::StoreU(limit(sum[r][v], low, high), d, c + r * stride + v * kLanes);
     }
   }
 }
