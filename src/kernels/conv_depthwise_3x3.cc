@@ -37,6 +37,7 @@ struct Columns;
 
 template <>
 struct Columns<1> {
+  Columns() = default;
   Columns(int64_t at, int64_t width) {
     for (int j = 0; j < 3; ++j) masks[j] = inside(at + j, width);
   }
@@ -48,6 +49,7 @@ struct Columns<1> {
 
 template <>
 struct Columns<2> {
+  Columns() = default;
   Columns(int64_t at, int64_t width) {
     for (int j = 0; j < 2; ++j) {
       near[j] = inside(at + j * kLanes, width);
@@ -66,45 +68,87 @@ struct Columns<2> {
   hn::Mask<Tag> near[2], far[2];
 };
 
+// Vectors of a row that are computed one after the other before the next row is.
+constexpr int64_t kBlocks = 8;
+
+struct Plane {
+  Plane(const Conv2dShape& s, const float* in, const float* w, float bias_of, const float* add,
+        const Bounds& bounds, float* out)
+      : in_h(s.in_h),
+        in_w(s.in_w),
+        out_h(s.out_h),
+        out_w(s.out_w),
+        pad_top(s.pad_top),
+        pad_left(s.pad_left),
+        input(in),
+        residual(add),
+        output(out),
+        bias(hn::Set(Tag(), bias_of)),
+        low(hn::Set(Tag(), bounds.low)),
+        high(hn::Set(Tag(), bounds.high)) {
+    for (int i = 0; i < 9; ++i) weights[i] = hn::Set(Tag(), w[i]);
+  }
+  const int64_t in_h, in_w, out_h, out_w, pad_top, pad_left;
+  const float* const input;
+  const float* const residual;
+  float* const output;
+  const Vec bias, low, high;
+  Vec weights[9];
+};
+
+// The vector of row `y` from column `x` on.
 template <int kStride>
-void plane_of_stride(const Conv2dShape& s, const float* plane, const float* weights, float bias,
-                     const float* residual, const Bounds& bounds, float* output) {
+HWY_INLINE void run_vector(const Plane& p, const Columns<kStride>& columns, int64_t y, int64_t x) {
   const Tag d;
-  const Vec low = hn::Set(d, bounds.low);
-  const Vec high = hn::Set(d, bounds.high);
-  for (int64_t x = 0; x < s.out_w; x += kLanes) {
-    const int64_t count = std::min(kLanes, s.out_w - x);
-    const int64_t at = x * kStride - s.pad_left;
-    const Columns<kStride> columns(at, s.in_w);
-    for (int64_t y = 0; y < s.out_h; ++y) {
-      Vec sum = hn::Set(d, bias);
-      const int64_t top = y * kStride - s.pad_top;
+  Vec sum = p.bias;
+  const int64_t top = y * kStride - p.pad_top;
+  const float* row = p.input + top * p.in_w + x * kStride - p.pad_left;
 #pragma GCC unroll 3
-      for (int i = 0; i < 3; ++i) {
-        if (top + i < 0 || top + i >= s.in_h) continue;
-        Vec taps[3];
-        columns.load(plane + (top + i) * s.in_w + at, taps);
+  for (int i = 0; i < 3; ++i, row += p.in_w) {
+    if (top + i < 0 || top + i >= p.in_h) continue;
+    Vec taps[3];
+    columns.load(row, taps);
 #pragma GCC unroll 3
-        for (int j = 0; j < 3; ++j) {
-          sum = hn::MulAdd(hn::Set(d, weights[i * 3 + j]), taps[j], sum);
-        }
-      }
-      const int64_t to = y * s.out_w + x;
-      if (residual != nullptr) sum = hn::Add(sum, load_first(residual + to, count));
-      sum = limit(sum, low, high);
-      if (count == kLanes) {
-        hn::StoreU(sum, d, output + to);
-      } else {
-        store_first(sum, output + to, count);
-      }
+    for (int j = 0; j < 3; ++j) sum = hn::MulAdd(p.weights[i * 3 + j], taps[j], sum);
+  }
+  const int64_t count = std::min(kLanes, p.out_w - x);
+  const int64_t to = y * p.out_w + x;
+  if (p.residual != nullptr) sum = hn::Add(sum, load_first(p.residual + to, count));
+  sum = limit(sum, p.low, p.high);
+  if (count == kLanes) {
+    hn::StoreU(sum, d, p.output + to);
+  } else {
+    store_first(sum, p.output + to, count);
+  }
+}
+
+// By columns where the plane stays in the first-level cache, so that masks stay in registers; else
+// by rows.
+template <int kStride>
+HWY_INLINE void run_plane(const Plane& p) {
+  constexpr int64_t kCacheElems = 4096, kMostVectors = 16;
+  const auto columns_at = [&](int64_t x) HWY_ATTR {
+    return Columns<kStride>(x * kStride - p.pad_left, p.in_w);
+  };
+  if (p.in_h * p.in_w <= kCacheElems || p.out_w > kMostVectors * kLanes) {
+    for (int64_t x = 0; x < p.out_w; x += kLanes) {
+      const Columns<kStride> columns = columns_at(x);
+      for (int64_t y = 0; y < p.out_h; ++y) run_vector(p, columns, y, x);
     }
+    return;
+  }
+  Columns<kStride> columns[kMostVectors];
+  for (int64_t x = 0; x < p.out_w; x += kLanes) columns[x / kLanes] = columns_at(x);
+  for (int64_t y = 0; y < p.out_h; ++y) {
+    for (int64_t x = 0; x < p.out_w; x += kLanes) run_vector(p, columns[x / kLanes], y, x);
   }
 }
 
 void plane_3x3(const Conv2dShape& s, const float* plane, const float* weights, float bias,
                const float* residual, const Bounds& bounds, float* output) {
-  (s.stride_w == 1 ? plane_of_stride<1> : plane_of_stride<2>)(s, plane, weights, bias, residual,
-                                                              bounds, output);
+  const Plane p(s, plane, weights, bias, residual, bounds, output);
+  if (s.stride_w == 1) return run_plane<1>(p);
+  run_plane<2>(p);
 }
 bool has_plane_3x3() { return true; }
 #else
