@@ -75,6 +75,10 @@ size_t least_part_scratch_bytes(const NodeView& node, size_t threads) {
   return kernels::conv2d_least_part_scratch_bytes(geometry_of(node)->shape, threads);
 }
 
+const char* kernel_name(const NodeView& node) {
+  return kernels::conv2d_kernel_name(geometry_of(node)->shape);
+}
+
 kernels::Epilogue epilogue_of(const RunContext& context) {
   return {.bias = context.f32(kBias),
           .residual = context.f32(kResidual),
@@ -158,6 +162,7 @@ constinit const OpDef kConvOp = {
     .scratch_bytes = scratch_bytes,
     .least_scratch_bytes = least_scratch_bytes,
     .least_part_scratch_bytes = least_part_scratch_bytes,
+    .kernel_name = kernel_name,
     .run = run,
     .piece_end = piece_end,
     .run_part = run_part,

@@ -123,6 +123,8 @@ struct OpDef {
   // same bits. Null: all that it can use.
   size_t (*least_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
   size_t (*least_part_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
+  // The kernel that run uses for this node on the current target, of several; null: there is one.
+  const char* (*kernel_name)(const NodeView& node) = nullptr;
   // Computes the outputs. Does not allocate, does not fail: infer has accepted the node.
   void (*run)(const RunContext& context) = nullptr;
 

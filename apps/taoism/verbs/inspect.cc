@@ -7,6 +7,7 @@
 
 #include "exit_code.h"
 #include "flags.h"
+#include "kernels/target.h"
 #include "ops/graph_view.h"
 #include "package/package_file.h"
 #include "partition/blocks.h"
@@ -23,6 +24,7 @@ using Json = nlohmann::ordered_json;
 struct Options {
   ModelFlags model;
   int64_t batch = 1;
+  bool kernels = false;
   bool json = false;
 };
 
@@ -42,6 +44,13 @@ ops::Cost cost_of(const ir::Graph& graph, const ir::Node& node) {
   const ops::OpDef* op = ops::find_op(node.op);
   if (op == nullptr || op->cost == nullptr) return {};
   return op->cost(ops::GraphNodeView(graph, node).view());
+}
+
+// Empty where an operator has but one kernel.
+std::string kernel_of(const ir::Graph& graph, const ir::Node& node) {
+  const ops::OpDef* op = ops::find_op(node.op);
+  if (op == nullptr || op->kernel_name == nullptr) return {};
+  return op->kernel_name(ops::GraphNodeView(graph, node).view());
 }
 
 Summary summarize(const ir::Graph& graph) {
@@ -97,6 +106,7 @@ void print_json(const onnx::Model& model, const std::string& hash, const ir::Gra
     nodes.push_back({{"name", node.name},
                      {"op", node.op},
                      {"outputs", tensors_json(graph, node.outputs)},
+                     {"kernel", kernel_of(graph, node)},
                      {"macs", cost.macs},
                      {"params", cost.params}});
   }
@@ -111,6 +121,7 @@ void print_json(const onnx::Model& model, const std::string& hash, const ir::Gra
                {"outputs", tensors_json(graph, graph.outputs())},
                {"operators", ops},
                {"blocks", blocks},
+               {"kernel_target", kernels::target_name()},
                {"nodes", nodes},
                {"macs", summary.total.macs},
                {"params", summary.total.params},
@@ -158,6 +169,25 @@ void print_text(const onnx::Model& model, const std::string& hash, const ir::Gra
   (void)std::fputs(out.c_str(), stdout);
 }
 
+// What the cost rule of the kernels chose for each node that has a choice.
+void print_kernels(const ir::Graph& graph) {
+  std::string out = fmt::format("\nkernels for {}\n", kernels::target_name());
+  report::Table table({{"node", report::Table::left},
+                       {"weights", report::Table::left},
+                       {"output", report::Table::left},
+                       {"MACs"},
+                       {"kernel", report::Table::left}});
+  for (const ir::Node& node : graph.nodes()) {
+    const std::string kernel = kernel_of(graph, node);
+    if (kernel.empty()) continue;
+    table.add_row({node.name, graph.value(node.inputs[1]).desc.shape.text(),
+                   graph.value(node.outputs[0]).desc.shape.text(),
+                   report::count_text(cost_of(graph, node).macs), kernel});
+  }
+  out += table.text();
+  (void)std::fputs(out.c_str(), stdout);
+}
+
 Result<int> report_unsupported(const std::vector<onnx::Unsupported>& list, bool json) {
   if (json) {
     Json items = Json::array();
@@ -194,6 +224,7 @@ Result<int> act(const Options& options) {
                   " weights are NaN or infinite; the answers will be too");
   }
   (options.json ? print_json : print_text)(model, hash, graph, summary);
+  if (options.kernels && !options.json) print_kernels(graph);
   return kExitOk;
 }
 
@@ -203,6 +234,7 @@ Action declare(CLI::App& app) {
   app.add_option("--batch", options->batch, "what a dynamic batch becomes")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->capture_default_str();
+  app.add_flag("--kernels", options->kernels, "show which kernel computes each convolution here");
   app.add_flag("--json", options->json, "print JSON instead of text");
   return [options] { return act(*options); };
 }
