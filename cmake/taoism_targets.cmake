@@ -75,8 +75,8 @@ function(taoism_test name)
   endif()
 endfunction()
 
-# Third-party targets that a TRUSTED library may use: headers alone, and the crypto provider.
-set(TAOISM_TRUSTED_THIRD_PARTY PkgConfig::HWY OpenSSL::Crypto)
+# Third-party targets that a TRUSTED library may use: headers alone, and the crypto providers.
+set(TAOISM_TRUSTED_THIRD_PARTY PkgConfig::HWY OpenSSL::Crypto IPSEC_MB::IPSEC_MB)
 
 function(taoism_check_directions)
   get_property(libraries GLOBAL PROPERTY taoism_libraries)

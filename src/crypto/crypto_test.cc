@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "crypto/channel.h"
 #include "crypto/chunk_cipher.h"
 #include "crypto/ecdh.h"
+#include "crypto/gcm.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/self_test.h"
@@ -140,6 +142,54 @@ TEST(Aead, WorksInPlaceAndOnAnySize) {
 // Sizes around a block and around what passes through trusted memory at a time.
 constexpr size_t kUntrustedSizes[] = {
     0, 1, 15, 16, 17, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 64 << 10, (1 << 20) + 3};
+
+// Whatever provider this processor gets, what one has sealed another opens, whatever the pieces.
+TEST(Gcm, ProvidersAgree) {
+  const AeadKey key = key_of("000102030405060708090a0b0c0d0e0f");
+  using Direction = Gcm::Direction;
+  if (make_ipsec_gcm(key, Direction::seal) == nullptr) {
+    GTEST_SKIP() << "this processor or build has OpenSSL's AES-GCM alone";
+  }
+  std::mt19937 random(5);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<std::byte> plain(random() % (round % 10 == 0 ? 70000 : 300));
+    std::vector<std::byte> additional(random() % 70);
+    for (std::byte& b : plain) b = static_cast<std::byte>(random());
+    for (std::byte& b : additional) b = static_cast<std::byte>(random());
+    const Nonce nonce = counter_nonce(random());
+    const auto run = [&](Gcm& gcm, ConstByteSpan in, std::vector<std::byte>& out) {
+      out.resize(in.size());
+      ASSERT_TRUE(gcm.begin(nonce, additional));
+      for (size_t done = 0; done < in.size();) {
+        const size_t step = std::min<size_t>(1 + random() % 20000, in.size() - done);
+        ASSERT_TRUE(gcm.update(in.subspan(done, step), out.data() + done));
+        done += step;
+      }
+    };
+    std::vector<std::byte> sealed[2];
+    Tag tags[2];
+    std::unique_ptr<Gcm> seal[2] = {make_openssl_gcm(key, Direction::seal),
+                                    make_ipsec_gcm(key, Direction::seal)};
+    std::unique_ptr<Gcm> open[2] = {make_openssl_gcm(key, Direction::open),
+                                    make_ipsec_gcm(key, Direction::open)};
+    for (int p = 0; p < 2; ++p) {
+      run(*seal[p], plain, sealed[p]);
+      ASSERT_TRUE(seal[p]->finish_seal(tags[p]));
+    }
+    ASSERT_EQ(sealed[0], sealed[1]);
+    ASSERT_EQ(tags[0], tags[1]);
+    for (const auto& opener : open) {
+      std::vector<std::byte> opened;
+      run(*opener, sealed[0], opened);
+      ASSERT_TRUE(opener->finish_open(tags[0]));
+      ASSERT_EQ(opened, plain);
+      run(*opener, sealed[0], opened);
+      Tag other = tags[0];
+      other[random() % kTagBytes] ^= static_cast<std::byte>(1 << random() % 8);
+      ASSERT_FALSE(opener->finish_open(other));
+    }
+  }
+}
 
 TEST(Aead, UntrustedMemoryMakesNoDifference) {
   Aead aead = Aead::create(key_of(kGcmVectors[2].key)).value();
