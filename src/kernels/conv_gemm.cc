@@ -5,6 +5,7 @@
 #include "kernels/activation.h"
 #include "kernels/conv_gather.h"
 #include "kernels/conv_plan.h"
+#include "kernels/conv_scatter.h"
 
 namespace taoism::kernels {
 namespace {
@@ -255,21 +256,16 @@ class Worker {
 
   void store_transposed(Span channels, Span columns, const float* partial) {
     for_each_image(columns, [&](int64_t at, int64_t count, int64_t offset) {
-      const float* from = partial + at * partial_stride_;
-      for (int64_t c = channels.begin; c < channels.end; ++c, ++from) {
-        const int64_t first = offset + c * plan_.out_plane;
-        const int64_t channel = group_ * plan_.group_out + c;
-        const float bias = epilogue_.bias != nullptr ? epilogue_.bias[channel] : 0.0f;
-        const float* residual =
-            epilogue_.residual != nullptr ? epilogue_.residual + first : nullptr;
-        float* row = output_ + first;
-        for (int64_t i = 0; i < count; ++i) {
-          float y = from[i * partial_stride_] + bias;
-          if (residual != nullptr) y += residual[i];
-          y = y < bounds_.low ? bounds_.low : y;
-          row[i] = y > bounds_.high ? bounds_.high : y;
-        }
-        if (!is_clamp(epilogue_.activation)) activate_span(row, row, count, epilogue_.activation);
+      const int64_t channel = group_ * plan_.group_out + channels.begin;
+      const int64_t first = offset + channels.begin * plan_.out_plane;
+      scatter_channels({partial + at * partial_stride_, partial_stride_, count, channels.size(),
+                        epilogue_.bias != nullptr ? epilogue_.bias + channel : nullptr,
+                        epilogue_.residual != nullptr ? epilogue_.residual + first : nullptr,
+                        bounds_, output_ + first, plan_.out_plane});
+      if (is_clamp(epilogue_.activation)) return;
+      for (int64_t c = 0; c < channels.size(); ++c) {
+        float* row = output_ + first + c * plan_.out_plane;
+        activate_span(row, row, count, epilogue_.activation);
       }
     });
   }
