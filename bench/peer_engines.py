@@ -109,7 +109,7 @@ def torch_module(model: str):
                 return nn.Identity()
             case "Add":
                 return None
-        raise NotImplementedError(node.op_type)
+        raise NotImplementedError(f"no PyTorch module for {node.op_type}: add it to module_of")
 
     class Network(nn.Module):
         def __init__(self) -> None:

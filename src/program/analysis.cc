@@ -66,6 +66,7 @@ void Analysis::add_node(uint32_t segment, uint32_t index) {
   touched_.push_back(std::move(touched));
 
   const InstructionView holder(*program_, instruction);
+  if (instruction.op->row_step != nullptr) node.row_step = instruction.op->row_step(holder.view());
   if (instruction.op->cost != nullptr) node.macs = instruction.op->cost(holder.view()).macs;
   node.splits_batch = batch_ > 1 && instruction.op->splits_batch != nullptr &&
                       instruction.op->splits_batch(holder.view()) &&

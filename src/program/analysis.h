@@ -18,6 +18,7 @@ struct Node {
   bool splits_rows = false;
   uint64_t weight_bytes = 0;  // packed
   uint64_t macs = 0;          // of one image
+  int64_t row_step = 1;       // rows that are computed together
 };
 
 struct Range32 {

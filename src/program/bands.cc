@@ -23,13 +23,6 @@ void widen(ops::Rows& rows, const ops::Rows& by) {
       is_empty(rows) ? by : ops::Rows{std::min(rows.begin, by.begin), std::max(rows.end, by.end)};
 }
 
-int64_t row_step(const Analysis& analysis, uint32_t node) {
-  const Instruction& instruction = *analysis.nodes()[node].instruction;
-  if (instruction.op->row_step == nullptr) return 1;
-  const InstructionView holder(analysis.program(), instruction);
-  return instruction.op->row_step(holder.view());
-}
-
 // `rows` and those that are computed with them, of `height`.
 ops::Rows stepped(const ops::Rows& rows, int64_t step, int64_t height) {
   return {rows.begin / step * step, std::min((rows.end + step - 1) / step * step, height)};
@@ -38,7 +31,9 @@ ops::Rows stepped(const ops::Rows& rows, int64_t step, int64_t height) {
 // The longest step of the nodes: between such rows of the last output bands are cut.
 int64_t longest_step(const Analysis& analysis, Range32 nodes) {
   int64_t step = 1;
-  for (uint32_t n = nodes.begin; n < nodes.end; ++n) step = std::max(step, row_step(analysis, n));
+  for (uint32_t n = nodes.begin; n < nodes.end; ++n) {
+    step = std::max(step, analysis.nodes()[n].row_step);
+  }
   return step;
 }
 
@@ -95,7 +90,8 @@ std::vector<BandNode> plan_band(const Analysis& analysis, Range32 nodes, int64_t
     });
     if (found == wanted.end() || is_empty(found->rows)) return {};
     BandNode& node = band[i];
-    node.output = stepped(found->rows, row_step(analysis, id), rows_of(analysis, found->slot));
+    node.output =
+        stepped(found->rows, analysis.nodes()[id].row_step, rows_of(analysis, found->slot));
     node.inputs.resize(instruction.inputs.size());
     node.attrs = instruction.attrs;
     const InstructionView holder(analysis.program(), instruction);
