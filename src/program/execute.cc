@@ -15,10 +15,8 @@ Executor::Executor(const Program& program, const Schedule& schedule, ByteSpan me
     : program_(&program),
       schedule_(&schedule),
       weights_(memory.subspan(0, schedule.weight_bytes)),
-      scratch_(memory.subspan(schedule.weight_bytes + schedule.ring_bytes, schedule.scratch_bytes)),
-      activations_(
-          memory.subspan(schedule.weight_bytes + schedule.ring_bytes + schedule.scratch_bytes,
-                         schedule.activation_bytes)),
+      activations_(memory.subspan(schedule.weight_bytes + schedule.ring_bytes,
+                                  schedule.activation_bytes + schedule.scratch_bytes)),
       sealed_(sealed),
       stream_(schedule, memory.subspan(schedule.weight_bytes, schedule.ring_bytes), sealed,
               parallel) {
@@ -151,7 +149,7 @@ Status Executor::compute(size_t segment, const Step& step) {
   const ops::RunContext context{view,
                                 {input_data_.data(), instruction.inputs.size()},
                                 {output_data_.data(), instruction.outputs.size()},
-                                scratch_,
+                                activations_.subspan(step.scratch_offset),
                                 stream_};
   if (streamed_input != SIZE_MAX) {
     return compute_streamed(context, op, streamed_input, instruction.inputs[streamed_input].index);

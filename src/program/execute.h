@@ -56,7 +56,7 @@ class Executor {
 
   const Program* program_;
   const Schedule* schedule_;
-  ByteSpan weights_, scratch_, activations_;
+  ByteSpan weights_, activations_;
   SealedMemory* sealed_;
   WeightStream stream_;
   size_t next_ = 0;

@@ -22,6 +22,9 @@ constexpr uint64_t kMostRingBytes = uint64_t{6} << 20;
 constexpr uint64_t kOctave[] = {1024, 1117, 1218, 1328, 1448, 1579, 1722, 1878};
 constexpr uint64_t kLeastTried = 4096, kShareTried = 32;
 
+// What a kernel does again when it has no scratch of what it could use, in parts of its work.
+constexpr double kLost = 0.2;
+
 class Planner {
  public:
   Planner(const Program& program, size_t threads)
@@ -234,22 +237,9 @@ class Planner {
     steps_ += times * part.steps.size();
   }
 
-  // What kernels do again in as little scratch as that: they lose this part of their speed when
-  // they have none of what they could use.
-  double repeated_in_kernels(const Schedule& schedule) const {
-    constexpr double kLost = 0.2;
-    const Scratch scratch = scratch_of(analysis_, schedule);
-    if (scratch.usable_bytes <= schedule.scratch_bytes) return 0;
-    double macs = 0;
-    for (const Node& node : analysis_.nodes()) macs += static_cast<double>(node.macs);
-    return kLost * macs * static_cast<double>(analysis_.batch()) *
-           (1 - static_cast<double>(schedule.scratch_bytes) /
-                    static_cast<double>(scratch.usable_bytes));
-  }
-
   double cost_of(const Schedule& schedule) const {
     return static_cast<double>(schedule.streamed_bytes + schedule.spilled_bytes) +
-           kBytesPerMac * repeated_in_kernels(schedule) +
+           kBytesPerMac * kLost * macs_short_of_scratch(analysis_, schedule) +
            kBytesPerMac * static_cast<double>(schedule.repeated_macs) *
                static_cast<double>(analysis_.batch()) +
            kBytesPerStep * static_cast<double>(steps_);

@@ -51,6 +51,8 @@ struct Step {
   std::vector<ir::TensorDesc> outputs;
   // In the activation area. Of compute: inputs (unused for weights), then outputs.
   std::vector<uint64_t> offsets;
+  // Of compute: its scratch lies from here, above all that is in use then, to the arena's end.
+  uint64_t scratch_offset = 0;
 };
 
 // A call of a kernel with a part of a streamed weight: its pieces [first, last).
@@ -96,13 +98,17 @@ struct Schedule {
   std::vector<SpillPlan> spills;  // by slot; no images: never spilled
   uint64_t spill_chunks = 0;
 
-  // The arena: resident weights, ring, scratch, activations. Multiples of kAlignment.
+  // The arena: resident weights, ring, activations, and scratch beside the largest of them: a step
+  // has for scratch what its activations leave of both. Multiples of kAlignment.
   uint64_t weight_bytes = 0;
   uint64_t ring_bytes = 0;
-  uint64_t scratch_bytes = 0;
   uint64_t activation_bytes = 0;
+  uint64_t scratch_bytes = 0;
   uint64_t arena_bytes() const {
-    return weight_bytes + ring_bytes + scratch_bytes + activation_bytes;
+    return weight_bytes + ring_bytes + activation_bytes + scratch_bytes;
+  }
+  uint64_t scratch_of(const Step& step) const {
+    return activation_bytes + scratch_bytes - step.scratch_offset;
   }
 
   // What a run costs beyond the computation itself: bytes that are opened again and again, bytes

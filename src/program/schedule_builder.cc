@@ -27,6 +27,15 @@ class Buffers {
     lives_[buffer].bytes = std::max(lives_[buffer].bytes, bytes);
   }
   MemoryPlan plan() const { return plan_memory(lives_); }
+  // By time: where the memory ends that is in use then.
+  std::vector<uint64_t> ends(const MemoryPlan& plan, uint32_t times) const {
+    std::vector<uint64_t> ends(times, 0);
+    for (size_t b = 0; b < lives_.size(); ++b) {
+      const uint64_t end = round_up(plan.offsets[b] + lives_[b].bytes, kAlignment);
+      for (uint32_t t = lives_[b].first; t <= lives_[b].last; ++t) ends[t] = std::max(ends[t], end);
+    }
+    return ends;
+  }
 
  private:
   std::vector<BufferLife> lives_;
@@ -59,11 +68,12 @@ class Builder {
       out_.segments[stretch.segment].push_back(std::move(group));
     }
     const MemoryPlan plan = buffers_.plan();
+    const std::vector<uint64_t> ends = buffers_.ends(plan, times_);
     out_.activation_bytes = plan.total_bytes;
     for (auto& groups : out_.segments) {
       for (Group& group : groups) {
-        place(plan, group.full);
-        place(plan, group.rest);
+        place(plan, ends, group.full);
+        place(plan, ends, group.rest);
       }
     }
     plan_weights();
@@ -71,10 +81,12 @@ class Builder {
   }
 
  private:
-  // Until place() gives them, a step's offsets are the numbers of buffers.
-  static void place(const MemoryPlan& plan, Part& part) {
+  // Until place() gives them, a step's offsets are the numbers of buffers and its scratch is where
+  // its time is.
+  static void place(const MemoryPlan& plan, const std::vector<uint64_t>& ends, Part& part) {
     for (Step& step : part.steps) {
       for (uint64_t& offset : step.offsets) offset = offset == kNone ? 0 : plan.offsets[offset];
+      step.scratch_offset = step.kind == Step::compute ? ends[step.scratch_offset] : 0;
     }
   }
 
@@ -91,8 +103,9 @@ class Builder {
         }
         ++time;
       }
-      ends_.push_back(time++);
+      stretch_ends_.push_back(time++);
     }
+    times_ = time;
   }
 
   // Which stretches touch a slot.
@@ -227,8 +240,8 @@ class Builder {
       }
     }
     for (const SlotId slot : passed_on_after(stretch)) {
-      arrive(stretch, slot, ends_[stretch], images);
-      leave(stretch, slot, ends_[stretch], images, false);
+      arrive(stretch, slot, stretch_ends_[stretch], images);
+      leave(stretch, slot, stretch_ends_[stretch], images, false);
     }
     return std::move(part_);
   }
@@ -278,6 +291,7 @@ class Builder {
     Step step;
     step.kind = Step::compute;
     step.index = node.index;
+    step.scratch_offset = time;
     step.attrs = node.instruction->attrs;
     Analysis::Sized sized = analysis_.sized(id, images);
     step.inputs = std::move(sized.inputs);
@@ -365,6 +379,7 @@ class Builder {
     Step step;
     step.kind = Step::compute;
     step.index = node.index;
+    step.scratch_offset = time;
     step.attrs = part.attrs;
     Analysis::Sized sized = analysis_.sized(id, images);
     for (uint32_t k = 0; k < node.instruction->inputs.size(); ++k) {
@@ -428,7 +443,8 @@ class Builder {
   const Between between_;
   Schedule out_;
   Buffers buffers_;
-  std::vector<uint32_t> ends_;  // times, by stretch
+  uint32_t times_ = 0;
+  std::vector<uint32_t> stretch_ends_;  // times, by stretch
   std::vector<uint32_t> node_time_;
   std::vector<uint32_t> last_stretch_;          // by segment
   std::vector<std::vector<uint32_t>> touches_;  // by slot, in order

@@ -138,6 +138,15 @@ ir::PartitionedGraph wide_net(int64_t batch) {
   return net.finish(x);
 }
 
+// Small maps, of which a kernel has few tiles.
+ir::PartitionedGraph small_net(int64_t batch) {
+  Net net(4);
+  ValueId x = net.input({batch, 16, 14, 14});
+  x = net.relu(net.conv(x, 64, 3, 2));
+  x = net.conv(net.relu(net.conv(x, 64, 3, 1)), 64, 3, 1, x);
+  return net.finish(net.linear(net.flat(x), 10));
+}
+
 // Wide maps with skips, and an input that is needed again at the end.
 ir::PartitionedGraph skipping_net(int64_t batch) {
   Net net(3);
@@ -350,6 +359,7 @@ TEST(Schedule, AnyBudgetGivesTheSameBits) {
     expect_same_at_every_budget(Subject(residual_net(batch)), seen);
     expect_same_at_every_budget(Subject(wide_net(batch)), seen);
     expect_same_at_every_budget(Subject(skipping_net(batch)), seen);
+    expect_same_at_every_budget(Subject(small_net(batch)), seen);
   }
   EXPECT_TRUE(seen.streamed);
   EXPECT_TRUE(seen.spilled);
@@ -430,8 +440,9 @@ TEST(Schedule, AnyGroupingGivesTheSameBits) {
   for (int round = 0; round < 60; ++round) {
     SCOPED_TRACE(round);
     const auto batch = static_cast<int64_t>(1 + random() % 4);
-    const Subject subject(round % 3 == 0   ? skipping_net(batch)
-                          : round % 3 == 1 ? wide_net(batch)
+    const Subject subject(round % 4 == 0   ? skipping_net(batch)
+                          : round % 4 == 1 ? wide_net(batch)
+                          : round % 4 == 2 ? small_net(batch)
                                            : residual_net(batch, random() % 14));
     const size_t threads = 1 + random() % 2;
     const Schedule whole = make_schedule(subject.program(), {.threads = threads}).value();

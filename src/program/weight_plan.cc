@@ -15,6 +15,41 @@ void for_each_weight(const Analysis& analysis, uint32_t segment, const Step& ste
   }
 }
 
+// Calls function(segment, step, times) for every compute step, and how often it runs.
+template <typename Function>
+void for_each_compute(const Schedule& schedule, Function&& function) {
+  for (uint32_t s = 0; s < schedule.segments.size(); ++s) {
+    for (const Group& group : schedule.segments[s]) {
+      const auto visit = [&](const Part& part, uint64_t times) {
+        for (const Step& step : part.steps) {
+          if (step.kind == Step::compute) function(s, step, times);
+        }
+      };
+      visit(group.full, group.full_parts);
+      visit(group.rest, 1);
+    }
+  }
+}
+
+// The scratch of one step: all of it.
+Scratch need_of(const Analysis& analysis, const Schedule& schedule, uint32_t segment,
+                const Step& step) {
+  const Instruction& instruction = analysis.program().segments[segment].instructions[step.index];
+  const ops::OpDef& op = *instruction.op;
+  bool is_streamed = false;
+  for_each_weight(analysis, segment, step, [&](size_t, WeightId w) {
+    is_streamed = is_streamed || !schedule.weights[w].is_resident;
+  });
+  const bool in_parts = is_streamed && op.run_part != nullptr;
+  const auto usable = in_parts ? op.part_scratch_bytes : op.scratch_bytes;
+  const auto least = in_parts ? op.least_part_scratch_bytes : op.least_scratch_bytes;
+  if (usable == nullptr) return {};
+  const ops::NodeView view{instruction.name, step.attrs, step.inputs, step.outputs};
+  const uint64_t bytes = round_up(usable(view, schedule.threads), kAlignment);
+  if (least == nullptr) return {bytes, bytes};
+  return {round_up(least(view, schedule.threads), kAlignment), bytes};
+}
+
 }  // namespace
 
 std::vector<uint64_t> count_reads(const Analysis& analysis, const std::vector<Stretch>& stretches) {
@@ -37,33 +72,29 @@ std::vector<uint64_t> count_reads(const Analysis& analysis, const std::vector<St
 
 Scratch scratch_of(const Analysis& analysis, const Schedule& schedule) {
   Scratch scratch;
-  for (uint32_t s = 0; s < schedule.segments.size(); ++s) {
-    const Segment& segment = analysis.program().segments[s];
-    for (const Group& group : schedule.segments[s]) {
-      for (const Part* part : {&group.full, &group.rest}) {
-        for (const Step& step : part->steps) {
-          if (step.kind != Step::compute) continue;
-          const Instruction& instruction = segment.instructions[step.index];
-          const ops::NodeView view{instruction.name, step.attrs, step.inputs, step.outputs};
-          const ops::OpDef& op = *instruction.op;
-          bool is_streamed = false;
-          for_each_weight(analysis, s, step, [&](size_t, WeightId w) {
-            is_streamed = is_streamed || !schedule.weights[w].is_resident;
-          });
-          const bool in_parts = is_streamed && op.run_part != nullptr;
-          const auto usable = in_parts ? op.part_scratch_bytes : op.scratch_bytes;
-          const auto least = in_parts ? op.least_part_scratch_bytes : op.least_scratch_bytes;
-          if (usable == nullptr) continue;
-          const uint64_t bytes = usable(view, schedule.threads);
-          scratch.usable_bytes = std::max(scratch.usable_bytes, bytes);
-          scratch.least_bytes =
-              std::max(scratch.least_bytes,
-                       least != nullptr ? uint64_t{least(view, schedule.threads)} : bytes);
-        }
-      }
-    }
-  }
-  return {round_up(scratch.least_bytes, kAlignment), round_up(scratch.usable_bytes, kAlignment)};
+  for_each_compute(schedule, [&](uint32_t segment, const Step& step, uint64_t) {
+    const Scratch need = need_of(analysis, schedule, segment, step);
+    const uint64_t beside = schedule.activation_bytes - step.scratch_offset;
+    scratch.least_bytes =
+        std::max(scratch.least_bytes, need.least_bytes - std::min(beside, need.least_bytes));
+    scratch.usable_bytes =
+        std::max(scratch.usable_bytes, need.usable_bytes - std::min(beside, need.usable_bytes));
+  });
+  return scratch;
+}
+
+double macs_short_of_scratch(const Analysis& analysis, const Schedule& schedule) {
+  double macs = 0;
+  for_each_compute(schedule, [&](uint32_t segment, const Step& step, uint64_t times) {
+    const auto usable =
+        static_cast<double>(need_of(analysis, schedule, segment, step).usable_bytes);
+    const auto given = static_cast<double>(schedule.scratch_of(step));
+    const Instruction& instruction = analysis.program().segments[segment].instructions[step.index];
+    if (given >= usable || instruction.op->cost == nullptr) return;
+    const ops::NodeView view{instruction.name, step.attrs, step.inputs, step.outputs};
+    macs += static_cast<double>(times * instruction.op->cost(view).macs) * (1 - given / usable);
+  });
+  return macs;
 }
 
 void plan_calls(const Analysis& analysis, uint64_t call_bytes, Schedule& schedule) {

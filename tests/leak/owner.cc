@@ -223,11 +223,11 @@ class Owner {
     runtime::Machine machine;
     machine.tee_threads = kThreads;
     TAOISM_ASSIGN_OR_RETURN(machine, runtime::resolve(machine));
-    // A quarter more than the least: in less, bands of rows would take the place of spilling.
+    // The least: weights come and go, and activations wait outside.
     TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, runtime::prepare(graph, plan, machine));
     TAOISM_ASSIGN_OR_RETURN(const program::Lowered lowered,
                             program::lower(prepared.partitioned, ir::Placement::tee));
-    machine.tee_memory_bytes = program::smallest_memory(lowered.program, kThreads) * 5 / 4;
+    machine.tee_memory_bytes = program::smallest_memory(lowered.program, kThreads);
     TAOISM_ASSIGN_OR_RETURN(prepared, runtime::prepare(graph, plan, machine));
     report_ = prepared.report;
     std::ofstream(folder_ + "/memory.txt")
