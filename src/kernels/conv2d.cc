@@ -108,8 +108,11 @@ int64_t conv2d_row_step(const Conv2dShape& shape) {
 
 const char* conv2d_kernel_name(const Conv2dShape& shape) {
   if (is_depthwise(shape)) return "depthwise";
-  if (const int64_t tile = winograd_tile(shape); tile != 0) {
-    return tile == 2 ? "winograd_2x2" : "winograd_4x4";
+  if (const WinogradChoice winograd = winograd_choice(shape); winograd.tile != 0) {
+    if (winograd.form == ConvForm::channels) {
+      return winograd.tile == 2 ? "winograd_2x2_channels" : "winograd_4x4_channels";
+    }
+    return winograd.tile == 2 ? "winograd_2x2_pixels" : "winograd_4x4_pixels";
   }
   const bool along_pixels = conv_gemm_form(shape) == ConvForm::pixels;
   if (shape.kernel_h == 1 && shape.kernel_w == 1) {

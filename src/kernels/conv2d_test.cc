@@ -90,7 +90,8 @@ TEST(Conv2d, EqualsReferenceOnTwoThousandShapes) {
     for_each_target([&] { ++kernels[conv2d_kernel_name(shape)]; });
   }
   for (const char* name : {"depthwise", "gemm_1x1_channels", "gemm_1x1_pixels", "gemm_channels",
-                           "gemm_pixels", "winograd_2x2", "winograd_4x4"}) {
+                           "gemm_pixels", "winograd_2x2_pixels", "winograd_2x2_channels",
+                           "winograd_4x4_pixels", "winograd_4x4_channels"}) {
     EXPECT_GT(kernels[name], 50) << name;
   }
 }
@@ -144,7 +145,7 @@ TEST(Conv2d, NanGoesThrough) {
 
 TEST(Conv2d, NamesItsKernel) {
   EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 2, 1)), "gemm_pixels");
-  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 1, 1)), "winograd_4x4");
+  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 1, 1)), "winograd_4x4_pixels");
   EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 1, 1, 0)), "gemm_1x1_pixels");
   EXPECT_STREQ(conv2d_kernel_name(square(1, 8, 56, 8, 3, 1, 1, 1, 8)), "depthwise");
 }

@@ -66,10 +66,11 @@ inline Conv2dShape random_shape(Random& random) {
 // 3x3 with stride 1, some of which Winograd's kernels take: partial tiles, several panels, chunks
 // of channels and tiles of weights, any padding.
 inline Conv2dShape random_3x3(Random& random) {
-  Conv2dShape s =
-      square(random.integer(1, 4), random.integer(1, 90), 3, random.integer(1, 40), 3, 1, 0);
-  s.in_h = random.integer(1, 21);
-  s.in_w = random.integer(1, 21);
+  const bool is_small = random.integer(0, 2) == 0;
+  Conv2dShape s = square(random.integer(1, 4), random.integer(1, 90), 3,
+                         random.integer(1, is_small ? 90 : 40), 3, 1, 0);
+  s.in_h = random.integer(1, is_small ? 7 : 21);
+  s.in_w = random.integer(1, is_small ? 7 : 21);
   s.pad_top = random.integer(0, 3);
   s.pad_left = random.integer(0, 3);
   s.out_h = std::max<int64_t>(1, s.in_h + s.pad_top + random.integer(0, 3) - 2);

@@ -71,7 +71,7 @@ void scatter(const Scatter& s) {
     for (; i + 4 <= s.pixels; i += 4) scatter_square(s, i, c, low, high);
     if (i == s.pixels) continue;
     // Some pixels again, unless what they add may be what they wrote.
-    if (s.pixels >= 4 && s.residual == nullptr) {
+    if (s.pixels >= 4 && s.residual != s.planes) {
       scatter_square(s, s.pixels - 4, c, low, high);
       continue;
     }

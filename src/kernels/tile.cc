@@ -40,6 +40,7 @@ void tile(const TileArgs& args) {
   }
   const float* HWY_RESTRICT a = args.a;
   const float* HWY_RESTRICT b = args.b;
+  const int64_t a_stride = args.a_stride != 0 ? args.a_stride : kR;
   for (int64_t k = args.k; k > 0; --k) {
     Vec row[kV];
 #pragma GCC unroll 16
@@ -50,7 +51,7 @@ void tile(const TileArgs& args) {
 #pragma GCC unroll 16
       for (int v = 0; v < kV; ++v) sum[r][v] = hn::MulAdd(x, row[v], sum[r][v]);
     }
-    a += kR;
+    a += a_stride;
     b += kV * kLanes;
   }
   // At the end: the products need not wait for it.

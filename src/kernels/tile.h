@@ -11,7 +11,8 @@ inline constexpr int kMaxTileVectors = 4;
 inline constexpr int kMaxTileColumns = 48;
 
 struct TileArgs {
-  const float* a = nullptr;  // [k][rows]
+  const float* a = nullptr;  // [k][rows], a_stride apart; 0: one behind the other
+  int64_t a_stride = 0;
   const float* b = nullptr;  // [k][vectors * lanes]
   int64_t k = 0;
   float* c = nullptr;  // written: [rows][vectors * lanes], c_stride apart

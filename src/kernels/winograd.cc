@@ -1,6 +1,7 @@
 #include "kernels/winograd.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/activation.h"
 #include "kernels/tile.h"
@@ -12,6 +13,9 @@ namespace {
 constexpr int64_t kTaps = 9;
 // Channels whose weights are transformed in one go: their products' sums stay in the first cache.
 constexpr int64_t kChunk = 64;
+// Output channels in a unit of the channels form: their transformed weights stay in the
+// second-level cache.
+constexpr int64_t kUnitChannels = 16;
 // Bytes of a panel's transformed input, which every tile of weights reads again: what the
 // second-level cache holds.
 constexpr int64_t kPanelBytes = 640 * 1024;
@@ -22,43 +26,55 @@ constexpr int64_t kKeptBytes = 6 * 1024 * 1024;
 
 int64_t bytes_of(int64_t elems) { return elems * static_cast<int64_t>(sizeof(float)); }
 
-// How a call is cut up. A panel is up to three vectors of tiles.
+// How a call is cut up. A panel is some tiles: up to three vectors in the pixels form, as many as
+// have room in the channels form.
 struct Plan {
   // `available`: of scratch; with less than it could use a call is slower, but gives the same.
   Plan(const Conv2dShape& shape_in, size_t threads, WinogradCall call, size_t available)
       : shape(shape_in), tiles(tile_set()), weights(winograd_weight_tiles(shape_in)) {
-    m = winograd_tile(shape);
+    const WinogradChoice choice = winograd_choice(shape);
+    m = choice.tile;
+    along_channels = choice.form == ConvForm::channels;
     products = (m + 2) * (m + 2);
     tiles_x = ceil_div(shape.out_w, m);
     tiles_y = ceil_div(shape.out_h, m);
     tile_count = shape.batch * tiles_y * tiles_x;
-    vectors = ceil_div(tile_count, tiles.lanes);
+    step = along_channels ? 1 : tiles.lanes;
+    steps = ceil_div(tile_count, step);
     chunk = std::min(shape.in_channels, kChunk);
-    const int64_t of_vector = products * bytes_of(shape.in_channels * tiles.lanes);
-    const int64_t panel_vectors = std::clamp<int64_t>(kPanelBytes / of_vector, 1, tiles.vectors);
-    const int64_t least_panels = ceil_div(vectors, panel_vectors);
+    const int64_t of_step = products * bytes_of(shape.in_channels * step);
+    const int64_t panel_steps = along_channels
+                                    ? kMaxTileColumns
+                                    : std::clamp<int64_t>(kPanelBytes / of_step, 1, tiles.vectors);
+    const int64_t least_panels = ceil_div(steps, panel_steps);
     const auto workers = static_cast<int64_t>(threads);
     // Where threads can have several panels each, panels of their own save them waiting for each
     // other. Few of them want to be equal.
-    if (call == WinogradCall::whole &&
-        (vectors * of_vector > kRoundBytes || least_panels >= 4 * workers)) {
+    const bool is_large = !along_channels && steps * of_step > kRoundBytes;
+    if (call == WinogradCall::whole && (is_large || least_panels >= 4 * workers)) {
       round_panels = 0;
       set_panels(least_panels < 8 * workers ? ceil_to(least_panels, workers) : least_panels);
       if (scratch_bytes(threads) <= available) return;
     }
     set_panels(least_panels);
-    const int64_t most = call == WinogradCall::part && vectors * of_vector <= kKeptBytes
+    const int64_t most = call == WinogradCall::part && steps * of_step <= kKeptBytes
                              ? panels
-                             : kRoundBytes / (of_vector * ceil_div(vectors, panels));
+                             : kRoundBytes / (of_step * ceil_div(steps, panels));
     round_panels = std::clamp<int64_t>(most, 1, panels);
     while (round_panels > 1 && scratch_bytes(threads) > available) --round_panels;
+    const int64_t most_panels = ceil_div(steps, along_channels ? tiles.rows : 1);
+    while (panels < most_panels && scratch_bytes(threads) > available) {
+      set_panels(std::min(2 * panels, most_panels));
+    }
   }
 
   bool shares_input() const { return round_panels > 0; }
   Span panel_tiles(int64_t panel) const {
-    const Span in_vectors = even_part(vectors, panels, panel);
-    return {in_vectors.begin * tiles.lanes, std::min(in_vectors.end * tiles.lanes, tile_count)};
+    const Span in_steps = even_part(steps, panels, panel);
+    return {in_steps.begin * step, std::min(in_steps.end * step, tile_count)};
   }
+  // Of the transformed input and, in the pixels form, of the products.
+  int64_t width_of(int64_t panel) const { return ceil_to(panel_tiles(panel).size(), step); }
   int64_t panel_input_elems() const { return products * input_pitch; }
   // Room for one vector after the last matrix.
   int64_t panel_product_elems() const { return products * product_pitch + tiles.lanes; }
@@ -69,7 +85,9 @@ struct Plan {
   size_t product_bytes() const {
     return padded(std::max<int64_t>(round_panels, 1) * panel_product_elems());
   }
-  size_t line_bytes() const { return padded(winograd_line_elems(m, panel_width)); }
+  size_t line_bytes() const {
+    return padded(winograd_line_elems(m, panel_width, along_channels ? weights.tile_width : 0));
+  }
   size_t own_input_bytes() const { return shares_input() ? 0 : padded(panel_input_elems()); }
   size_t thread_bytes() const {
     return weight_bytes() + product_bytes() + line_bytes() + own_input_bytes();
@@ -81,16 +99,18 @@ struct Plan {
   Conv2dShape shape;
   const TileSet& tiles;
   WeightTiles weights;
+  bool along_channels;
   int64_t m, products;  // matrices that are multiplied one by one
-  int64_t tiles_x, tiles_y, tile_count, vectors;
+  int64_t tiles_x, tiles_y, tile_count;
+  int64_t step, steps;          // tiles that a panel is a multiple of, and how many of these
   int64_t panels, panel_width;  // of the widest
   int64_t round_panels;         // of all threads together; 0: each has its own, one at a time
   int64_t input_pitch, product_pitch, chunk;
 
  private:
   void set_panels(int64_t count) {
-    panels = std::min(count, vectors);
-    panel_width = ceil_div(vectors, panels) * tiles.lanes;
+    panels = std::min(count, steps);
+    panel_width = ceil_div(steps, panels) * step;
     input_pitch = winograd_pitch(shape.in_channels * panel_width);
     product_pitch = winograd_pitch(weights.tile_width * panel_width);
   }
@@ -111,7 +131,7 @@ struct Panel {
       t += count;
     }
     view.runs = runs;
-    view.width = ceil_to(tiles.size(), plan.tiles.lanes);
+    view.width = plan.width_of(index);
   }
   Panel(const Panel&) = delete;
   Panel& operator=(const Panel&) = delete;
@@ -148,12 +168,18 @@ class Worker {
       const Span channels{c, std::min(c + plan_.chunk, plan_.shape.in_channels)};
       winograd_weights(plan_.m, packed + c * kTaps * rows, channels.size(), rows, weights_);
       for (int64_t p = panels.begin; p < panels.end; ++p) {
-        multiply_chunk(p, channels, rows, panel_products(p, panels));
+        if (plan_.along_channels) {
+          multiply_channels(p, channels, rows, panel_products(p, panels));
+        } else {
+          multiply_tiles(p, channels, rows, panel_products(p, panels));
+        }
       }
     }
+    const auto write =
+        plan_.along_channels ? winograd_output_from_channels : winograd_output_from_tiles;
     for (int64_t p = panels.begin; p < panels.end; ++p) {
-      winograd_output(plan_.shape, plan_.m, Panel(plan_, p).view, panel_products(p, panels),
-                      plan_.product_pitch, first, rows, epilogue, output, lines_);
+      write(plan_.shape, plan_.m, Panel(plan_, p).view, panel_products(p, panels),
+            plan_.product_pitch, first, rows, epilogue, output, lines_);
     }
   }
 
@@ -167,19 +193,15 @@ class Worker {
     return products_ + (panel - panels.begin) * plan_.panel_product_elems();
   }
 
-  void multiply_chunk(int64_t panel, Span channels, int64_t rows, float* products) {
-    const int64_t width = ceil_to(plan_.panel_tiles(panel).size(), plan_.tiles.lanes);
+  // Products [rows][tiles of the panel]: vectors along tiles.
+  void multiply_tiles(int64_t panel, Span channels, int64_t rows, float* products) {
+    const int64_t width = plan_.width_of(panel);
     const int64_t weight_pitch = winograd_pitch(channels.size() * rows);
     const TileFunction multiply = plan_.tiles.function[rows][width / plan_.tiles.lanes];
-    TileArgs args;
+    TileArgs args = args_of(channels, width);
     args.a = weights_;
     args.b = panel_input(panel) + channels.begin * width;
-    args.k = channels.size();
     args.c = products;
-    args.c_stride = width;
-    args.start_stride = width;
-    args.low = Bounds{}.low;
-    args.high = Bounds{}.high;
     for (int64_t i = 0; i < plan_.products; ++i) {
       if (channels.begin > 0) args.start = args.c;
       multiply(args);
@@ -187,6 +209,34 @@ class Worker {
       args.b += plan_.input_pitch;
       args.c += plan_.product_pitch;
     }
+  }
+
+  // Products [tiles of the panel][columns]: vectors along output channels.
+  void multiply_channels(int64_t panel, Span channels, int64_t columns, float* products) {
+    const int64_t count = plan_.width_of(panel);
+    const int64_t groups = ceil_div(count, plan_.tiles.rows);
+    const int64_t weight_pitch = winograd_pitch(channels.size() * columns);
+    TileArgs args = args_of(channels, columns);
+    args.a_stride = count;
+    for (int64_t i = 0; i < plan_.products; ++i) {
+      args.b = weights_ + i * weight_pitch;
+      for (int64_t group = 0; group < groups; ++group) {
+        const Span rows = even_part(count, groups, group);
+        args.a = panel_input(panel) + i * plan_.input_pitch + channels.begin * count + rows.begin;
+        args.c = products + i * plan_.product_pitch + rows.begin * columns;
+        if (channels.begin > 0) args.start = args.c;
+        plan_.tiles.function[rows.size()][columns / plan_.tiles.lanes](args);
+      }
+    }
+  }
+
+  static TileArgs args_of(Span channels, int64_t c_stride) {
+    TileArgs args;
+    args.k = channels.size();
+    args.c_stride = args.start_stride = c_stride;
+    args.low = Bounds{}.low;
+    args.high = Bounds{}.high;
+    return args;
   }
 
   const Plan& plan_;
@@ -197,55 +247,84 @@ class Worker {
   float* own_input_;
 };
 
-// Operations of the register tile and of what goes with it, in vectors, for one image.
-double cost_of(const Conv2dShape& s, int64_t m, int64_t pixels) {
+// Operations of the register tile and of what goes with it, in vectors, for one image: of the
+// direct kernel, and of Winograd's.
+double direct_cost(const Conv2dShape& s, int64_t pixels) {
+  constexpr double kReached = 0.85;  // of the limit
+  return static_cast<double>(kTaps * s.in_channels * s.out_channels) * static_cast<double>(pixels) /
+         static_cast<double>(tile_set().lanes) / kReached;
+}
+
+double cost_of(const Conv2dShape& s, const WinogradChoice& choice, int64_t pixels) {
   const TileSet& tiles = tile_set();
-  const auto channels = static_cast<double>(s.in_channels);
-  const auto outputs = static_cast<double>(s.out_channels);
-  if (m == 0) {
-    constexpr double kReached = 0.85;  // of the limit, by the direct kernel
-    const double vectors = static_cast<double>(pixels) / static_cast<double>(tiles.lanes);
-    return kTaps * channels * outputs * vectors / kReached;
-  }
-  // Instructions of the transforms, as counted in the code, by product and vector.
-  constexpr double kInput = 9, kOutput = 9, kWeights = 2;
+  // Instructions of the transforms, by product and vector: as counted in the code, and corrected by
+  // what was measured with vectors of 16 and of 8.
+  const bool is_wide = tiles.lanes == 16;
+  constexpr double kInput = 9, kWeights = 2;
+  const double to_planes = is_wide ? 9 : 14, to_planes_from_channels = 14;
+  const double wide_weights = is_wide ? 3 : 2;
+  // Of what the transform of the pixels form calls a vector, which takes one or two tiles' rows.
+  const int64_t rows_in_vector = 2 * tiles.rows == tiles.lanes ? tiles.lanes : tiles.rows;
+  // The register tile when it has one vector only, and when its input comes from the third-level
+  // cache; measured.
+  const double narrow = kUnitChannels == tiles.lanes ? 1.05 : 1;
+  constexpr double kFar = 1.25;
+  const int64_t m = choice.tile;
   const auto products = static_cast<double>((m + 2) * (m + 2));
-  const int64_t map_h = pixels / s.out_w;
-  const int64_t count = ceil_div(ceil_div(map_h, m) * ceil_div(s.out_w, m), tiles.lanes);
-  const auto vectors = static_cast<double>(count);
+  const auto channels = static_cast<double>(s.in_channels);
+  const int64_t count = ceil_div(pixels / s.out_w, m) * ceil_div(s.out_w, m);
+  const auto tile_vectors = static_cast<double>(ceil_div(count, tiles.lanes));
+  const double input = kInput * channels * tile_vectors;
+  const auto bytes_of_tiles = [&](double width) { return products * channels * width * 4; };
+  if (choice.form == ConvForm::channels) {
+    const auto rows = static_cast<double>(count);
+    const auto outputs = static_cast<double>(ceil_div(s.out_channels, tiles.lanes));
+    const double in_round =
+        std::max<double>(kMaxTileColumns, std::floor(kRoundBytes / bytes_of_tiles(1)));
+    const double weights = wide_weights * channels * outputs * std::ceil(rows / in_round);
+    return products * (narrow * channels * outputs * rows + input +
+                       to_planes_from_channels * outputs * rows + weights);
+  }
+  const auto outputs = static_cast<double>(s.out_channels);
+  const double of_vector = bytes_of_tiles(static_cast<double>(tiles.lanes));
   const double by_panel =
-      std::clamp(static_cast<double>(kPanelBytes) /
-                     (products * channels * static_cast<double>(bytes_of(tiles.lanes))),
-                 1.0, static_cast<double>(tiles.vectors));
-  const double weights = kWeights * channels * outputs / static_cast<double>(tiles.lanes) *
-                         std::max(1.0, vectors / by_panel);
-  return products * (channels * outputs * vectors +
-                     (kInput * channels + kOutput * outputs) * vectors + weights);
+      std::clamp(std::floor(kPanelBytes / of_vector), 1.0, static_cast<double>(tiles.vectors));
+  const double weights = kWeights * channels * outputs / static_cast<double>(rows_in_vector) *
+                         std::ceil(tile_vectors / by_panel);
+  return products * ((of_vector > kPanelBytes ? kFar : 1) * channels * outputs * tile_vectors +
+                     input + to_planes * outputs * tile_vectors + weights);
 }
 
 }  // namespace
 
-int64_t winograd_tile(const Conv2dShape& s) {
+WinogradChoice winograd_choice(const Conv2dShape& s) {
   if (s.kernel_h != 3 || s.kernel_w != 3 || s.stride_h != 1 || s.stride_w != 1 ||
       s.dilation_h != 1 || s.dilation_w != 1 || s.groups != 1) {
-    return 0;
+    return {};
   }
   const int64_t pixels = s.layout_pixels != 0 ? s.layout_pixels : s.out_h * s.out_w;
-  int64_t best = 0;
-  double least = cost_of(s, 0, pixels);
-  for (const int64_t m : {2, 4}) {
-    const double cost = cost_of(s, m, pixels);
-    if (cost < least) {
-      best = m;
-      least = cost;
+  WinogradChoice best;
+  double least = direct_cost(s, pixels);
+  for (const ConvForm form : {ConvForm::pixels, ConvForm::channels}) {
+    for (const int64_t m : {2, 4}) {
+      const double cost = cost_of(s, {m, form}, pixels);
+      if (cost < least) {
+        best = {m, form};
+        least = cost;
+      }
     }
   }
   return best;
 }
 
 WeightTiles winograd_weight_tiles(const Conv2dShape& shape) {
+  const TileSet& tiles = tile_set();
   const int64_t k = shape.in_channels * kTaps;
-  return {1, k, k, shape.out_channels, tile_set().rows};
+  if (winograd_choice(shape).form == ConvForm::channels) {
+    return {1, k, k, ceil_to(shape.out_channels, tiles.lanes),
+            std::clamp(kUnitChannels, tiles.lanes, tiles.columns())};
+  }
+  return {1, k, k, shape.out_channels, tiles.rows};
 }
 
 size_t winograd_scratch_bytes(const Conv2dShape& shape, size_t threads, WinogradCall call) {

@@ -1,8 +1,9 @@
 // 3x3 convolution with stride 1 by Winograd's minimal filtering: 2.25 (tiles of 2x2) to 4 (4x4)
 // times fewer multiplications than the sum has. Tiles of the output lie on a grid that starts at
-// the map's first row and column. Weights are packed as the pixels form of conv_gemm.h packs them
-// and transformed in cache while they are used, so that what is stored, sealed or streamed does not
-// grow by the factor of 1.8 to 4 that transformed weights take. Internal.
+// the map's first row and column. In the pixels form vectors run along tiles, in the channels form,
+// for maps of few tiles, along output channels. Weights are packed as the same form of conv_gemm.h
+// packs them and transformed in cache while they are used, so that what is stored, sealed or
+// streamed does not grow by the factor of 1.8 to 4 that transformed weights take. Internal.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +11,19 @@
 #include "base/bytes.h"
 #include "base/parallel.h"
 #include "kernels/conv2d.h"
+#include "kernels/conv_gemm.h"
 #include "kernels/weight_tiles.h"
 
 namespace taoism::kernels {
 
-// Rows and columns of a tile, 2 or 4, for a shape for which this is the fastest kernel on the
-// current target by its cost in operations; 0 for others. Like the packed weights independent of
-// the batch, and the same for a band of rows as for its map.
-int64_t winograd_tile(const Conv2dShape& shape);
+struct WinogradChoice {
+  int64_t tile = 0;  // rows and columns of a tile, 2 or 4; 0: not this kernel
+  ConvForm form = ConvForm::pixels;
+};
+// The fastest on the current target by its cost in operations, 0 where that is no Winograd. Like
+// the packed weights independent of the batch, and the same for a band of rows as for its map.
+WinogradChoice winograd_choice(const Conv2dShape& shape);
+inline int64_t winograd_tile(const Conv2dShape& shape) { return winograd_choice(shape).tile; }
 
 // Tiles of out channels over all of k at once.
 WeightTiles winograd_weight_tiles(const Conv2dShape& shape);

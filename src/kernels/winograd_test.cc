@@ -3,6 +3,7 @@
 #include "kernels/winograd.h"
 
 #include "kernels/conv2d_test_support.h"
+#include "kernels/tile.h"
 
 namespace taoism::kernels {
 namespace {
@@ -10,9 +11,11 @@ namespace {
 std::vector<Conv2dShape> shapes() {
   return {
       square(1, 64, 56, 64, 3, 1, 1),   // several panels of their own
-      square(3, 130, 14, 52, 3, 1, 1),  // chunks of channels, the last of two
+      square(3, 130, 16, 52, 3, 1, 1),  // chunks of channels, the last of two
       square(1, 512, 28, 40, 3, 1, 1),  // a round for each panel
-      square(2, 512, 7, 64, 3, 1, 1),   // tiles of 2x2
+      square(1, 256, 13, 64, 3, 1, 1),  // along channels
+      square(2, 512, 7, 72, 3, 1, 1),   // along channels, of which the last vector is half full
+      square(9, 96, 19, 34, 3, 1, 1),   // along channels, panels that end within rows
       square(17, 40, 6, 30, 3, 1, 0),   // tiles across images
   };
 }
@@ -21,17 +24,21 @@ TEST(Winograd, IsChosenByTheShapeOfOneImage) {
   for (const Conv2dShape& s : shapes()) {
     SCOPED_TRACE(describe(s));
     for_each_target([&] {
-      const int64_t tile = winograd_tile(s);
+      const WinogradChoice choice = winograd_choice(s);
+      const auto expect_same = [&](const Conv2dShape& other) {
+        EXPECT_EQ(winograd_choice(other).tile, choice.tile);
+        EXPECT_EQ(winograd_choice(other).form, choice.form);
+      };
       for (const int64_t batch : {1, 8, 100}) {
         Conv2dShape other = s;
         other.batch = batch;
-        EXPECT_EQ(winograd_tile(other), tile);
+        expect_same(other);
       }
       Conv2dShape band = s;
       band.layout_pixels = s.out_h * s.out_w;
       band.out_h = 2;
       band.in_h = 4;
-      EXPECT_EQ(winograd_tile(band), tile);
+      expect_same(band);
     });
   }
 }
@@ -48,13 +55,17 @@ TEST(Winograd, IsForPlain3x3Alone) {
   EXPECT_EQ(winograd_tile(row), 0);
 }
 
-// Packed weights are no larger than the weights, in whole tiles.
+// Packed weights are no larger than the weights, or in whole vectors of channels.
 TEST(Winograd, WeightsDoNotGrow) {
   for (const Conv2dShape& s : shapes()) {
     for_each_target([&] {
-      if (winograd_tile(s) == 0) return;
+      const WinogradChoice choice = winograd_choice(s);
+      if (choice.tile == 0) return;
+      const int64_t outputs = choice.form == ConvForm::channels
+                                  ? ceil_to(s.out_channels, tile_set().lanes)
+                                  : s.out_channels;
       EXPECT_EQ(conv2d_packed_bytes(s),
-                static_cast<size_t>(s.in_channels * s.out_channels * 9) * sizeof(float));
+                static_cast<size_t>(s.in_channels * outputs * 9) * sizeof(float));
     });
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/activation.h"
+#include "kernels/conv_scatter.h"
 #include "kernels/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -188,11 +189,19 @@ HWY_INLINE void split_columns(const float* near, const float* far, Vec* d) {
 #endif
 }
 
+// The elements that belong to the `count` from here on.
+HWY_INLINE void store_upto(Vec v, float* to, int64_t count) {
+  if (count >= kLanes) {
+    hn::StoreU(v, Tag(), to);
+  } else {
+    store_first(v, to, count);
+  }
+}
+
 template <int m>
 void transform_input(const Conv2dShape& s, const TilePanel& panel, const float* input,
                      Span channels, float* v, int64_t pitch, float* line_buffer) {
   constexpr int kAlpha = m + 2;
-  const Tag d;
   const Lines lines(line_buffer, m, panel.width);
   std::fill_n(line_buffer, 2 * kAlpha * lines.pitch, 0.0f);
   const int64_t plane = s.in_h * s.in_w;
@@ -212,7 +221,7 @@ void transform_input(const Conv2dShape& s, const TilePanel& panel, const float* 
         input_map<m>(in, out);
 #pragma GCC unroll 8
         for (int j = 0; j < kAlpha; ++j) {
-          hn::StoreU(out[j], d, to + (r * kAlpha + j) * pitch + t);
+          store_upto(out[j], to + (r * kAlpha + j) * pitch + t, panel.width - t);
         }
       }
     }
@@ -245,6 +254,21 @@ void transform_weights(const float* weights, int64_t channels, int64_t rows, flo
   constexpr int64_t kTaps = 9;
   const int64_t pitch = winograd_pitch(channels * rows);
   int64_t c = 0;
+  if (rows % kLanes == 0) {
+    // So many stores hide from the processor that these reads are in order.
+    constexpr int64_t kAhead = 1024;
+    for (; c < channels; ++c) {
+      for (int64_t r = 0; r < rows; r += kLanes) {
+        Vec g[kTaps];
+#pragma GCC unroll 9
+        for (int64_t tap = 0; tap < kTaps; ++tap) {
+          g[tap] = hn::LoadU(Tag(), weights + (c * kTaps + tap) * rows + r);
+          __builtin_prefetch(weights + (c * kTaps + tap) * rows + r + kAhead, 0, 2);
+        }
+        transform_filters<m>(g, u + c * rows + r, pitch);
+      }
+    }
+  }
 #if HWY_TARGET == HWY_AVX3
   // Two channels of a full tile are one vector.
   if (rows == kLanes / 2) {
@@ -300,11 +324,33 @@ HWY_INLINE void store_line(const float* line, int64_t count, Vec bias, const flo
   store_first(limit(y, low, high), out + i, count - i);
 }
 
+// Y = A^T P A of as many tiles or channels as a vector has lanes; product i from at[i * pitch].
+template <int m, class Store>
+HWY_INLINE void transform_products(const float* at, int64_t pitch, Store&& store) {
+  constexpr int kAlpha = m + 2;
+  Vec half[m][kAlpha];  // A^T P, by column of P
+#pragma GCC unroll 8
+  for (int j = 0; j < kAlpha; ++j) {
+    Vec column[kAlpha];
+    Vec y[m];
+#pragma GCC unroll 8
+    for (int i = 0; i < kAlpha; ++i) column[i] = hn::LoadU(Tag(), at + (i * kAlpha + j) * pitch);
+    output_map<m>(column, y);
+#pragma GCC unroll 8
+    for (int i = 0; i < m; ++i) half[i][j] = y[i];
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < m; ++i) {
+    Vec y[m];
+    output_map<m>(half[i], y);
+    store(i, y);
+  }
+}
+
 template <int m>
 void transform_output(const Conv2dShape& s, const TilePanel& panel, const float* products,
                       int64_t pitch, int64_t channel, int64_t rows, const Epilogue& epilogue,
                       float* output, float* lines) {
-  constexpr int kAlpha = m + 2;
   const Tag d;
   const int64_t line_pitch = panel.width * m + kLanes;
   const int64_t plane = s.out_h * s.out_w;
@@ -313,30 +359,14 @@ void transform_output(const Conv2dShape& s, const TilePanel& panel, const float*
   const Vec high = hn::Set(d, bounds.high);
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t t = 0; t < panel.width; t += kLanes) {
-      Vec half[m][kAlpha];  // A^T P, by column of P
-#pragma GCC unroll 8
-      for (int j = 0; j < kAlpha; ++j) {
-        Vec column[kAlpha];
-        Vec y[m];
-#pragma GCC unroll 8
-        for (int i = 0; i < kAlpha; ++i) {
-          column[i] = hn::LoadU(d, products + (i * kAlpha + j) * pitch + row * panel.width + t);
-        }
-        output_map<m>(column, y);
-#pragma GCC unroll 8
-        for (int i = 0; i < m; ++i) half[i][j] = y[i];
-      }
-#pragma GCC unroll 8
-      for (int i = 0; i < m; ++i) {
-        Vec y[m];
-        output_map<m>(half[i], y);
+      transform_products<m>(products + row * panel.width + t, pitch, [&](int i, Vec* y) HWY_ATTR {
         float* to = lines + i * line_pitch + t * m;
         if constexpr (m == 2) {
           hn::StoreInterleaved2(y[0], y[1], d, to);
         } else {
           hn::StoreInterleaved4(y[0], y[1], y[2], y[3], d, to);
         }
-      }
+      });
     }
     const int64_t c = channel + row;
     const Vec bias = hn::Set(d, epilogue.bias != nullptr ? epilogue.bias[c] : 0.0f);
@@ -358,6 +388,49 @@ void transform_output(const Conv2dShape& s, const TilePanel& panel, const float*
   }
 }
 
+// `sums`: the pixels of one run with their channels side by side.
+template <int m>
+void transform_channels(const Conv2dShape& s, const TilePanel& panel, const float* products,
+                        int64_t pitch, int64_t channel, int64_t width, const Epilogue& epilogue,
+                        float* output, float* sums) {
+  const int64_t plane = s.out_h * s.out_w;
+  const int64_t channels = std::min(width, s.out_channels - channel);
+  for (int64_t r = 0; r < panel.run_count; ++r) {
+    const TileRun& run = panel.runs[r];
+    const int64_t x = run.tile_x * m;
+    const int64_t columns = std::min(run.tiles * m, s.out_w - x);
+    const int64_t rows = std::min<int64_t>(m, s.out_h - run.tile_y * m);
+    for (int64_t t = 0; t < run.tiles; ++t) {
+      const int64_t count = std::min<int64_t>(m, columns - t * m);
+      for (int64_t v = 0; v < width; v += kLanes) {
+        transform_products<m>(products + (run.at + t) * width + v, pitch,
+                              [&](int i, Vec* y) HWY_ATTR {
+                                float* to = sums + (i * columns + t * m) * width + v;
+#pragma GCC unroll 4
+                                for (int j = 0; j < m; ++j) {
+                                  if (j < count) hn::StoreU(y[j], Tag(), to + j * width);
+                                }
+                              });
+      }
+    }
+    // Rows that are as wide as the map adjoin in it.
+    const int64_t joined = columns == s.out_w ? rows : 1;
+    for (int64_t i = 0; i < rows; i += joined) {
+      const int64_t first =
+          (run.image * s.out_channels + channel) * plane + (run.tile_y * m + i) * s.out_w + x;
+      scatter_channels({sums + i * columns * width, width, joined * columns, channels,
+                        epilogue.bias != nullptr ? epilogue.bias + channel : nullptr,
+                        epilogue.residual != nullptr ? epilogue.residual + first : nullptr,
+                        bounds_of(epilogue.activation), output + first, plane});
+      if (is_clamp(epilogue.activation)) continue;
+      for (int64_t c = 0; c < channels; ++c) {
+        float* row = output + first + c * plane;
+        activate_span(row, row, joined * columns, epilogue.activation);
+      }
+    }
+  }
+}
+
 void input_by_size(const Conv2dShape& s, int64_t m, const TilePanel& panel, const float* input,
                    Span channels, float* v, int64_t pitch, float* lines) {
   (m == 2 ? transform_input<2> : transform_input<4>)(s, panel, input, channels, v, pitch, lines);
@@ -374,15 +447,22 @@ void output_by_size(const Conv2dShape& s, int64_t m, const TilePanel& panel, con
                                                        epilogue, output, lines);
 }
 
+void channels_by_size(const Conv2dShape& s, int64_t m, const TilePanel& panel,
+                      const float* products, int64_t pitch, int64_t channel, int64_t width,
+                      const Epilogue& epilogue, float* output, float* lines) {
+  (m == 2 ? transform_channels<2> : transform_channels<4>)(s, panel, products, pitch, channel,
+                                                           width, epilogue, output, lines);
+}
+
 }  // namespace taoism::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace taoism::kernels {
 
-int64_t winograd_line_elems(int64_t m, int64_t width) {
+int64_t winograd_line_elems(int64_t m, int64_t width, int64_t channels) {
   constexpr int64_t kMostLanes = 16;
-  return 2 * (m + 2) * (width * m + 4 * kMostLanes);
+  return std::max(2 * (m + 2) * (width * m + 4 * kMostLanes), m * m * width * channels);
 }
 
 void winograd_input(const Conv2dShape& shape, int64_t m, const TilePanel& panel, const float* input,
@@ -394,11 +474,19 @@ void winograd_weights(int64_t m, const float* weights, int64_t channels, int64_t
   TAOISM_DISPATCH(weights_by_size)(m, weights, channels, rows, u);
 }
 
-void winograd_output(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
-                     const float* products, int64_t pitch, int64_t channel, int64_t rows,
-                     const Epilogue& epilogue, float* output, float* lines) {
+void winograd_output_from_tiles(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
+                                const float* products, int64_t pitch, int64_t channel, int64_t rows,
+                                const Epilogue& epilogue, float* output, float* lines) {
   TAOISM_DISPATCH(output_by_size)
   (shape, m, panel, products, pitch, channel, rows, epilogue, output, lines);
+}
+
+void winograd_output_from_channels(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
+                                   const float* products, int64_t pitch, int64_t channel,
+                                   int64_t width, const Epilogue& epilogue, float* output,
+                                   float* lines) {
+  TAOISM_DISPATCH(channels_by_size)
+  (shape, m, panel, products, pitch, channel, width, epilogue, output, lines);
 }
 
 }  // namespace taoism::kernels

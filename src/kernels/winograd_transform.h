@@ -3,7 +3,7 @@
 // "Fast Algorithms for Convolutional Neural Networks", 2016). The points are 0, +-1, infinity for
 // m = 2 and 0, +-5/8, +-3/2, infinity for m = 4: with these, whose coefficients are exact in
 // float32, rounding errors stay near those of a plain sum (with 0, +-1, +-2 they are five times
-// larger). Vectors run along tiles. Internal.
+// larger). Internal.
 #pragma once
 
 #include <cstdint>
@@ -26,15 +26,16 @@ struct TileRun {
 struct TilePanel {
   const TileRun* runs;
   int64_t run_count;
-  int64_t width;  // tiles, padded to vectors
+  int64_t width;  // tiles, or more: padded to vectors
 };
 
 // Floats between the matrices of two of the alpha^2 products that take `elems` each: apart from
 // `elems`, so that they do not fall to the same lines of the cache.
 inline int64_t winograd_pitch(int64_t elems) { return elems + 16; }
 
-// Floats of line buffers that a transform of `width` tiles needs.
-int64_t winograd_line_elems(int64_t m, int64_t width);
+// Floats of line buffers that a transform of `width` tiles needs, with products of so many channels
+// along vectors, or 0: along tiles.
+int64_t winograd_line_elems(int64_t m, int64_t width, int64_t channels);
 
 // Input channels `channels` of the panel's tiles -> v[alpha^2 at `pitch`][channel][width].
 void winograd_input(const Conv2dShape& shape, int64_t m, const TilePanel& panel, const float* input,
@@ -45,8 +46,15 @@ void winograd_weights(int64_t m, const float* weights, int64_t channels, int64_t
 
 // products [alpha^2 at `pitch`][rows][width] -> output channels [channel, channel + rows) of the
 // panel's tiles, through the epilogue.
-void winograd_output(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
-                     const float* products, int64_t pitch, int64_t channel, int64_t rows,
-                     const Epilogue& epilogue, float* output, float* lines);
+void winograd_output_from_tiles(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
+                                const float* products, int64_t pitch, int64_t channel, int64_t rows,
+                                const Epilogue& epilogue, float* output, float* lines);
+
+// products [alpha^2 at `pitch`][tile][width], whose vectors run along output channels from
+// `channel` on, of which the last may be padding -> the same.
+void winograd_output_from_channels(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
+                                   const float* products, int64_t pitch, int64_t channel,
+                                   int64_t width, const Epilogue& epilogue, float* output,
+                                   float* lines);
 
 }  // namespace taoism::kernels
