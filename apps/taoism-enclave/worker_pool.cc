@@ -17,7 +17,7 @@ uint32_t* address(std::atomic<uint32_t>& word) {
 
 }  // namespace
 
-WorkerPool::WorkerPool(size_t threads, bool spin) : spin_(spin) {
+WorkerPool::WorkerPool(size_t threads, bool spin) : spin_(spin), team_(threads) {
   for (size_t t = 1; t < threads; ++t) {
     workers_.emplace_back([this, t] { work(t); });
   }

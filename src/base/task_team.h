@@ -1,10 +1,14 @@
 // TaskTeam: the bookkeeping of one Parallel::run, without threads or sleeping, which its owners
 // bring. Whoever comes while the run is open joins; the caller works too, and waits only for those
-// who joined. A helper that the system has not scheduled yet therefore delays nothing. Trusted.
+// who joined. A helper that the system has not scheduled yet therefore delays nothing. Every thread
+// has an even share of the tasks, the same in every run, and helps others when it has done its own:
+// neighbouring tasks touch the same memory, and a count that all threads take from would be passed
+// from core to core for every task. Trusted.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "base/parallel.h"
 
@@ -12,12 +16,17 @@ namespace taoism {
 
 class TaskTeam {
  public:
+  // For threads 0, the caller, to `threads` - 1.
+  explicit TaskTeam(size_t threads) : shares_(threads) {}
+
   // The caller: offers tasks [0, count). The team must be empty. After it, wake the helpers.
   void open(size_t count, Parallel::Task task, void* context) {
     task_ = task;
     context_ = context;
-    count_ = count;
-    next_.store(0, std::memory_order_relaxed);
+    for (size_t t = 0; t < shares_.size(); ++t) {
+      shares_[t].next.store(count * t / shares_.size(), std::memory_order_relaxed);
+      shares_[t].end = count * (t + 1) / shares_.size();
+    }
     state_.store(kOpen, std::memory_order_release);
   }
   // A helper: true when it has joined an open run; then take() and leave(). A helper that comes
@@ -29,11 +38,15 @@ class TaskTeam {
     }
     return false;
   }
-  // Runs tasks until none is left.
+  // Runs tasks until none is left: its own, then those of others.
   void take(size_t thread) {
-    for (size_t i = next_.fetch_add(1, std::memory_order_relaxed); i < count_;
-         i = next_.fetch_add(1, std::memory_order_relaxed)) {
-      task_(context_, i, thread);
+    for (size_t i = 0; i < shares_.size(); ++i) {
+      const size_t owner = thread + i < shares_.size() ? thread + i : thread + i - shares_.size();
+      Share& share = shares_[owner];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const size_t task = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (task < share.end) task_(context_, task, thread);
+      }
     }
   }
   // A helper: true when it was the last and the run is closed, so that the caller waits for just
@@ -47,11 +60,17 @@ class TaskTeam {
  private:
   static constexpr uint32_t kOpen = 1U << 31;  // the rest counts the helpers at work
 
+  static constexpr size_t kCacheLine = 64;
+
+  struct alignas(kCacheLine) Share {
+    std::atomic<size_t> next{0};
+    size_t end = 0;
+  };
+
+  std::vector<Share> shares_;
   Parallel::Task task_ = nullptr;
   void* context_ = nullptr;
-  size_t count_ = 0;
-  std::atomic<size_t> next_{0};
-  std::atomic<uint32_t> state_{0};
+  alignas(kCacheLine) std::atomic<uint32_t> state_{0};
 };
 
 }  // namespace taoism

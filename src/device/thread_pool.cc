@@ -16,7 +16,7 @@ inline void pause_cpu() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(size_t threads) {
+ThreadPool::ThreadPool(size_t threads) : team_(std::max<size_t>(threads, 1)) {
   for (size_t t = 1; t < std::max<size_t>(threads, 1); ++t) {
     workers_.emplace_back([this, t] { work(t); });
   }

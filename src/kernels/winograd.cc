@@ -140,6 +140,29 @@ struct Panel {
   TilePanel view{};
 };
 
+// Weights that are read next, asked for while others are multiplied. At the end of a unit they are
+// those of the next one, or nobody's: no address is wrong to ask for.
+class Ahead {
+ public:
+  Ahead() = default;
+  Ahead(const float* begin, int64_t elems)
+      : at_(reinterpret_cast<uintptr_t>(begin)),
+        end_(at_ + static_cast<size_t>(elems) * sizeof(float)),
+        bytes_(end_ - at_) {}
+
+  // One of `parts`, until all are asked for.
+  void prefetch_part(int64_t parts) {
+    const uintptr_t end = std::min(at_ + bytes_ / static_cast<size_t>(parts) + kAlignment, end_);
+    for (; at_ < end; at_ += kAlignment) {
+      __builtin_prefetch(reinterpret_cast<const void*>(at_), 0, 2);
+    }
+  }
+
+ private:
+  uintptr_t at_ = 0, end_ = 0;
+  size_t bytes_ = 0;
+};
+
 // One task's view: the operands and this thread's scratch.
 class Worker {
  public:
@@ -167,6 +190,7 @@ class Worker {
     for (int64_t c = 0; c < plan_.shape.in_channels; c += plan_.chunk) {
       const Span channels{c, std::min(c + plan_.chunk, plan_.shape.in_channels)};
       winograd_weights(plan_.m, packed + c * kTaps * rows, channels.size(), rows, weights_);
+      next_weights_ = {packed + channels.end * kTaps * rows, plan_.chunk * kTaps * rows};
       for (int64_t p = panels.begin; p < panels.end; ++p) {
         if (plan_.along_channels) {
           multiply_channels(p, channels, rows, panel_products(p, panels));
@@ -203,6 +227,7 @@ class Worker {
     args.b = panel_input(panel) + channels.begin * width;
     args.c = products;
     for (int64_t i = 0; i < plan_.products; ++i) {
+      next_weights_.prefetch_part(plan_.products);
       if (channels.begin > 0) args.start = args.c;
       multiply(args);
       args.a += weight_pitch;
@@ -220,6 +245,7 @@ class Worker {
     args.a_stride = count;
     for (int64_t i = 0; i < plan_.products; ++i) {
       args.b = weights_ + i * weight_pitch;
+      next_weights_.prefetch_part(plan_.products);
       for (int64_t group = 0; group < groups; ++group) {
         const Span rows = even_part(count, groups, group);
         args.a = panel_input(panel) + i * plan_.input_pitch + channels.begin * count + rows.begin;
@@ -240,6 +266,7 @@ class Worker {
   }
 
   const Plan& plan_;
+  Ahead next_weights_;
   float* round_input_;
   float* weights_;
   float* products_;
