@@ -72,8 +72,10 @@ Status Executor::run_part(size_t segment, const Part& part, uint64_t first_image
 Status Executor::run_step(size_t segment, const Step& step, uint64_t first_image,
                           Exchange& exchange) {
   switch (step.kind) {
-    case Step::compute: return compute(segment, step);
-    case Step::rows: copy_rows(step.row_copy, at(step.offsets[0]), at(step.offsets[1])); return {};
+    case Step::compute: return compute(segment, step, first_image);
+    case Step::rows:
+      copy_rows(step.row_copy, at(step, 0, first_image), at(step, 1, first_image));
+      return {};
     case Step::spill:
     case Step::fetch: return exchange_spilled(step, first_image);
     case Step::read:
@@ -88,9 +90,9 @@ Status Executor::run_step(size_t segment, const Step& step, uint64_t first_image
           ? 0
           : first_image * (all / static_cast<uint64_t>(program_->slots[slot].desc.shape[0]));
   if (step.kind == Step::read) {
-    exchange.read(step.index, offset, {at(step.offsets[0]), step.bytes});
+    exchange.read(step.index, offset, {at(step, 0, first_image), step.bytes});
   } else {
-    exchange.write(step.index, offset, {at(step.offsets[0]), step.bytes});
+    exchange.write(step.index, offset, {at(step, 0, first_image), step.bytes});
   }
   return {};
 }
@@ -105,7 +107,7 @@ void Executor::copy_rows(const RowCopy& copy, const std::byte* from, std::byte* 
 
 Status Executor::exchange_spilled(const Step& step, uint64_t first_image) {
   const SpillPlan& plan = schedule_->spills[step.index];
-  std::byte* memory = at(step.offsets[0]);
+  std::byte* memory = at(step, 0, first_image);
   const uint64_t images = plan.image_bytes == 0 ? 0 : step.bytes / plan.image_bytes;
   const uint64_t image = plan.images == 1 ? 0 : first_image;
   std::atomic<bool> is_good = true;
@@ -121,14 +123,14 @@ Status Executor::exchange_spilled(const Step& step, uint64_t first_image) {
   return is_good ? Status() : not_authentic();
 }
 
-Status Executor::compute(size_t segment, const Step& step) {
+Status Executor::compute(size_t segment, const Step& step, uint64_t first_image) {
   const Instruction& instruction = program_->segments[segment].instructions[step.index];
   const ops::OpDef& op = *instruction.op;
   size_t streamed_input = SIZE_MAX;
   for (size_t i = 0; i < instruction.inputs.size(); ++i) {
     const Operand& operand = instruction.inputs[i];
     input_data_[i] = nullptr;
-    if (operand.kind == Operand::slot) input_data_[i] = at(step.offsets[i]);
+    if (operand.kind == Operand::slot) input_data_[i] = at(step, i, first_image);
     if (operand.kind != Operand::weight) continue;
     if (!schedule_->weights[operand.index].is_resident) {
       streamed_input = i;
@@ -142,7 +144,7 @@ Status Executor::compute(size_t segment, const Step& step) {
     input_data_[i] = memory.data();
   }
   for (size_t o = 0; o < instruction.outputs.size(); ++o) {
-    output_data_[o] = at(step.offsets[instruction.inputs.size() + o]);
+    output_data_[o] = at(step, instruction.inputs.size() + o, first_image);
   }
   if (op.storage == ops::Storage::alias && input_data_[0] == output_data_[0]) return {};
   const ops::NodeView view{instruction.name, step.attrs, step.inputs, step.outputs};

@@ -47,12 +47,15 @@ class Executor {
  private:
   Status run_part(size_t segment, const Part& part, uint64_t first_image, Exchange& exchange);
   Status run_step(size_t segment, const Step& step, uint64_t first_image, Exchange& exchange);
-  Status compute(size_t segment, const Step& step);
+  Status compute(size_t segment, const Step& step, uint64_t first_image);
   Status compute_streamed(const ops::RunContext& context, const ops::OpDef& op, size_t input,
                           WeightId weight);
   Status exchange_spilled(const Step& step, uint64_t first_image);
   static void copy_rows(const RowCopy& copy, const std::byte* from, std::byte* to);
-  std::byte* at(uint64_t offset) const { return activations_.data() + offset; }
+  std::byte* at(const Step& step, size_t operand, uint64_t first_image) const {
+    const uint64_t stride = step.strides.empty() ? 0 : step.strides[operand];
+    return activations_.data() + step.offsets[operand] + first_image * stride;
+  }
 
   const Program* program_;
   const Schedule* schedule_;

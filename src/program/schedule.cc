@@ -34,13 +34,11 @@ class Planner {
     limits_.memory_bytes = memory_bytes;
     known_.clear();
     best_.reset();
-    const std::vector<Stretch> whole = whole_stretches(analysis_);
-    Schedule schedule = build_steps(analysis_, whole, Between::held, limits_.threads);
-    place_weights(schedule);
-    schedule.scratch_bytes = scratch_of(analysis_, schedule).usable_bytes;
+    Schedule schedule = held(cached_stretches(analysis_));
     if (schedule.arena_bytes() <= limits_.memory_bytes) return schedule;
 
-    consider(whole, std::move(schedule));
+    const std::vector<Stretch> whole = whole_stretches(analysis_);
+    consider(whole, held(whole));
     for (const uint64_t bytes : tried_sizes()) {
       if (best_.has_value() && bytes < limits_.memory_bytes / kShareTried) break;
       const std::vector<Stretch> stretches = choose_stretches(analysis_, band_costs_, bytes);
@@ -56,6 +54,14 @@ class Planner {
   }
 
  private:
+  // With everything in memory.
+  Schedule held(const std::vector<Stretch>& stretches) const {
+    Schedule schedule = build_steps(analysis_, stretches, Between::held, limits_.threads);
+    place_weights(schedule);
+    schedule.scratch_bytes = scratch_of(analysis_, schedule).usable_bytes;
+    return schedule;
+  }
+
   // Downwards from the budget.
   std::vector<uint64_t> tried_sizes() const {
     std::vector<uint64_t> sizes;

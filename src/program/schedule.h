@@ -51,6 +51,9 @@ struct Step {
   std::vector<ir::TensorDesc> outputs;
   // In the activation area. Of compute: inputs (unused for weights), then outputs.
   std::vector<uint64_t> offsets;
+  // Of what holds the whole batch while this is done for a part of it: from image to image. Empty:
+  // nothing does.
+  std::vector<uint64_t> strides;
   // Of compute: its scratch lies from here, above all that is in use then, to the arena's end.
   uint64_t scratch_offset = 0;
 };

@@ -90,12 +90,12 @@ class Builder {
     }
   }
 
-  // A time for the end of each stretch, the start and end of each item, and each node.
+  // A time for the start and end of each stretch, the start and end of each item, and each node.
   void number_times() {
     uint32_t time = 0;
     node_time_.resize(analysis_.nodes().size());
     for (uint32_t s = 0; s < stretches_.size(); ++s) {
-      ++time;
+      stretch_begins_.push_back(time++);
       for (const Item& item : stretches_[s].items) {
         ++time;
         for (uint32_t n = item.nodes.begin; n < item.nodes.end; ++n) {
@@ -167,6 +167,10 @@ class Builder {
       }
     }
     buffer_of_class_.assign(class_of_.size(), kNone);
+    class_crosses_.assign(class_of_.size(), false);
+    for (SlotId slot = 0; slot < class_of_.size(); ++slot) {
+      if (crosses(slot)) class_crosses_[class_of_[slot]] = true;
+    }
   }
 
   void share_output(uint32_t id) {
@@ -220,11 +224,33 @@ class Builder {
       return it->second;
     }
     uint32_t& buffer = buffer_of_class_[class_of_[slot]];
-    const uint64_t bytes = analysis_.sized_bytes(slot, stretches_[stretch].images);
+    const bool is_whole = is_held_whole(slot, stretch);
+    const uint64_t bytes =
+        analysis_.sized_bytes(slot, is_whole ? analysis_.batch() : stretches_[stretch].images);
     if (buffer == kNone) buffer = buffers_.add(bytes, time);
     buffers_.grow(buffer, bytes);
     buffers_.use(buffer, time);
+    // What one part leaves there is not to be touched by the next ones.
+    if (is_whole) {
+      buffers_.use(buffer, stretch_begins_[stretch]);
+      buffers_.use(buffer, stretch_ends_[stretch]);
+    }
     return buffer;
+  }
+
+  // Whether a part of the batch finds its images among those of all others.
+  bool is_held_whole(SlotId slot, uint32_t stretch) const {
+    return between_ == Between::held && class_crosses_[class_of_[slot]] &&
+           stretches_[stretch].images < analysis_.batch();
+  }
+
+  // Adds an operand of the step.
+  void add_operand(SlotId slot, uint32_t stretch, uint32_t time, Step& step) {
+    step.offsets.push_back(buffer_of(slot, stretch, time));
+    if (!is_held_whole(slot, stretch) || !analysis_.is_per_image(slot)) return;
+    TAOISM_CHECK(analysis_.unit_bytes(slot) % kAlignment == 0);
+    step.strides.resize(step.offsets.size(), 0);
+    step.strides.back() = analysis_.unit_bytes(slot);
   }
 
   Part make_part(uint32_t stretch, int64_t images) {
@@ -252,7 +278,7 @@ class Builder {
     step.kind = kind;
     step.index = index;
     step.bytes = analysis_.sized_bytes(slot, images);
-    step.offsets = {buffer_of(slot, stretch, time)};
+    add_operand(slot, stretch, time, step);
     part_.steps.push_back(std::move(step));
     return part_.steps.back();
   }
@@ -297,13 +323,17 @@ class Builder {
     step.inputs = std::move(sized.inputs);
     step.outputs = std::move(sized.outputs);
     for (const Operand& operand : node.instruction->inputs) {
-      step.offsets.push_back(operand.kind == Operand::slot ? buffer_of(operand.index, stretch, time)
-                                                           : kNone);
+      if (operand.kind == Operand::slot) {
+        add_operand(operand.index, stretch, time, step);
+      } else {
+        step.offsets.push_back(kNone);
+      }
     }
     for (const SlotId slot : node.instruction->outputs) {
       arrived_.push_back(slot);
-      step.offsets.push_back(buffer_of(slot, stretch, time));
+      add_operand(slot, stretch, time, step);
     }
+    if (!step.strides.empty()) step.strides.resize(step.offsets.size(), 0);
     part_.steps.push_back(std::move(step));
     for (const SlotId slot : node.instruction->outputs) leave(stretch, slot, time, images, true);
   }
@@ -343,6 +373,7 @@ class Builder {
   }
 
   void add_bands(uint32_t stretch, const Item& item, int64_t images) {
+    TAOISM_CHECK(between_ == Between::spilled || images == analysis_.batch());
     const uint32_t first_time = node_time_[item.nodes.begin] - 1;
     const uint32_t last_time = node_time_[item.nodes.end - 1] + 1;
     for (uint32_t n = item.nodes.begin; n < item.nodes.end; ++n) {
@@ -444,13 +475,14 @@ class Builder {
   Schedule out_;
   Buffers buffers_;
   uint32_t times_ = 0;
-  std::vector<uint32_t> stretch_ends_;  // times, by stretch
+  std::vector<uint32_t> stretch_begins_, stretch_ends_;  // times, by stretch
   std::vector<uint32_t> node_time_;
   std::vector<uint32_t> last_stretch_;          // by segment
   std::vector<std::vector<uint32_t>> touches_;  // by slot, in order
   std::vector<SlotId> class_of_;                // by slot
   std::vector<std::vector<SlotId>> members_;    // by class
   std::vector<uint32_t> buffer_of_class_;
+  std::vector<bool> class_crosses_;
   std::map<std::pair<SlotId, uint32_t>, uint32_t> spilled_buffers_;  // by slot and stretch
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> band_buffers_;   // by node and operand
   Part part_;

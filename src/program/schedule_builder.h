@@ -7,8 +7,8 @@
 
 namespace taoism::program {
 
-// Tensors that more than one stretch touches are held in memory (every stretch has the whole batch
-// then), or wait outside.
+// Tensors that more than one stretch touches are held in memory, all images of them (in parts of
+// the batch these must be aligned there), or wait outside.
 enum class Between : uint8_t { held, spilled };
 
 // Activations and steps. Weights' pieces are filled in, all of them resident and without an offset:

@@ -139,12 +139,12 @@ ir::PartitionedGraph wide_net(int64_t batch) {
 }
 
 // Small maps, of which a kernel has few tiles.
-ir::PartitionedGraph small_net(int64_t batch) {
+ir::PartitionedGraph small_net(int64_t batch, size_t cut = 0) {
   Net net(4);
   ValueId x = net.input({batch, 16, 14, 14});
   x = net.relu(net.conv(x, 64, 3, 2));
   x = net.conv(net.relu(net.conv(x, 64, 3, 1)), 64, 3, 1, x);
-  return net.finish(net.linear(net.flat(x), 10));
+  return net.finish(net.linear(net.flat(x), 10), cut);
 }
 
 // Wide maps with skips, and an input that is needed again at the end.
@@ -454,6 +454,63 @@ TEST(Schedule, AnyGroupingGivesTheSameBits) {
     const std::vector<float> got = subject.run(schedule, threads, /*has_counts=*/false);
     ASSERT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0);
   }
+}
+
+// The same cuts and parts for tensors that are held: without bands, and whole where images of them
+// would not be aligned.
+std::vector<Stretch> held_stretches(const Analysis& analysis, std::vector<Stretch> stretches) {
+  for (Stretch& stretch : stretches) {
+    std::vector<Item> items;
+    for (const Item& item : stretch.items) {
+      for (uint32_t n = item.nodes.begin; n < item.nodes.end; ++n) {
+        items.push_back({{n, n + 1}, 1});
+        for (const SlotId slot : analysis.touched(n)) {
+          if (analysis.unit_bytes(slot) % kAlignment != 0) stretch.images = analysis.batch();
+        }
+      }
+    }
+    stretch.items = std::move(items);
+  }
+  return stretches;
+}
+
+TEST(Schedule, PartsOfWhatIsHeldGiveTheSameBits) {
+  std::mt19937 random(10);
+  int split = 0;
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(round);
+    const auto batch = static_cast<int64_t>(2 + random() % 4);
+    const Subject subject(round % 3 == 0   ? skipping_net(batch)
+                          : round % 3 == 1 ? wide_net(batch)
+                                           : small_net(batch, random() % 5));
+    const size_t threads = 1 + random() % 2;
+    const Analysis analysis(subject.program());
+    const auto scheduled = [&](const std::vector<Stretch>& stretches) {
+      Schedule schedule = build_steps(analysis, stretches, Between::held, threads);
+      random_weights(analysis, random, schedule);
+      return schedule;
+    };
+    const std::vector<Stretch> parts = held_stretches(analysis, random_stretches(analysis, random));
+    for (const Stretch& stretch : parts) split += stretch.images < batch ? 1 : 0;
+    const std::vector<float> want =
+        subject.run(scheduled(whole_stretches(analysis)), threads, false);
+    const std::vector<float> got = subject.run(scheduled(parts), threads, /*has_counts=*/false);
+    ASSERT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0);
+  }
+  EXPECT_GT(split, 60);
+}
+
+// Large maps of a batch are had one image after the other, and a batch then takes little more
+// memory than that.
+TEST(Schedule, WhatLeavesTheCacheIsSplitThoughItFits) {
+  const Subject one(wide_net(1));
+  const Subject many(wide_net(16));
+  const Schedule roomy = make_schedule(many.program(), {}).value();
+  const auto& groups = roomy.segments[0];
+  EXPECT_EQ(groups.front().full.images, 1U);
+  EXPECT_EQ(groups.front().full_parts, 16U);
+  const uint64_t of_one = make_schedule(one.program(), {}).value().activation_bytes;
+  EXPECT_LT(roomy.activation_bytes, 6 * of_one);
 }
 
 TEST(Schedule, ATighterBudgetIsRefusedAndTheLeastIsTold) {

@@ -244,6 +244,22 @@ class Chooser {
   std::vector<Candidate> candidates_;
 };
 
+// Bytes that are worth keeping in the caches nearest to a core.
+constexpr uint64_t kCacheBytes = 2 << 20;
+
+// Whether a node's activations are better had for one image at a time.
+bool leaves_cache(const Analysis& analysis, uint32_t n) {
+  const Node& node = analysis.nodes()[n];
+  if (!node.splits_batch) return false;
+  uint64_t bytes = 0;
+  for (const SlotId slot : analysis.touched(n)) {
+    if (analysis.unit_bytes(slot) % kAlignment != 0) return false;
+    bytes += analysis.unit_bytes(slot);
+  }
+  return node.weight_bytes <= bytes &&
+         bytes * static_cast<uint64_t>(analysis.batch()) > kCacheBytes;
+}
+
 }  // namespace
 
 std::vector<Stretch> whole_stretches(const Analysis& analysis) {
@@ -253,6 +269,23 @@ std::vector<Stretch> whole_stretches(const Analysis& analysis) {
     const Range32 range = analysis.segment_nodes(s);
     for (uint32_t n = range.begin; n < range.end; ++n) stretch.items.push_back({{n, n + 1}, 1});
     stretches.push_back(std::move(stretch));
+  }
+  return stretches;
+}
+
+std::vector<Stretch> cached_stretches(const Analysis& analysis) {
+  std::vector<Stretch> stretches;
+  for (uint32_t s = 0; s < analysis.program().segments.size(); ++s) {
+    const Range32 range = analysis.segment_nodes(s);
+    const size_t first = stretches.size();
+    for (uint32_t n = range.begin; n < range.end; ++n) {
+      const int64_t images = leaves_cache(analysis, n) ? 1 : analysis.batch();
+      if (stretches.size() == first || stretches.back().images != images) {
+        stretches.push_back({s, images, {}});
+      }
+      stretches.back().items.push_back({{n, n + 1}, 1});
+    }
+    if (range.begin == range.end) stretches.push_back({s, analysis.batch(), {}});
   }
   return stretches;
 }
