@@ -1,16 +1,13 @@
 // TaskTeam: the bookkeeping of one Parallel::run, without threads or sleeping, which its owners
 // bring. Whoever comes while the run is open joins; the caller works too, and waits only for those
-// who joined. A helper that the system has not scheduled yet therefore delays nothing. Every thread
-// has an even share of the tasks, the same in every run, and helps others when it has done its own:
-// neighbouring tasks touch the same memory, and a count that all threads take from would be passed
-// from core to core for every task. Trusted.
+// who joined. A helper that the system has not scheduled yet therefore delays nothing. Trusted.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <vector>
 
 #include "base/parallel.h"
+#include "base/task_shares.h"
 
 namespace taoism {
 
@@ -23,10 +20,7 @@ class TaskTeam {
   void open(size_t count, Parallel::Task task, void* context) {
     task_ = task;
     context_ = context;
-    for (size_t t = 0; t < shares_.size(); ++t) {
-      shares_[t].next.store(count * t / shares_.size(), std::memory_order_relaxed);
-      shares_[t].end = count * (t + 1) / shares_.size();
-    }
+    shares_.set(count);
     state_.store(kOpen, std::memory_order_release);
   }
   // A helper: true when it has joined an open run; then take() and leave(). A helper that comes
@@ -38,16 +32,9 @@ class TaskTeam {
     }
     return false;
   }
-  // Runs tasks until none is left: its own, then those of others.
+  // Runs tasks until none is left.
   void take(size_t thread) {
-    for (size_t i = 0; i < shares_.size(); ++i) {
-      const size_t owner = thread + i < shares_.size() ? thread + i : thread + i - shares_.size();
-      Share& share = shares_[owner];
-      while (share.next.load(std::memory_order_relaxed) < share.end) {
-        const size_t task = share.next.fetch_add(1, std::memory_order_relaxed);
-        if (task < share.end) task_(context_, task, thread);
-      }
-    }
+    shares_.take(thread, [&](size_t task) { task_(context_, task, thread); });
   }
   // A helper: true when it was the last and the run is closed, so that the caller waits for just
   // this.
@@ -60,17 +47,10 @@ class TaskTeam {
  private:
   static constexpr uint32_t kOpen = 1U << 31;  // the rest counts the helpers at work
 
-  static constexpr size_t kCacheLine = 64;
-
-  struct alignas(kCacheLine) Share {
-    std::atomic<size_t> next{0};
-    size_t end = 0;
-  };
-
-  std::vector<Share> shares_;
+  TaskShares shares_;
   Parallel::Task task_ = nullptr;
   void* context_ = nullptr;
-  alignas(kCacheLine) std::atomic<uint32_t> state_{0};
+  alignas(64) std::atomic<uint32_t> state_{0};
 };
 
 }  // namespace taoism

@@ -19,7 +19,12 @@ size_t most_pieces(const Schedule& schedule) {
 
 WeightStream::WeightStream(const Schedule& schedule, ByteSpan ring, SealedMemory* sealed,
                            Parallel& threads)
-    : schedule_(schedule), ring_(ring), sealed_(sealed), threads_(threads) {
+    : schedule_(schedule),
+      ring_(ring),
+      sealed_(sealed),
+      threads_(threads),
+      tasks_(threads.threads()),
+      pieces_(threads.threads()) {
   pending_.reserve(kMostAhead * most_pieces(schedule));
 }
 
@@ -86,15 +91,6 @@ void WeightStream::look_ahead() {
   }
 }
 
-// Tasks of a kernel and pieces to open, in one run of the threads. The pieces come last: they are
-// the smaller ones, and fill up what the kernel's tasks leave uneven.
-struct WeightStream::Joint {
-  WeightStream* stream;
-  size_t count;
-  Task task;
-  void* context;
-};
-
 void WeightStream::open_pending(size_t index, size_t thread) {
   const Pending& pending = pending_[index];
   const WeightPlan& weight = schedule_.weights[pending.entry->call.weight];
@@ -117,18 +113,14 @@ void WeightStream::run_with_pieces(size_t entries, size_t count, Task task, void
     if (count != 0) threads_.run(count, task, context);
     return;
   }
-  Joint joint{this, count, task, context};
-  threads_.run(
-      count + pending_.size(),
-      [](void* context, size_t index, size_t thread) {
-        const Joint& joint = *static_cast<Joint*>(context);
-        if (index < joint.count) {
-          joint.task(joint.context, index, thread);
-        } else {
-          joint.stream->open_pending(index - joint.count, thread);
-        }
-      },
-      &joint);
+  // In one run of the threads. The pieces come last: they are the smaller ones, and fill up what
+  // the kernel's tasks leave uneven.
+  tasks_.set(count);
+  pieces_.set(pending_.size());
+  parallel_for(threads_, threads_.threads(), [&](size_t, size_t thread) {
+    tasks_.take(thread, [&](size_t index) { task(context, index, thread); });
+    pieces_.take(thread, [&](size_t index) { open_pending(index, thread); });
+  });
 }
 
 void WeightStream::run(size_t count, Task task, void* context) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "base/task_shares.h"
 #include "program/schedule.h"
 #include "program/sealed_memory.h"
 
@@ -74,7 +75,7 @@ class WeightStream final : public Parallel {
     uint32_t piece;
   };
   std::vector<Pending> pending_;  // room for every piece that the ring can hold
-  struct Joint;
+  TaskShares tasks_, pieces_;     // of one run
 };
 
 }  // namespace taoism::program
