@@ -27,9 +27,8 @@ class Net {
  public:
   explicit Net(uint32_t seed) : random_(seed) {}
 
-  ValueId input(ir::Shape shape) {
-    const ValueId x = graph().add_input("x", {DType::f32, shape});
-    return x;
+  ValueId input(ir::Shape shape, const char* name = "x") {
+    return graph().add_input(name, {DType::f32, shape});
   }
   ValueId conv(ValueId x, int64_t channels, int64_t kernel, int64_t stride, ValueId residual = -1) {
     const ir::Shape in = graph().value(x).desc.shape;
@@ -511,6 +510,17 @@ TEST(Schedule, WhatLeavesTheCacheIsSplitThoughItFits) {
   EXPECT_EQ(groups.front().full_parts, 16U);
   const uint64_t of_one = make_schedule(one.program(), {}).value().activation_bytes;
   EXPECT_LT(roomy.activation_bytes, 6 * of_one);
+}
+
+// What a segment takes for a later one comes with its last part, aligned or not.
+TEST(Schedule, WhatIsPassedOnNeedNotBeAligned) {
+  Net net(5);
+  const ValueId x = net.input({16, 3, 64, 48});
+  const ValueId late = net.input({16, 7}, "late");
+  net.conv(net.conv(x, 32, 3, 1), 16, 3, 1);
+  const Subject subject(net.finish(net.linear(late, 5), 2));
+  const Schedule schedule = make_schedule(subject.program(), {}).value();
+  EXPECT_EQ(schedule.segments[0].back().full.images, 16U);
 }
 
 TEST(Schedule, ATighterBudgetIsRefusedAndTheLeastIsTold) {

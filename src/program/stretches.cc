@@ -260,6 +260,13 @@ bool leaves_cache(const Analysis& analysis, uint32_t n) {
          bytes * static_cast<uint64_t>(analysis.batch()) > kCacheBytes;
 }
 
+// Whether single images of all that a segment takes and gives would be.
+bool are_aligned(const Analysis& analysis, const Segment& segment) {
+  const auto is_aligned = [&](SlotId slot) { return analysis.unit_bytes(slot) % kAlignment == 0; };
+  return std::all_of(segment.inputs.begin(), segment.inputs.end(), is_aligned) &&
+         std::all_of(segment.outputs.begin(), segment.outputs.end(), is_aligned);
+}
+
 }  // namespace
 
 std::vector<Stretch> whole_stretches(const Analysis& analysis) {
@@ -286,6 +293,10 @@ std::vector<Stretch> cached_stretches(const Analysis& analysis) {
       stretches.back().items.push_back({{n, n + 1}, 1});
     }
     if (range.begin == range.end) stretches.push_back({s, analysis.batch(), {}});
+    // It also passes on what the segment's nodes do not touch.
+    if (!are_aligned(analysis, analysis.program().segments[s])) {
+      stretches.back().images = analysis.batch();
+    }
   }
   return stretches;
 }

@@ -15,14 +15,14 @@ void for_each_weight(const Analysis& analysis, uint32_t segment, const Step& ste
   }
 }
 
-// Calls function(segment, step, times) for every compute step, and how often it runs.
+// Calls function(segment, step, images) for every compute step; images of all times that it runs.
 template <typename Function>
 void for_each_compute(const Schedule& schedule, Function&& function) {
   for (uint32_t s = 0; s < schedule.segments.size(); ++s) {
     for (const Group& group : schedule.segments[s]) {
       const auto visit = [&](const Part& part, uint64_t times) {
         for (const Step& step : part.steps) {
-          if (step.kind == Step::compute) function(s, step, times);
+          if (step.kind == Step::compute) function(s, step, times * part.images);
         }
       };
       visit(group.full, group.full_parts);
@@ -85,14 +85,15 @@ Scratch scratch_of(const Analysis& analysis, const Schedule& schedule) {
 
 double macs_short_of_scratch(const Analysis& analysis, const Schedule& schedule) {
   double macs = 0;
-  for_each_compute(schedule, [&](uint32_t segment, const Step& step, uint64_t times) {
+  for_each_compute(schedule, [&](uint32_t segment, const Step& step, uint64_t images) {
     const auto usable =
         static_cast<double>(need_of(analysis, schedule, segment, step).usable_bytes);
     const auto given = static_cast<double>(schedule.scratch_of(step));
     const Instruction& instruction = analysis.program().segments[segment].instructions[step.index];
     if (given >= usable || instruction.op->cost == nullptr) return;
     const ops::NodeView view{instruction.name, step.attrs, step.inputs, step.outputs};
-    macs += static_cast<double>(times * instruction.op->cost(view).macs) * (1 - given / usable);
+    macs += static_cast<double>(images) * static_cast<double>(instruction.op->cost(view).macs) *
+            (1 - given / usable);
   });
   return macs;
 }
