@@ -260,11 +260,13 @@ bool leaves_cache(const Analysis& analysis, uint32_t n) {
          bytes * static_cast<uint64_t>(analysis.batch()) > kCacheBytes;
 }
 
-// Whether single images of all that a segment takes and gives would be.
-bool are_aligned(const Analysis& analysis, const Segment& segment) {
-  const auto is_aligned = [&](SlotId slot) { return analysis.unit_bytes(slot) % kAlignment == 0; };
-  return std::all_of(segment.inputs.begin(), segment.inputs.end(), is_aligned) &&
-         std::all_of(segment.outputs.begin(), segment.outputs.end(), is_aligned);
+// Whether all that a segment takes and gives has images that could be had one by one.
+bool passes_images(const Analysis& analysis, const Segment& segment) {
+  const auto has_images = [&](SlotId slot) {
+    return analysis.is_per_image(slot) && analysis.unit_bytes(slot) % kAlignment == 0;
+  };
+  return std::all_of(segment.inputs.begin(), segment.inputs.end(), has_images) &&
+         std::all_of(segment.outputs.begin(), segment.outputs.end(), has_images);
 }
 
 }  // namespace
@@ -294,7 +296,7 @@ std::vector<Stretch> cached_stretches(const Analysis& analysis) {
     }
     if (range.begin == range.end) stretches.push_back({s, analysis.batch(), {}});
     // It also passes on what the segment's nodes do not touch.
-    if (!are_aligned(analysis, analysis.program().segments[s])) {
+    if (!passes_images(analysis, analysis.program().segments[s])) {
       stretches.back().images = analysis.batch();
     }
   }
