@@ -288,7 +288,7 @@ double cost_of(const Conv2dShape& s, const WinogradChoice& choice, int64_t pixel
   // what was measured with vectors of 16 and of 8.
   const bool is_wide = tiles.lanes == 16;
   constexpr double kInput = 9, kWeights = 2;
-  const double to_planes = is_wide ? 9 : 14, to_planes_from_channels = 14;
+  const double to_planes = is_wide ? 9 : 14, to_planes_from_channels = is_wide ? 20 : 14;
   const double wide_weights = is_wide ? 3 : 2;
   // Of what the transform of the pixels form calls a vector, which takes one or two tiles' rows.
   const int64_t rows_in_vector = 2 * tiles.rows == tiles.lanes ? tiles.lanes : tiles.rows;

@@ -247,17 +247,19 @@ class Chooser {
 // Bytes that are worth keeping in the caches nearest to a core.
 constexpr uint64_t kCacheBytes = 2 << 20;
 
-// Whether a node's activations are better had for one image at a time.
-bool leaves_cache(const Analysis& analysis, uint32_t n) {
+// Images of a node's activations to be had at a time: as many as caches hold, where that is worth
+// reading its weights again.
+int64_t images_in_cache(const Analysis& analysis, uint32_t n) {
   const Node& node = analysis.nodes()[n];
-  if (!node.splits_batch) return false;
+  if (!node.splits_batch) return analysis.batch();
   uint64_t bytes = 0;
   for (const SlotId slot : analysis.touched(n)) {
-    if (analysis.unit_bytes(slot) % kAlignment != 0) return false;
+    if (analysis.unit_bytes(slot) % kAlignment != 0) return analysis.batch();
     bytes += analysis.unit_bytes(slot);
   }
-  return node.weight_bytes <= bytes &&
-         bytes * static_cast<uint64_t>(analysis.batch()) > kCacheBytes;
+  if (node.weight_bytes > bytes) return analysis.batch();
+  const auto images = static_cast<int64_t>(kCacheBytes / std::max<uint64_t>(bytes, 1));
+  return std::clamp<int64_t>(images, 1, analysis.batch());
 }
 
 // Whether all that a segment takes and gives has images that could be had one by one.
@@ -288,10 +290,12 @@ std::vector<Stretch> cached_stretches(const Analysis& analysis) {
     const Range32 range = analysis.segment_nodes(s);
     const size_t first = stretches.size();
     for (uint32_t n = range.begin; n < range.end; ++n) {
-      const int64_t images = leaves_cache(analysis, n) ? 1 : analysis.batch();
-      if (stretches.size() == first || stretches.back().images != images) {
+      const int64_t images = images_in_cache(analysis, n);
+      const bool is_split = images < analysis.batch();
+      if (stretches.size() == first || (stretches.back().images < analysis.batch()) != is_split) {
         stretches.push_back({s, images, {}});
       }
+      stretches.back().images = std::min(stretches.back().images, images);
       stretches.back().items.push_back({{n, n + 1}, 1});
     }
     if (range.begin == range.end) stretches.push_back({s, analysis.batch(), {}});

@@ -24,7 +24,7 @@ struct Stretch {
 std::vector<Stretch> whole_stretches(const Analysis& analysis);
 
 // Every segment whole but for instructions whose activations no cache holds for the whole batch,
-// and whose weights are less than those of one image: these run for one image after the other.
+// and whose weights are less than those of one image: these run for few images after the other.
 std::vector<Stretch> cached_stretches(const Analysis& analysis);
 
 // The cheapest grouping whose activations need about `activation_bytes` at most, if weights are
