@@ -33,7 +33,7 @@ class WorkerPool final : public Parallel {
   const bool spin_;
   TaskTeam team_;
   std::atomic<bool> stop_{false};
-  alignas(64) std::atomic<uint32_t> generation_{0};
+  alignas(kAlignment) std::atomic<uint32_t> generation_{0};
   std::atomic<uint32_t> sleepers_{0};
   std::atomic<uint32_t> started_{0};
   std::vector<std::thread> workers_;

@@ -26,6 +26,15 @@ constexpr size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+// Asks for the cache lines from address `begin` to `end` and returns the first that it did not ask
+// for. Nothing is read, and no address is wrong to ask for.
+inline uintptr_t prefetch(uintptr_t begin, uintptr_t end) {
+  for (; begin < end; begin += kAlignment) {
+    __builtin_prefetch(reinterpret_cast<const void*>(begin), 0, 2);
+  }
+  return begin;
+}
+
 // a * b and a + b, or nothing when the result does not fit: for sizes that come from outside.
 inline std::optional<uint64_t> checked_mul(uint64_t a, uint64_t b) {
   uint64_t r;

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/bytes.h"
+
 namespace taoism {
 
 class TaskShares {
@@ -37,7 +39,7 @@ class TaskShares {
 
  private:
   // A cache line each.
-  struct alignas(64) Share {
+  struct alignas(kAlignment) Share {
     std::atomic<size_t> next{0};
     size_t end = 0;
   };

@@ -50,7 +50,7 @@ class TaskTeam {
   TaskShares shares_;
   Parallel::Task task_ = nullptr;
   void* context_ = nullptr;
-  alignas(64) std::atomic<uint32_t> state_{0};
+  alignas(kAlignment) std::atomic<uint32_t> state_{0};
 };
 
 }  // namespace taoism

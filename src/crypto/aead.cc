@@ -13,15 +13,6 @@ namespace {
 constexpr size_t kBounceBytes = 1536;
 constexpr size_t kAheadBytes = 4 * kBounceBytes;
 
-// Asks for what will be copied soon. What lies behind the end is most often opened next, and no
-// address is wrong to ask for.
-void prefetch(const std::byte* untrusted, size_t bytes) {
-  const auto begin = reinterpret_cast<uintptr_t>(untrusted) + kAheadBytes;
-  for (size_t at = 0; at < bytes; at += kAlignment) {
-    __builtin_prefetch(reinterpret_cast<const void*>(begin + at), 0, 2);
-  }
-}
-
 Status sealing_failed(ByteSpan sealed) {
   secure_wipe(sealed.data(), sealed.size());
   return internal_error("sealing failed in the crypto provider");
@@ -104,7 +95,9 @@ Status Aead::open_from_untrusted(const Nonce& nonce, ConstByteSpan additional,
   alignas(kAlignment) std::byte sealed[kBounceBytes];
   for (size_t done = 0; ok && done < plain.size(); done += kBounceBytes) {
     const size_t step = std::min(kBounceBytes, plain.size() - done);
-    prefetch(untrusted_sealed.data() + done, step);
+    // What lies behind the end is most often opened next.
+    const auto ahead = reinterpret_cast<uintptr_t>(untrusted_sealed.data()) + done + kAheadBytes;
+    prefetch(ahead, ahead + step);
     std::memcpy(sealed, untrusted_sealed.data() + done, step);
     ok = gcm.update({sealed, step}, plain.data() + done);
   }

@@ -140,8 +140,21 @@ TEST(Aead, WorksInPlaceAndOnAnySize) {
 }
 
 // Sizes around a block and around what passes through trusted memory at a time.
-constexpr size_t kUntrustedSizes[] = {
-    0, 1, 15, 16, 17, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 64 << 10, (1 << 20) + 3};
+constexpr size_t kUntrustedSizes[] = {0,
+                                      1,
+                                      15,
+                                      16,
+                                      17,
+                                      1535,
+                                      1536,
+                                      1537,
+                                      3072,
+                                      6145,
+                                      (16 << 10) - 1,
+                                      16 << 10,
+                                      (16 << 10) + 1,
+                                      64 << 10,
+                                      (1 << 20) + 3};
 
 // Whatever provider this processor gets, what one has sealed another opens, whatever the pieces.
 TEST(Gcm, ProvidersAgree) {

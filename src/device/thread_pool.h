@@ -27,7 +27,7 @@ class ThreadPool final : public Parallel {
 
   std::vector<std::thread> workers_;
   TaskTeam team_;
-  alignas(64) std::atomic<uint32_t> generation_{0};
+  alignas(kAlignment) std::atomic<uint32_t> generation_{0};
   std::atomic<bool> stop_{false};
 };
 

@@ -141,7 +141,7 @@ struct Panel {
 };
 
 // Weights that are read next, asked for while others are multiplied. At the end of a unit they are
-// those of the next one, or nobody's: no address is wrong to ask for.
+// those of the next one, or nobody's.
 class Ahead {
  public:
   Ahead() = default;
@@ -153,9 +153,7 @@ class Ahead {
   // One of `parts`, until all are asked for.
   void prefetch_part(int64_t parts) {
     const uintptr_t end = std::min(at_ + bytes_ / static_cast<size_t>(parts) + kAlignment, end_);
-    for (; at_ < end; at_ += kAlignment) {
-      __builtin_prefetch(reinterpret_cast<const void*>(at_), 0, 2);
-    }
+    at_ = prefetch(at_, end);
   }
 
  private:

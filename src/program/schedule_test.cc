@@ -492,15 +492,15 @@ TEST(Schedule, PartsOfWhatIsHeldGiveTheSameBits) {
     const std::vector<Stretch> parts = held_stretches(analysis, random_stretches(analysis, random));
     for (const Stretch& stretch : parts) split += stretch.images < batch ? 1 : 0;
     const std::vector<float> want =
-        subject.run(scheduled(whole_stretches(analysis)), threads, false);
+        subject.run(scheduled(whole_stretches(analysis)), threads, /*has_counts=*/false);
     const std::vector<float> got = subject.run(scheduled(parts), threads, /*has_counts=*/false);
     ASSERT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0);
   }
   EXPECT_GT(split, 60);
 }
 
-// Large maps of a batch are had one image after the other, and a batch then takes little more
-// memory than that.
+// Large maps of a batch are had for few images after the other, and a batch then takes little more
+// memory than these.
 TEST(Schedule, WhatLeavesTheCacheIsSplitThoughItFits) {
   const Subject one(wide_net(1));
   const Subject many(wide_net(16));
