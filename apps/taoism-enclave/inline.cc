@@ -16,7 +16,9 @@ struct Mapping {
     if (bytes == 0) return;
     void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    data = p == MAP_FAILED ? nullptr : static_cast<std::byte*>(p);
+    if (p == MAP_FAILED) return;
+    data = static_cast<std::byte*>(p);
+    madvise(data, bytes, MADV_HUGEPAGE);
   }
   ~Mapping() {
     if (data != nullptr) munmap(data, bytes);

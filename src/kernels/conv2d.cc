@@ -5,6 +5,7 @@
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_gemm.h"
 #include "kernels/conv_plan.h"
+#include "kernels/conv_stem.h"
 #include "kernels/winograd.h"
 
 namespace taoism::kernels {
@@ -15,10 +16,11 @@ bool is_depthwise(const Conv2dShape& shape) {
   return shape.groups > 1 && shape.groups == shape.in_channels;
 }
 
-enum class Kernel : uint8_t { depthwise, winograd, gemm };
+enum class Kernel : uint8_t { depthwise, winograd, stem, gemm };
 Kernel kernel_of(const Conv2dShape& shape) {
   if (is_depthwise(shape)) return Kernel::depthwise;
-  return winograd_tile(shape) != 0 ? Kernel::winograd : Kernel::gemm;
+  if (winograd_tile(shape) != 0) return Kernel::winograd;
+  return is_conv_stem(shape) ? Kernel::stem : Kernel::gemm;
 }
 
 WeightTiles weight_tiles(const Conv2dShape& shape) {
@@ -42,6 +44,7 @@ size_t conv2d_scratch_bytes(const Conv2dShape& shape, size_t threads) {
   switch (kernel_of(shape)) {
     case Kernel::depthwise: return conv_depthwise_scratch_bytes(shape, threads);
     case Kernel::winograd: return winograd_scratch_bytes(shape, threads, WinogradCall::whole);
+    case Kernel::stem: return conv_stem_scratch_bytes(shape, threads);
     case Kernel::gemm: break;
   }
   return conv_gemm_scratch_bytes(shape, threads);
@@ -61,6 +64,9 @@ void conv2d(const Conv2dShape& shape, const float* input, const float* packed,
     case Kernel::winograd:
       return winograd(shape, WinogradCall::whole, 0, winograd_weight_tiles(shape).elems(), input,
                       packed, epilogue, output, scratch, parallel);
+    case Kernel::stem:
+      return conv_stem(shape, 0, conv_weight_tiles(shape).elems(), input, packed, epilogue, output,
+                       scratch, parallel);
     case Kernel::gemm: break;
   }
   conv_gemm(shape, input, packed, epilogue, output, scratch, parallel);
@@ -75,6 +81,7 @@ size_t conv2d_part_scratch_bytes(const Conv2dShape& shape, size_t threads) {
   switch (kernel_of(shape)) {
     case Kernel::depthwise: return conv_depthwise_scratch_bytes(shape, threads);
     case Kernel::winograd: return winograd_scratch_bytes(shape, threads, WinogradCall::part);
+    case Kernel::stem: return conv_stem_scratch_bytes(shape, threads);
     case Kernel::gemm: break;
   }
   return conv_gemm_part_scratch_bytes(shape, threads);
@@ -97,6 +104,8 @@ void conv2d_part(const Conv2dShape& shape, size_t begin, size_t end, const float
     case Kernel::winograd:
       return winograd(shape, WinogradCall::part, first, last, input, packed_part, epilogue, output,
                       scratch, parallel);
+    case Kernel::stem:
+      return conv_stem(shape, first, last, input, packed_part, epilogue, output, scratch, parallel);
     case Kernel::gemm: break;
   }
   conv_gemm_part(shape, first, last, input, packed_part, epilogue, output, scratch, parallel);
@@ -114,6 +123,7 @@ const char* conv2d_kernel_name(const Conv2dShape& shape) {
     }
     return winograd.tile == 2 ? "winograd_2x2_pixels" : "winograd_4x4_pixels";
   }
+  if (is_conv_stem(shape)) return "direct_few_channels";
   const bool along_pixels = conv_gemm_form(shape) == ConvForm::pixels;
   if (shape.kernel_h == 1 && shape.kernel_w == 1) {
     return along_pixels ? "gemm_1x1_pixels" : "gemm_1x1_channels";

@@ -82,36 +82,42 @@ TEST(Conv2d, EqualsReferenceOnTwoThousandShapes) {
   Random random(7);
   std::map<std::string, int> kernels;
   for (uint32_t i = 0; i < 2000; ++i) {
-    const Conv2dShape shape = i % 5 < 2    ? random_shape(random)
-                              : i % 5 == 2 ? random_3x3(random)
-                              : i % 5 == 3 ? random_1x1(random)
-                                           : random_1d(random);
-    check(shape, 1 + i % 3, i / 5);
+    const Conv2dShape shape = i % 6 < 2    ? random_shape(random)
+                              : i % 6 == 2 ? random_winograd(random)
+                              : i % 6 == 3 ? random_1x1(random)
+                              : i % 6 == 4 ? random_1d(random)
+                                           : random_stem(random);
+    check(shape, 1 + i % 3, i / 6);
     for_each_target([&] { ++kernels[conv2d_kernel_name(shape)]; });
   }
-  for (const char* name : {"depthwise", "gemm_1x1_channels", "gemm_1x1_pixels", "gemm_channels",
-                           "gemm_pixels", "winograd_2x2_pixels", "winograd_2x2_channels",
-                           "winograd_4x4_pixels", "winograd_4x4_channels"}) {
+  for (const char* name :
+       {"depthwise", "direct_few_channels", "gemm_1x1_channels", "gemm_1x1_pixels", "gemm_channels",
+        "gemm_pixels", "winograd_2x2_pixels", "winograd_2x2_channels", "winograd_4x4_pixels",
+        "winograd_4x4_channels"}) {
     EXPECT_GT(kernels[name], 40) << name;
   }
 }
 
 TEST(Conv2d, ResidualMayBeTheOutput) {
-  const Conv2dShape s = square(2, 70, 10, 20, 3, 1, 1);
   Random random(3);
-  const ConvTensors t(s, random);
-  const Epilogue epilogue{.residual = t.residual.data(), .activation = {}};
-  for_each_target([&] {
-    const std::vector<float> want = run_conv(s, t, epilogue, 1);
-    AlignedBuffer packed(conv2d_packed_bytes(s));
-    conv2d_pack(s, t.weights.data(), packed.as<float>());
-    AlignedBuffer scratch(conv2d_scratch_bytes(s, 1));
-    std::vector<float> output = t.residual;
-    SerialParallel parallel;
-    conv2d(s, t.input.data(), packed.as<float>(), {.residual = output.data(), .activation = {}},
-           output.data(), scratch.span(), parallel);
-    EXPECT_EQ(output, want);
-  });
+  for (const Conv2dShape& s : {square(2, 70, 10, 20, 3, 1, 1), square(2, 3, 39, 20, 7, 1, 3)}) {
+    const ConvTensors t(s, random);
+    for (const Activation& activation : all_activations()) {
+      for_each_target([&] {
+        const Epilogue epilogue{.residual = t.residual.data(), .activation = activation};
+        const std::vector<float> want = run_conv(s, t, epilogue, 1);
+        AlignedBuffer packed(conv2d_packed_bytes(s));
+        conv2d_pack(s, t.weights.data(), packed.as<float>());
+        AlignedBuffer scratch(conv2d_scratch_bytes(s, 1));
+        std::vector<float> output = t.residual;
+        SerialParallel parallel;
+        conv2d(s, t.input.data(), packed.as<float>(),
+               {.residual = output.data(), .activation = activation}, output.data(), scratch.span(),
+               parallel);
+        EXPECT_EQ(output, want);
+      });
+    }
+  }
 }
 
 TEST(Conv2d, ResultsDoNotDependOnThreadsOrBatch) {
@@ -146,6 +152,8 @@ TEST(Conv2d, NanGoesThrough) {
 TEST(Conv2d, NamesItsKernel) {
   EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 2, 1)), "gemm_pixels");
   EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 1, 1)), "winograd_4x4_pixels");
+  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 27, 64, 5, 1, 2)), "winograd_2x2_pixels");
+  EXPECT_STREQ(conv2d_kernel_name(square(1, 3, 224, 64, 7, 2, 3)), "direct_few_channels");
   EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 1, 1, 0)), "gemm_1x1_pixels");
   EXPECT_STREQ(conv2d_kernel_name(square(1, 8, 56, 8, 3, 1, 1, 1, 8)), "depthwise");
 }

@@ -63,19 +63,40 @@ inline Conv2dShape random_shape(Random& random) {
   return s;
 }
 
-// 3x3 with stride 1, some of which Winograd's kernels take: partial tiles, several panels, chunks
-// of channels and tiles of weights, any padding.
-inline Conv2dShape random_3x3(Random& random) {
+// 3x3 or 5x5 with stride 1, some of which Winograd's kernels take: partial tiles, several panels,
+// chunks of channels and tiles of weights, any padding.
+inline Conv2dShape random_winograd(Random& random) {
   const bool is_small = random.integer(0, 2) == 0;
-  Conv2dShape s = square(random.integer(1, 4), random.integer(1, 90), 3,
-                         random.integer(1, is_small ? 90 : 40), 3, 1, 0);
+  const int64_t kernel = random.integer(0, 2) == 0 ? 5 : 3;
+  Conv2dShape s = square(random.integer(1, 4), random.integer(1, 90), kernel,
+                         random.integer(1, is_small ? 90 : 40), kernel, 1, 0);
   s.in_h = random.integer(1, is_small ? 7 : 21);
   s.in_w = random.integer(1, is_small ? 7 : 21);
-  s.pad_top = random.integer(0, 3);
-  s.pad_left = random.integer(0, 3);
-  s.out_h = std::max<int64_t>(1, s.in_h + s.pad_top + random.integer(0, 3) - 2);
-  s.out_w = std::max<int64_t>(1, s.in_w + s.pad_left + random.integer(0, 3) - 2);
+  s.pad_top = random.integer(0, kernel);
+  s.pad_left = random.integer(0, kernel);
+  s.out_h = std::max<int64_t>(1, s.in_h + s.pad_top + random.integer(0, kernel) - kernel + 1);
+  s.out_w = std::max<int64_t>(1, s.in_w + s.pad_left + random.integer(0, kernel) - kernel + 1);
   if (random.integer(0, 7) == 0) s.batch = random.integer(9, 17);
+  return s;
+}
+
+// Few input channels and rows of several vectors: what conv_stem is for.
+inline Conv2dShape random_stem(Random& random) {
+  Conv2dShape s = random_shape(random);
+  s.groups = 1;
+  s.in_channels = random.integer(1, 4);
+  s.kernel_h = random.integer(1, 11);
+  s.kernel_w = random.integer(1, 11);
+  s.stride_w = random.integer(1, 5);
+  s.in_w = random.integer(30, 150);
+  s.out_w = std::max<int64_t>(
+      1, (s.in_w + s.pad_left + random.integer(0, 4) - s.dilation_w * (s.kernel_w - 1) - 1) /
+                 s.stride_w +
+             1);
+  s.out_h = std::max<int64_t>(
+      1, (s.in_h + s.pad_top + random.integer(0, 4) - s.dilation_h * (s.kernel_h - 1) - 1) /
+                 s.stride_h +
+             1);
   return s;
 }
 

@@ -51,8 +51,12 @@ class Worker {
   }
 
   void run(int64_t task) {
-    const int64_t channel_block = task % run_.channel_blocks;
-    const int64_t column_block = task / run_.channel_blocks % plan_.column_blocks;
+    // Neighbouring tasks have the packed pixels in common or, where there are none, the weights.
+    const int64_t in_group = task % (run_.channel_blocks * plan_.column_blocks);
+    const int64_t channel_block =
+        plan_.packs_nothing ? in_group / plan_.column_blocks : in_group % run_.channel_blocks;
+    const int64_t column_block =
+        plan_.packs_nothing ? in_group % plan_.column_blocks : in_group / run_.channel_blocks;
     group_ = run_.first_group + task / run_.channel_blocks / plan_.column_blocks;
     columns_ = even_part(plan_.column_tiles, plan_.column_blocks, column_block);
     const WeightTiles& weights = plan_.weights;
@@ -66,7 +70,8 @@ class Worker {
       const Span channels = share.in_block(block, weights.tiles);
       if (channels.size() == 0) continue;
       enter_block(block);
-      if (run_.packs && (!plan_.keeps_pixels || channels.begin == 0)) pack();
+      if (run_.packs && !plan_.packs_nothing && (!plan_.keeps_pixels || channels.begin == 0))
+        pack();
       for (int64_t channel = channels.begin; channel < channels.end; ++channel) {
         for (int64_t column = columns_.begin; column < columns_.end; ++column) {
           if (plan_.along_pixels()) {
@@ -241,7 +246,13 @@ class Worker {
                 (channel_tile - partial_tile_) * plan_.weights.tile_width;
     }
     TileArgs args;
-    args.a = packed_columns(column_tile);
+    if (plan_.packs_nothing) {
+      const int64_t first = group_ * plan_.group_in + plan_.weights.block(block_).begin;
+      args.a = operands_.input + first * plan_.out_plane + columns.begin;
+      args.a_stride = plan_.out_plane;
+    } else {
+      args.a = packed_columns(column_tile);
+    }
     args.b = weights(channel_tile);
     args.k = depth_;
     args.c = partial;

@@ -16,6 +16,9 @@ constexpr int64_t kBlockBytes = 384 * 1024;
 constexpr double kFillRatio = 0.9;
 // Packed pixels that part calls keep: packing again costs as much as some 8 output channels.
 constexpr int64_t kKeptBytes = 1024 * 1024;
+// Tiles of out channels up to which packing pixels costs more than reading them in their planes;
+// measured on maps of 7x7: 10 % faster with 4 tiles, equal with 7, 10 % slower with 43.
+constexpr int64_t kFewTiles = 5;
 // Tasks for each thread of a part call: enough to even out what else the threads have to do.
 constexpr int64_t kPartTasks = 3;
 
@@ -105,7 +108,13 @@ ConvPlan::ConvPlan(const Conv2dShape& original, size_t threads, ConvCall call)
   }
   column_blocks = ceil_div(column_tiles, block_tiles);
   whole_channel_blocks_ = 1;
-  if (call == ConvCall::part) {
+  packs_nothing = call == ConvCall::whole && reads_planes && !along_pixels() && shape.batch == 1 &&
+                  weights.tiles <= kFewTiles;
+  if (packs_nothing) {
+    // As many tasks as there are units of work, so that threads end together.
+    whole_channel_blocks_ = weights.tiles;
+    column_blocks = workers_ > 1 ? std::min(column_tiles, workers_) : 1;
+  } else if (call == ConvCall::part) {
     if (workers_ > 1) {
       column_blocks = std::min(column_tiles, std::max(column_blocks, kPartTasks * workers_));
     }
@@ -123,7 +132,7 @@ ConvPlan::ConvPlan(const Conv2dShape& original, size_t threads, ConvCall call)
   keeps_pixels = call == ConvCall::part && shape.groups == 1 &&
                  bytes_of(column_tiles * column_tile_elems) <= kKeptBytes;
   kept_elems_ = keeps_pixels ? column_tiles * column_tile_elems : 0;
-  pack_elems_ = keeps_pixels ? 0 : tiles_in_block * column_tile_elems;
+  pack_elems_ = keeps_pixels || packs_nothing ? 0 : tiles_in_block * column_tile_elems;
   run_capacity_ = gather_run_capacity(shape, tile_columns, tile_columns, tiles.lanes);
   partial_stride = call == ConvCall::part
                        ? weights.width

@@ -52,6 +52,9 @@ struct ConvPlan {
   Conv2dShape shape;
   bool
       reads_planes;  // 1x1, stride 1, no padding: an output pixel sees the input pixel at its place
+  // The channels form of one image with few out channels: the pixels of a tile are read where they
+  // lie, because packing them would cost more than it saves.
+  bool packs_nothing = false;
   ConvForm form;
   const TileSet& tiles;
   WeightTiles weights;

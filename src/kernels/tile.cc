@@ -27,7 +27,7 @@ constexpr int kRows = 4, kVectors = 4;
 constexpr int kRows = 4, kVectors = 2;
 #endif
 
-template <int kR, int kV>
+template <int kR, int kV, bool kOffsets>
 void tile(const TileArgs& args) {
   const Tag d;
   constexpr int64_t kLanes = HWY_LANES(float);
@@ -41,7 +41,8 @@ void tile(const TileArgs& args) {
   const float* HWY_RESTRICT a = args.a;
   const float* HWY_RESTRICT b = args.b;
   const int64_t a_stride = args.a_stride != 0 ? args.a_stride : kR;
-  for (int64_t k = args.k; k > 0; --k) {
+  for (int64_t k = 0; k < args.k; ++k) {
+    if constexpr (kOffsets) b = args.b + args.b_offsets[k];
     Vec row[kV];
 #pragma GCC unroll 16
     for (int v = 0; v < kV; ++v) row[v] = hn::LoadU(d, b + v * kLanes);
@@ -52,7 +53,7 @@ void tile(const TileArgs& args) {
       for (int v = 0; v < kV; ++v) sum[r][v] = hn::MulAdd(x, row[v], sum[r][v]);
     }
     a += a_stride;
-    b += kV * kLanes;
+    if constexpr (!kOffsets) b += kV * kLanes;
   }
   // At the end: the products need not wait for it.
   if (const float* start = args.start) {
@@ -86,18 +87,24 @@ void tile(const TileArgs& args) {
   }
 }
 
-template <int kR>
-constexpr void fill_row(TileSet& set) {
-  if constexpr (kR <= kRows) {
-    set.function[kR][1] = &tile<kR, 1>;
-    if constexpr (kVectors >= 2) set.function[kR][2] = &tile<kR, 2>;
-    if constexpr (kVectors >= 3) set.function[kR][3] = &tile<kR, 3>;
-    if constexpr (kVectors >= 4) set.function[kR][4] = &tile<kR, 4>;
+template <int kR, int kV>
+constexpr void fill_one(TileSet& set) {
+  if constexpr (kR <= kRows && kV <= kVectors) {
+    set.function[kR][kV] = &tile<kR, kV, false>;
+    set.offset_function[kR][kV] = &tile<kR, kV, true>;
   }
 }
 
+template <int kR>
+constexpr void fill_row(TileSet& set) {
+  fill_one<kR, 1>(set);
+  fill_one<kR, 2>(set);
+  fill_one<kR, 3>(set);
+  fill_one<kR, 4>(set);
+}
+
 constexpr TileSet make_tile_set() {
-  TileSet set{HWY_LANES(float), kRows, kVectors, {}};
+  TileSet set{HWY_LANES(float), kRows, kVectors, {}, {}};
   fill_row<1>(set);
   fill_row<2>(set);
   fill_row<3>(set);

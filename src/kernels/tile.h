@@ -14,6 +14,8 @@ struct TileArgs {
   const float* a = nullptr;  // [k][rows], a_stride apart; 0: one behind the other
   int64_t a_stride = 0;
   const float* b = nullptr;  // [k][vectors * lanes]
+  // For the functions with offsets: row k of B begins at b + b_offsets[k].
+  const int64_t* b_offsets = nullptr;
   int64_t k = 0;
   float* c = nullptr;  // written: [rows][vectors * lanes], c_stride apart
   int64_t c_stride = 0;
@@ -32,6 +34,8 @@ struct TileSet {
   int64_t rows;
   int64_t vectors;
   TileFunction function[kMaxTileRows + 1][kMaxTileVectors + 1];
+  // With B where it lies, row by row, instead of packed.
+  TileFunction offset_function[kMaxTileRows + 1][kMaxTileVectors + 1];
 
   int64_t columns() const { return lanes * vectors; }
 };

@@ -10,7 +10,6 @@
 namespace taoism::kernels {
 namespace {
 
-constexpr int64_t kTaps = 9;
 // Channels whose weights are transformed in one go: their products' sums stay in the first cache.
 constexpr int64_t kChunk = 64;
 // Output channels in a unit of the channels form: their transformed weights stay in the
@@ -33,9 +32,11 @@ struct Plan {
   Plan(const Conv2dShape& shape_in, size_t threads, WinogradCall call, size_t available)
       : shape(shape_in), tiles(tile_set()), weights(winograd_weight_tiles(shape_in)) {
     const WinogradChoice choice = winograd_choice(shape);
-    m = choice.tile;
+    size = {choice.tile, shape.kernel_h};
+    const int64_t m = size.m;
     along_channels = choice.form == ConvForm::channels;
-    products = (m + 2) * (m + 2);
+    products = size.products();
+    taps = size.r * size.r;
     tiles_x = ceil_div(shape.out_w, m);
     tiles_y = ceil_div(shape.out_h, m);
     tile_count = shape.batch * tiles_y * tiles_x;
@@ -86,7 +87,7 @@ struct Plan {
     return padded(std::max<int64_t>(round_panels, 1) * panel_product_elems());
   }
   size_t line_bytes() const {
-    return padded(winograd_line_elems(m, panel_width, along_channels ? weights.tile_width : 0));
+    return padded(winograd_line_elems(size, panel_width, along_channels ? weights.tile_width : 0));
   }
   size_t own_input_bytes() const { return shares_input() ? 0 : padded(panel_input_elems()); }
   size_t thread_bytes() const {
@@ -100,7 +101,9 @@ struct Plan {
   const TileSet& tiles;
   WeightTiles weights;
   bool along_channels;
-  int64_t m, products;  // matrices that are multiplied one by one
+  WinogradSize size;
+  int64_t products;  // matrices that are multiplied one by one
+  int64_t taps;
   int64_t tiles_x, tiles_y, tile_count;
   int64_t step, steps;          // tiles that a panel is a multiple of, and how many of these
   int64_t panels, panel_width;  // of the widest
@@ -176,7 +179,7 @@ class Worker {
   }
 
   void transform_input(int64_t panel, Span channels, const float* input) {
-    winograd_input(plan_.shape, plan_.m, Panel(plan_, panel).view, input, channels,
+    winograd_input(plan_.shape, plan_.size, Panel(plan_, panel).view, input, channels,
                    panel_input(panel), plan_.input_pitch, lines_);
   }
 
@@ -187,8 +190,8 @@ class Worker {
     const int64_t rows = std::min(plan_.weights.tile_width, plan_.weights.width - first);
     for (int64_t c = 0; c < plan_.shape.in_channels; c += plan_.chunk) {
       const Span channels{c, std::min(c + plan_.chunk, plan_.shape.in_channels)};
-      winograd_weights(plan_.m, packed + c * kTaps * rows, channels.size(), rows, weights_);
-      next_weights_ = {packed + channels.end * kTaps * rows, plan_.chunk * kTaps * rows};
+      winograd_weights(plan_.size, packed + c * plan_.taps * rows, channels.size(), rows, weights_);
+      next_weights_ = {packed + channels.end * plan_.taps * rows, plan_.chunk * plan_.taps * rows};
       for (int64_t p = panels.begin; p < panels.end; ++p) {
         if (plan_.along_channels) {
           multiply_channels(p, channels, rows, panel_products(p, panels));
@@ -200,7 +203,7 @@ class Worker {
     const auto write =
         plan_.along_channels ? winograd_output_from_channels : winograd_output_from_tiles;
     for (int64_t p = panels.begin; p < panels.end; ++p) {
-      write(plan_.shape, plan_.m, Panel(plan_, p).view, panel_products(p, panels),
+      write(plan_.shape, plan_.size, Panel(plan_, p).view, panel_products(p, panels),
             plan_.product_pitch, first, rows, epilogue, output, lines_);
     }
   }
@@ -276,8 +279,8 @@ class Worker {
 // direct kernel, and of Winograd's.
 double direct_cost(const Conv2dShape& s, int64_t pixels) {
   constexpr double kReached = 0.85;  // of the limit
-  return static_cast<double>(kTaps * s.in_channels * s.out_channels) * static_cast<double>(pixels) /
-         static_cast<double>(tile_set().lanes) / kReached;
+  return static_cast<double>(s.kernel_h * s.kernel_w * s.in_channels * s.out_channels) *
+         static_cast<double>(pixels) / static_cast<double>(tile_set().lanes) / kReached;
 }
 
 double cost_of(const Conv2dShape& s, const WinogradChoice& choice, int64_t pixels) {
@@ -295,7 +298,8 @@ double cost_of(const Conv2dShape& s, const WinogradChoice& choice, int64_t pixel
   const double narrow = kUnitChannels == tiles.lanes ? 1.05 : 1;
   constexpr double kFar = 1.25;
   const int64_t m = choice.tile;
-  const auto products = static_cast<double>((m + 2) * (m + 2));
+  const WinogradSize size{m, s.kernel_h};
+  const auto products = static_cast<double>(size.products());
   const auto channels = static_cast<double>(s.in_channels);
   const int64_t count = ceil_div(pixels / s.out_w, m) * ceil_div(s.out_w, m);
   const auto tile_vectors = static_cast<double>(ceil_div(count, tiles.lanes));
@@ -323,8 +327,8 @@ double cost_of(const Conv2dShape& s, const WinogradChoice& choice, int64_t pixel
 }  // namespace
 
 WinogradChoice winograd_choice(const Conv2dShape& s) {
-  if (s.kernel_h != 3 || s.kernel_w != 3 || s.stride_h != 1 || s.stride_w != 1 ||
-      s.dilation_h != 1 || s.dilation_w != 1 || s.groups != 1) {
+  if ((s.kernel_h != 3 && s.kernel_h != 5) || s.kernel_w != s.kernel_h || s.stride_h != 1 ||
+      s.stride_w != 1 || s.dilation_h != 1 || s.dilation_w != 1 || s.groups != 1) {
     return {};
   }
   const int64_t pixels = s.layout_pixels != 0 ? s.layout_pixels : s.out_h * s.out_w;
@@ -332,6 +336,7 @@ WinogradChoice winograd_choice(const Conv2dShape& s) {
   double least = direct_cost(s, pixels);
   for (const ConvForm form : {ConvForm::pixels, ConvForm::channels}) {
     for (const int64_t m : {2, 4}) {
+      if (s.kernel_h == 5 && m == 4) continue;  // F(4, 5) would lose too many digits
       const double cost = cost_of(s, {m, form}, pixels);
       if (cost < least) {
         best = {m, form};
@@ -344,7 +349,7 @@ WinogradChoice winograd_choice(const Conv2dShape& s) {
 
 WeightTiles winograd_weight_tiles(const Conv2dShape& shape) {
   const TileSet& tiles = tile_set();
-  const int64_t k = shape.in_channels * kTaps;
+  const int64_t k = shape.in_channels * shape.kernel_h * shape.kernel_w;
   if (winograd_choice(shape).form == ConvForm::channels) {
     return {1, k, k, ceil_to(shape.out_channels, tiles.lanes),
             std::clamp(kUnitChannels, tiles.lanes, tiles.columns())};

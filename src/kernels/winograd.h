@@ -1,9 +1,10 @@
-// 3x3 convolution with stride 1 by Winograd's minimal filtering: 2.25 (tiles of 2x2) to 4 (4x4)
-// times fewer multiplications than the sum has. Tiles of the output lie on a grid that starts at
-// the map's first row and column. In the pixels form vectors run along tiles, in the channels form,
-// for maps of few tiles, along output channels. Weights are packed as the same form of conv_gemm.h
-// packs them and transformed in cache while they are used, so that what is stored, sealed or
-// streamed does not grow by the factor of 1.8 to 4 that transformed weights take. Internal.
+// 3x3 and 5x5 convolution with stride 1 by Winograd's minimal filtering: 2.25 (3x3 in tiles of
+// 2x2), 2.8 (5x5 in these) to 4 (3x3 in tiles of 4x4) times fewer multiplications than the sum has.
+// Tiles of the output lie on a grid that starts at the map's first row and column. In the pixels
+// form vectors run along tiles, in the channels form, for maps of few tiles, along output channels.
+// Weights are packed as the same form of conv_gemm.h packs them and transformed in cache while they
+// are used, so that what is stored, sealed or streamed does not grow by the factor of 1.4 to 4 that
+// transformed weights take. Internal.
 #pragma once
 
 #include <cstdint>

@@ -17,6 +17,8 @@ std::vector<Conv2dShape> shapes() {
       square(2, 512, 7, 72, 3, 1, 1),   // along channels, of which the last vector is half full
       square(9, 96, 19, 34, 3, 1, 1),   // along channels, panels that end within rows
       square(17, 40, 6, 30, 3, 1, 0),   // tiles across images
+      square(1, 64, 27, 56, 5, 1, 2),   // 5x5
+      square(2, 256, 7, 72, 5, 1, 2),   // 5x5 along channels
   };
 }
 
@@ -43,16 +45,21 @@ TEST(Winograd, IsChosenByTheShapeOfOneImage) {
   }
 }
 
-TEST(Winograd, IsForPlain3x3Alone) {
+TEST(Winograd, IsForPlain3x3And5x5Alone) {
   const Conv2dShape plain = square(1, 64, 56, 64, 3, 1, 1);
   ASSERT_NE(winograd_tile(plain), 0);
   EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 3, 2, 1)), 0);
   EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 3, 1, 2, 2)), 0);
-  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 5, 1, 2)), 0);
+  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 5, 1, 2)), 2);
+  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 5, 2, 2)), 0);
+  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 4, 1, 1)), 0);
+  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 7, 1, 3)), 0);
   EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 3, 1, 1, 1, 2)), 0);
   Conv2dShape row = plain;
-  row.kernel_h = 1;
-  EXPECT_EQ(winograd_tile(row), 0);
+  for (const int64_t kernel_h : {1, 5}) {
+    row.kernel_h = kernel_h;
+    EXPECT_EQ(winograd_tile(row), 0);
+  }
 }
 
 // Packed weights are no larger than the weights, or in whole vectors of channels.
@@ -64,8 +71,9 @@ TEST(Winograd, WeightsDoNotGrow) {
       const int64_t outputs = choice.form == ConvForm::channels
                                   ? ceil_to(s.out_channels, tile_set().lanes)
                                   : s.out_channels;
-      EXPECT_EQ(conv2d_packed_bytes(s),
-                static_cast<size_t>(s.in_channels * outputs * 9) * sizeof(float));
+      EXPECT_EQ(
+          conv2d_packed_bytes(s),
+          static_cast<size_t>(s.in_channels * outputs * s.kernel_h * s.kernel_w) * sizeof(float));
     });
   }
 }

@@ -22,7 +22,7 @@ using Vec = hn::Vec<Tag>;
 
 constexpr int64_t kLanes = HWY_LANES(float);
 
-// The finite points other than 0 of F(4x4, 3x3), +-kP and +-kQ.
+// The finite points other than 0 for alpha = 6, +-kP and +-kQ.
 constexpr float kP = 0.625f, kQ = 1.5f;
 constexpr float kP2 = kP * kP, kQ2 = kQ * kQ;
 
@@ -33,9 +33,9 @@ HWY_INLINE V axpy(float x, V y, V z) {
 }
 
 // v = B^T d.
-template <int m>
+template <int alpha>
 HWY_INLINE void input_map(const Vec* d, Vec* v) {
-  if constexpr (m == 2) {
+  if constexpr (alpha == 4) {
     v[0] = hn::Sub(d[0], d[2]);
     v[1] = hn::Add(d[1], d[2]);
     v[2] = hn::Sub(d[2], d[1]);
@@ -54,34 +54,40 @@ HWY_INLINE void input_map(const Vec* d, Vec* v) {
   }
 }
 
-// u = G g.
-template <int m, class V>
-HWY_INLINE void weight_map(const V* g, V* u) {
+// u[0] and u[1] = (even + odd) / n and (even - odd) / n, where a filter's polynomial has the even
+// and odd parts `even` and `odd` at the points x and -x.
+template <int r, class V>
+HWY_INLINE void weights_at(float x, float n, const V* g, V* u) {
   const hn::DFromV<V> d;
-  if constexpr (m == 2) {
-    const V half = hn::Set(d, 0.5f);
-    const V even = hn::Mul(half, hn::Add(g[0], g[2]));
-    u[0] = g[0];
-    u[1] = axpy(0.5f, g[1], even);
-    u[2] = axpy(-0.5f, g[1], even);
-    u[3] = g[2];
-  } else {
-    constexpr float kOverP = 1 / (2 * kP2 * (kP2 - kQ2)), kOverQ = 1 / (2 * kQ2 * (kQ2 - kP2));
-    u[0] = hn::Mul(hn::Set(d, 1 / (kP2 * kQ2)), g[0]);
-    const V even_p = axpy(kP2 * kOverP, g[2], hn::Mul(hn::Set(d, kOverP), g[0]));
-    u[1] = axpy(kP * kOverP, g[1], even_p);
-    u[2] = axpy(-kP * kOverP, g[1], even_p);
-    const V even_q = axpy(kQ2 * kOverQ, g[2], hn::Mul(hn::Set(d, kOverQ), g[0]));
-    u[3] = axpy(kQ * kOverQ, g[1], even_q);
-    u[4] = axpy(-kQ * kOverQ, g[1], even_q);
-    u[5] = g[2];
+  V even = axpy(x * x / n, g[2], hn::Mul(hn::Set(d, 1 / n), g[0]));
+  V odd = hn::Mul(hn::Set(d, x / n), g[1]);
+  if constexpr (r == 5) {
+    even = axpy(x * x * x * x / n, g[4], even);
+    odd = axpy(x * x * x / n, g[3], odd);
   }
+  u[0] = hn::Add(even, odd);
+  u[1] = hn::Sub(even, odd);
+}
+
+// u = G g.
+template <int m, int r, class V>
+HWY_INLINE void weight_map(const V* g, V* u) {
+  constexpr int kAlpha = m + r - 1;
+  if constexpr (kAlpha == 4) {
+    u[0] = g[0];
+    weights_at<r>(1, 2, g, u + 1);
+  } else {
+    u[0] = hn::Mul(hn::Set(hn::DFromV<V>(), 1 / (kP2 * kQ2)), g[0]);
+    weights_at<r>(kP, 2 * kP2 * (kP2 - kQ2), g, u + 1);
+    weights_at<r>(kQ, 2 * kQ2 * (kQ2 - kP2), g, u + 3);
+  }
+  u[kAlpha - 1] = g[r - 1];
 }
 
 // y = A^T p.
-template <int m>
+template <int m, int r>
 HWY_INLINE void output_map(const Vec* p, Vec* y) {
-  if constexpr (m == 2) {
+  if constexpr (m + r - 1 == 4) {
     y[0] = hn::Add(hn::Add(p[0], p[1]), p[2]);
     y[1] = hn::Sub(hn::Sub(p[1], p[2]), p[3]);
   } else {
@@ -91,8 +97,12 @@ HWY_INLINE void output_map(const Vec* p, Vec* y) {
     const Vec odd_q = hn::Sub(p[3], p[4]);
     y[0] = hn::Add(p[0], hn::Add(sum_p, sum_q));
     y[1] = axpy(kQ, odd_q, hn::Mul(hn::Set(Tag(), kP), odd_p));
-    y[2] = axpy(kQ2, sum_q, hn::Mul(hn::Set(Tag(), kP2), sum_p));
-    y[3] = axpy(kQ2 * kQ, odd_q, axpy(kP2 * kP, odd_p, p[5]));
+    if constexpr (m == 2) {
+      y[1] = hn::Add(y[1], p[5]);
+    } else {
+      y[2] = axpy(kQ2, sum_q, hn::Mul(hn::Set(Tag(), kP2), sum_p));
+      y[3] = axpy(kQ2 * kQ, odd_q, axpy(kP2 * kP, odd_p, p[5]));
+    }
   }
 }
 
@@ -114,39 +124,44 @@ HWY_INLINE Vec load_inside(const float* row, int64_t x, int64_t width) {
 #endif
 }
 
-// Lines of the panel: for each of alpha rows, tile t's columns [0, m) at near[t * m], and its
-// columns [m, 2 m) at far[t * m], of which the first two are used.
+// Lines of the panel: for each of alpha rows, column `part * m + j` of tile t at
+// at(part)[t * m + j], for as many parts of m columns as make alpha.
+template <int m, int r>
 struct Lines {
-  Lines(float* at, int64_t m, int64_t width)
-      : near(at), pitch(width * m + 4 * kLanes), far(at + (m + 2) * pitch) {}
-  float* near;
+  static constexpr int kAlpha = m + r - 1;
+  static constexpr int kParts = (kAlpha + m - 1) / m;
+
+  Lines(float* buffer, int64_t width) : begin(buffer), pitch(width * m + 4 * kLanes) {}
+  float* at(int part) const { return begin + part * kAlpha * pitch; }
+  int64_t elems() const { return kParts * kAlpha * pitch; }
+
+  float* begin;
   int64_t pitch;
-  float* far;
 };
 
 // B^T d of the rows of one run, along whole rows. Vectors reach beyond the run into what the next
 // one, or nobody, uses.
-template <int m>
+template <int m, int r>
 HWY_INLINE void transform_rows(const Conv2dShape& s, const float* plane, const TileRun& run,
-                               const Lines& lines) {
-  constexpr int kAlpha = m + 2;
+                               const Lines<m, r>& lines) {
+  constexpr int kAlpha = m + r - 1;
   const Tag d;
   const int64_t y = run.tile_y * m - s.pad_top;
   const int64_t x = run.tile_x * m - s.pad_left;
-  for (int part = 0; part < 2; ++part) {
-    float* line = (part == 0 ? lines.near : lines.far) + run.at * m;
+  for (int part = 0; part < lines.kParts; ++part) {
+    float* line = lines.at(part) + run.at * m;
     for (int64_t i = 0; i < run.tiles * m; i += kLanes) {
       Vec in[kAlpha];
       Vec out[kAlpha];
 #pragma GCC unroll 8
-      for (int r = 0; r < kAlpha; ++r) {
-        in[r] = y + r >= 0 && y + r < s.in_h
-                    ? load_inside(plane + (y + r) * s.in_w, x + part * m + i, s.in_w)
-                    : hn::Zero(d);
+      for (int row = 0; row < kAlpha; ++row) {
+        in[row] = y + row >= 0 && y + row < s.in_h
+                      ? load_inside(plane + (y + row) * s.in_w, x + part * m + i, s.in_w)
+                      : hn::Zero(d);
       }
-      input_map<m>(in, out);
+      input_map<kAlpha>(in, out);
 #pragma GCC unroll 8
-      for (int r = 0; r < kAlpha; ++r) hn::StoreU(out[r], d, line + r * lines.pitch + i);
+      for (int row = 0; row < kAlpha; ++row) hn::StoreU(out[row], d, line + row * lines.pitch + i);
     }
   }
 }
@@ -161,30 +176,26 @@ HWY_INLINE void split_pairs(const float* from, Vec& even, Vec& odd) {
 }
 #endif
 
-// Columns of as many tiles as a vector has lanes: column j of tile t from near[t * m + j], or
-// far[t * m + j - m].
-template <int m>
-HWY_INLINE void split_columns(const float* near, const float* far, Vec* d) {
+// Columns [0, m) of as many tiles as a vector has lanes, tile t's from line[t * m] on; when fewer
+// are wanted, these alone.
+template <int m, int wanted = m>
+HWY_INLINE void split_columns(const float* line, Vec* d) {
 #if HWY_TARGET == HWY_SCALAR
-  const Tag tag;
-  for (int j = 0; j < m; ++j) d[j] = hn::LoadU(tag, near + j);
-  for (int j = 0; j < 2; ++j) d[m + j] = hn::LoadU(tag, far + j);
+  for (int j = 0; j < wanted; ++j) d[j] = hn::LoadU(Tag(), line + j);
 #else
   const Tag tag;
   if constexpr (m == 2) {
-    split_pairs(near, d[0], d[1]);
-    split_pairs(far, d[2], d[3]);
+    split_pairs(line, d[0], d[1]);
   } else {
     Vec even[2];
     Vec odd[2];
-    for (int i = 0; i < 2; ++i) split_pairs(near + i * 2 * kLanes, even[i], odd[i]);
+    for (int i = 0; i < 2; ++i) split_pairs(line + i * 2 * kLanes, even[i], odd[i]);
     d[0] = hn::ConcatEven(tag, even[1], even[0]);
     d[1] = hn::ConcatEven(tag, odd[1], odd[0]);
-    d[2] = hn::ConcatOdd(tag, even[1], even[0]);
-    d[3] = hn::ConcatOdd(tag, odd[1], odd[0]);
-    for (int i = 0; i < 2; ++i) split_pairs(far + i * 2 * kLanes, even[i], odd[i]);
-    d[4] = hn::ConcatEven(tag, even[1], even[0]);
-    d[5] = hn::ConcatEven(tag, odd[1], odd[0]);
+    if constexpr (wanted == 4) {
+      d[2] = hn::ConcatOdd(tag, even[1], even[0]);
+      d[3] = hn::ConcatOdd(tag, odd[1], odd[0]);
+    }
   }
 #endif
 }
@@ -198,30 +209,33 @@ HWY_INLINE void store_upto(Vec v, float* to, int64_t count) {
   }
 }
 
-template <int m>
+template <int m, int r>
 void transform_input(const Conv2dShape& s, const TilePanel& panel, const float* input,
                      Span channels, float* v, int64_t pitch, float* line_buffer) {
-  constexpr int kAlpha = m + 2;
-  const Lines lines(line_buffer, m, panel.width);
-  std::fill_n(line_buffer, 2 * kAlpha * lines.pitch, 0.0f);
+  const Lines<m, r> lines(line_buffer, panel.width);
+  constexpr int kAlpha = lines.kAlpha;
+  constexpr int kLast = lines.kParts - 1;
+  std::fill_n(line_buffer, lines.elems(), 0.0f);
   const int64_t plane = s.in_h * s.in_w;
   for (int64_t c = channels.begin; c < channels.end; ++c) {
-    for (int64_t r = 0; r < panel.run_count; ++r) {
-      const TileRun& run = panel.runs[r];
-      transform_rows<m>(s, input + (run.image * s.in_channels + c) * plane, run, lines);
+    for (int64_t i = 0; i < panel.run_count; ++i) {
+      const TileRun& run = panel.runs[i];
+      transform_rows(s, input + (run.image * s.in_channels + c) * plane, run, lines);
     }
     float* to = v + c * panel.width;
     for (int64_t t = 0; t < panel.width; t += kLanes) {
 #pragma GCC unroll 8
-      for (int r = 0; r < kAlpha; ++r) {
+      for (int row = 0; row < kAlpha; ++row) {
         Vec in[kAlpha];
         Vec out[kAlpha];
-        const int64_t at = r * lines.pitch + t * m;
-        split_columns<m>(lines.near + at, lines.far + at, in);
-        input_map<m>(in, out);
+        const int64_t at = row * lines.pitch + t * m;
+        for (int part = 0; part < kLast; ++part)
+          split_columns<m>(lines.at(part) + at, in + part * m);
+        split_columns<m, kAlpha - kLast * m>(lines.at(kLast) + at, in + kLast * m);
+        input_map<kAlpha>(in, out);
 #pragma GCC unroll 8
         for (int j = 0; j < kAlpha; ++j) {
-          store_upto(out[j], to + (r * kAlpha + j) * pitch + t, panel.width - t);
+          store_upto(out[j], to + (row * kAlpha + j) * pitch + t, panel.width - t);
         }
       }
     }
@@ -229,43 +243,47 @@ void transform_input(const Conv2dShape& s, const TilePanel& panel, const float* 
 }
 
 // One vector of filters, whichever channels and rows its lanes stand for.
-template <int m, class V>
+template <int m, int r, class V>
 HWY_INLINE void transform_filters(const V* g, float* u, int64_t pitch) {
-  constexpr int kAlpha = m + 2;
+  constexpr int kAlpha = m + r - 1;
   const hn::DFromV<V> d;
-  V half[3][kAlpha];  // G g, by column of g
-#pragma GCC unroll 4
-  for (int j = 0; j < 3; ++j) {
-    const V column[3] = {g[j], g[3 + j], g[6 + j]};
-    weight_map<m>(column, half[j]);
+  V half[r][kAlpha];  // G g, by column of g
+#pragma GCC unroll 8
+  for (int j = 0; j < r; ++j) {
+    V column[r];
+#pragma GCC unroll 8
+    for (int i = 0; i < r; ++i) column[i] = g[i * r + j];
+    weight_map<m, r>(column, half[j]);
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kAlpha; ++i) {
-    const V row[3] = {half[0][i], half[1][i], half[2][i]};
+    V row[r];
+#pragma GCC unroll 8
+    for (int j = 0; j < r; ++j) row[j] = half[j][i];
     V out[kAlpha];
-    weight_map<m>(row, out);
+    weight_map<m, r>(row, out);
 #pragma GCC unroll 8
     for (int j = 0; j < kAlpha; ++j) hn::StoreU(out[j], d, u + (i * kAlpha + j) * pitch);
   }
 }
 
-template <int m>
+template <int m, int r>
 void transform_weights(const float* weights, int64_t channels, int64_t rows, float* u) {
-  constexpr int64_t kTaps = 9;
+  constexpr int64_t kTaps = r * r;
   const int64_t pitch = winograd_pitch(channels * rows);
   int64_t c = 0;
   if (rows % kLanes == 0) {
     // So many stores hide from the processor that these reads are in order.
     constexpr int64_t kAhead = 1024;
     for (; c < channels; ++c) {
-      for (int64_t r = 0; r < rows; r += kLanes) {
+      for (int64_t row = 0; row < rows; row += kLanes) {
         Vec g[kTaps];
-#pragma GCC unroll 9
+#pragma GCC unroll 25
         for (int64_t tap = 0; tap < kTaps; ++tap) {
-          g[tap] = hn::LoadU(Tag(), weights + (c * kTaps + tap) * rows + r);
-          __builtin_prefetch(weights + (c * kTaps + tap) * rows + r + kAhead, 0, 2);
+          g[tap] = hn::LoadU(Tag(), weights + (c * kTaps + tap) * rows + row);
+          __builtin_prefetch(weights + (c * kTaps + tap) * rows + row + kAhead, 0, 2);
         }
-        transform_filters<m>(g, u + c * rows + r, pitch);
+        transform_filters<m, r>(g, u + c * rows + row, pitch);
       }
     }
   }
@@ -276,12 +294,12 @@ void transform_weights(const float* weights, int64_t channels, int64_t rows, flo
     const hn::Half<Tag> half;
     for (; c + 2 <= channels; c += 2) {
       Vec g[kTaps];
-#pragma GCC unroll 9
+#pragma GCC unroll 25
       for (int64_t tap = 0; tap < kTaps; ++tap) {
         const float* from = weights + (c * kTaps + tap) * rows;
         g[tap] = hn::Combine(d, hn::LoadU(half, from + kTaps * rows), hn::LoadU(half, from));
       }
-      transform_filters<m>(g, u + c * rows, pitch);
+      transform_filters<m, r>(g, u + c * rows, pitch);
     }
   }
 #endif
@@ -289,21 +307,21 @@ void transform_weights(const float* weights, int64_t channels, int64_t rows, flo
   const hn::CappedTag<float, 8> d;
   constexpr auto kStep = static_cast<int64_t>(hn::MaxLanes(d));
   for (; c < channels; ++c) {
-    for (int64_t r = 0; r < rows; r += kStep) {
+    for (int64_t row = 0; row < rows; row += kStep) {
       hn::Vec<decltype(d)> g[kTaps];
-#pragma GCC unroll 9
+#pragma GCC unroll 25
       for (int64_t tap = 0; tap < kTaps; ++tap) {
-        const float* from = weights + (c * kTaps + tap) * rows + r;
+        const float* from = weights + (c * kTaps + tap) * rows + row;
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-        const auto count = static_cast<size_t>(std::min(rows - r, kStep));
+        const auto count = static_cast<size_t>(std::min(rows - row, kStep));
         g[tap] = hn::MaskedLoad(hn::FirstN(d, count), d, from);
 #else
         alignas(64) float lanes[kStep] = {};
-        std::copy_n(from, std::min(rows - r, kStep), lanes);
+        std::copy_n(from, std::min(rows - row, kStep), lanes);
         g[tap] = hn::Load(d, lanes);
 #endif
       }
-      transform_filters<m>(g, u + c * rows + r, pitch);
+      transform_filters<m, r>(g, u + c * rows + row, pitch);
     }
   }
 }
@@ -325,9 +343,9 @@ HWY_INLINE void store_line(const float* line, int64_t count, Vec bias, const flo
 }
 
 // Y = A^T P A of as many tiles or channels as a vector has lanes; product i from at[i * pitch].
-template <int m, class Store>
+template <int m, int r, class Store>
 HWY_INLINE void transform_products(const float* at, int64_t pitch, Store&& store) {
-  constexpr int kAlpha = m + 2;
+  constexpr int kAlpha = m + r - 1;
   Vec half[m][kAlpha];  // A^T P, by column of P
 #pragma GCC unroll 8
   for (int j = 0; j < kAlpha; ++j) {
@@ -335,19 +353,19 @@ HWY_INLINE void transform_products(const float* at, int64_t pitch, Store&& store
     Vec y[m];
 #pragma GCC unroll 8
     for (int i = 0; i < kAlpha; ++i) column[i] = hn::LoadU(Tag(), at + (i * kAlpha + j) * pitch);
-    output_map<m>(column, y);
+    output_map<m, r>(column, y);
 #pragma GCC unroll 8
     for (int i = 0; i < m; ++i) half[i][j] = y[i];
   }
 #pragma GCC unroll 8
   for (int i = 0; i < m; ++i) {
     Vec y[m];
-    output_map<m>(half[i], y);
+    output_map<m, r>(half[i], y);
     store(i, y);
   }
 }
 
-template <int m>
+template <int m, int r>
 void transform_output(const Conv2dShape& s, const TilePanel& panel, const float* products,
                       int64_t pitch, int64_t channel, int64_t rows, const Epilogue& epilogue,
                       float* output, float* lines) {
@@ -359,19 +377,20 @@ void transform_output(const Conv2dShape& s, const TilePanel& panel, const float*
   const Vec high = hn::Set(d, bounds.high);
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t t = 0; t < panel.width; t += kLanes) {
-      transform_products<m>(products + row * panel.width + t, pitch, [&](int i, Vec* y) HWY_ATTR {
-        float* to = lines + i * line_pitch + t * m;
-        if constexpr (m == 2) {
-          hn::StoreInterleaved2(y[0], y[1], d, to);
-        } else {
-          hn::StoreInterleaved4(y[0], y[1], y[2], y[3], d, to);
-        }
-      });
+      transform_products<m, r>(products + row * panel.width + t, pitch,
+                               [&](int i, Vec* y) HWY_ATTR {
+                                 float* to = lines + i * line_pitch + t * m;
+                                 if constexpr (m == 2) {
+                                   hn::StoreInterleaved2(y[0], y[1], d, to);
+                                 } else {
+                                   hn::StoreInterleaved4(y[0], y[1], y[2], y[3], d, to);
+                                 }
+                               });
     }
     const int64_t c = channel + row;
     const Vec bias = hn::Set(d, epilogue.bias != nullptr ? epilogue.bias[c] : 0.0f);
-    for (int64_t r = 0; r < panel.run_count; ++r) {
-      const TileRun& run = panel.runs[r];
+    for (int64_t k = 0; k < panel.run_count; ++k) {
+      const TileRun& run = panel.runs[k];
       const int64_t x = run.tile_x * m;
       const int64_t count = std::min(run.tiles * m, s.out_w - x);
       for (int64_t i = 0; i < m && run.tile_y * m + i < s.out_h; ++i) {
@@ -389,28 +408,28 @@ void transform_output(const Conv2dShape& s, const TilePanel& panel, const float*
 }
 
 // `sums`: the pixels of one run with their channels side by side.
-template <int m>
+template <int m, int r>
 void transform_channels(const Conv2dShape& s, const TilePanel& panel, const float* products,
                         int64_t pitch, int64_t channel, int64_t width, const Epilogue& epilogue,
                         float* output, float* sums) {
   const int64_t plane = s.out_h * s.out_w;
   const int64_t channels = std::min(width, s.out_channels - channel);
-  for (int64_t r = 0; r < panel.run_count; ++r) {
-    const TileRun& run = panel.runs[r];
+  for (int64_t k = 0; k < panel.run_count; ++k) {
+    const TileRun& run = panel.runs[k];
     const int64_t x = run.tile_x * m;
     const int64_t columns = std::min(run.tiles * m, s.out_w - x);
     const int64_t rows = std::min<int64_t>(m, s.out_h - run.tile_y * m);
     for (int64_t t = 0; t < run.tiles; ++t) {
       const int64_t count = std::min<int64_t>(m, columns - t * m);
       for (int64_t v = 0; v < width; v += kLanes) {
-        transform_products<m>(products + (run.at + t) * width + v, pitch,
-                              [&](int i, Vec* y) HWY_ATTR {
-                                float* to = sums + (i * columns + t * m) * width + v;
+        transform_products<m, r>(products + (run.at + t) * width + v, pitch,
+                                 [&](int i, Vec* y) HWY_ATTR {
+                                   float* to = sums + (i * columns + t * m) * width + v;
 #pragma GCC unroll 4
-                                for (int j = 0; j < m; ++j) {
-                                  if (j < count) hn::StoreU(y[j], Tag(), to + j * width);
-                                }
-                              });
+                                   for (int j = 0; j < m; ++j) {
+                                     if (j < count) hn::StoreU(y[j], Tag(), to + j * width);
+                                   }
+                                 });
       }
     }
     // Rows that are as wide as the map adjoin in it.
@@ -431,28 +450,35 @@ void transform_channels(const Conv2dShape& s, const TilePanel& panel, const floa
   }
 }
 
-void input_by_size(const Conv2dShape& s, int64_t m, const TilePanel& panel, const float* input,
-                   Span channels, float* v, int64_t pitch, float* lines) {
-  (m == 2 ? transform_input<2> : transform_input<4>)(s, panel, input, channels, v, pitch, lines);
+// Calls one of the functions of the sizes that there are.
+#define TAOISM_BY_SIZE(FUNCTION) \
+  (size.r == 5 ? FUNCTION<2, 5> : size.m == 2 ? FUNCTION<2, 3> : FUNCTION<4, 3>)
+
+void input_by_size(const Conv2dShape& s, const WinogradSize& size, const TilePanel& panel,
+                   const float* input, Span channels, float* v, int64_t pitch, float* lines) {
+  TAOISM_BY_SIZE(transform_input)(s, panel, input, channels, v, pitch, lines);
 }
 
-void weights_by_size(int64_t m, const float* weights, int64_t channels, int64_t rows, float* u) {
-  (m == 2 ? transform_weights<2> : transform_weights<4>)(weights, channels, rows, u);
+void weights_by_size(const WinogradSize& size, const float* weights, int64_t channels, int64_t rows,
+                     float* u) {
+  TAOISM_BY_SIZE(transform_weights)(weights, channels, rows, u);
 }
 
-void output_by_size(const Conv2dShape& s, int64_t m, const TilePanel& panel, const float* products,
-                    int64_t pitch, int64_t channel, int64_t rows, const Epilogue& epilogue,
-                    float* output, float* lines) {
-  (m == 2 ? transform_output<2> : transform_output<4>)(s, panel, products, pitch, channel, rows,
-                                                       epilogue, output, lines);
+void output_by_size(const Conv2dShape& s, const WinogradSize& size, const TilePanel& panel,
+                    const float* products, int64_t pitch, int64_t channel, int64_t rows,
+                    const Epilogue& epilogue, float* output, float* lines) {
+  TAOISM_BY_SIZE(transform_output)
+  (s, panel, products, pitch, channel, rows, epilogue, output, lines);
 }
 
-void channels_by_size(const Conv2dShape& s, int64_t m, const TilePanel& panel,
+void channels_by_size(const Conv2dShape& s, const WinogradSize& size, const TilePanel& panel,
                       const float* products, int64_t pitch, int64_t channel, int64_t width,
                       const Epilogue& epilogue, float* output, float* lines) {
-  (m == 2 ? transform_channels<2> : transform_channels<4>)(s, panel, products, pitch, channel,
-                                                           width, epilogue, output, lines);
+  TAOISM_BY_SIZE(transform_channels)
+  (s, panel, products, pitch, channel, width, epilogue, output, lines);
 }
+
+#undef TAOISM_BY_SIZE
 
 }  // namespace taoism::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -460,33 +486,37 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace taoism::kernels {
 
-int64_t winograd_line_elems(int64_t m, int64_t width, int64_t channels) {
+int64_t winograd_line_elems(const WinogradSize& size, int64_t width, int64_t channels) {
   constexpr int64_t kMostLanes = 16;
-  return std::max(2 * (m + 2) * (width * m + 4 * kMostLanes), m * m * width * channels);
+  const int64_t m = size.m;
+  const int64_t lines = ceil_div(size.alpha(), m) * size.alpha();
+  return std::max(lines * (width * m + 4 * kMostLanes), m * m * width * channels);
 }
 
-void winograd_input(const Conv2dShape& shape, int64_t m, const TilePanel& panel, const float* input,
-                    Span channels, float* v, int64_t pitch, float* lines) {
-  TAOISM_DISPATCH(input_by_size)(shape, m, panel, input, channels, v, pitch, lines);
+void winograd_input(const Conv2dShape& shape, const WinogradSize& size, const TilePanel& panel,
+                    const float* input, Span channels, float* v, int64_t pitch, float* lines) {
+  TAOISM_DISPATCH(input_by_size)(shape, size, panel, input, channels, v, pitch, lines);
 }
 
-void winograd_weights(int64_t m, const float* weights, int64_t channels, int64_t rows, float* u) {
-  TAOISM_DISPATCH(weights_by_size)(m, weights, channels, rows, u);
+void winograd_weights(const WinogradSize& size, const float* weights, int64_t channels,
+                      int64_t rows, float* u) {
+  TAOISM_DISPATCH(weights_by_size)(size, weights, channels, rows, u);
 }
 
-void winograd_output_from_tiles(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
-                                const float* products, int64_t pitch, int64_t channel, int64_t rows,
-                                const Epilogue& epilogue, float* output, float* lines) {
+void winograd_output_from_tiles(const Conv2dShape& shape, const WinogradSize& size,
+                                const TilePanel& panel, const float* products, int64_t pitch,
+                                int64_t channel, int64_t rows, const Epilogue& epilogue,
+                                float* output, float* lines) {
   TAOISM_DISPATCH(output_by_size)
-  (shape, m, panel, products, pitch, channel, rows, epilogue, output, lines);
+  (shape, size, panel, products, pitch, channel, rows, epilogue, output, lines);
 }
 
-void winograd_output_from_channels(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
-                                   const float* products, int64_t pitch, int64_t channel,
-                                   int64_t width, const Epilogue& epilogue, float* output,
-                                   float* lines) {
+void winograd_output_from_channels(const Conv2dShape& shape, const WinogradSize& size,
+                                   const TilePanel& panel, const float* products, int64_t pitch,
+                                   int64_t channel, int64_t width, const Epilogue& epilogue,
+                                   float* output, float* lines) {
   TAOISM_DISPATCH(channels_by_size)
-  (shape, m, panel, products, pitch, channel, width, epilogue, output, lines);
+  (shape, size, panel, products, pitch, channel, width, epilogue, output, lines);
 }
 
 }  // namespace taoism::kernels

@@ -1,9 +1,9 @@
-// The linear maps of Winograd's minimal filtering F(m x m, 3 x 3): an output tile of m x m comes
-// from alpha x alpha products, alpha = m + 2, as Y = A^T [(G g G^T) * (B^T d B)] A (Lavin & Gray,
-// "Fast Algorithms for Convolutional Neural Networks", 2016). The points are 0, +-1, infinity for
-// m = 2 and 0, +-5/8, +-3/2, infinity for m = 4: with these, whose coefficients are exact in
-// float32, rounding errors stay near those of a plain sum (with 0, +-1, +-2 they are five times
-// larger). Internal.
+// The linear maps of Winograd's minimal filtering F(m x m, r x r): an output tile of m x m comes
+// from alpha x alpha products, alpha = m + r - 1, as Y = A^T [(G g G^T) * (B^T d B)] A (Lavin &
+// Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). There are F(2, 3), F(4, 3) and
+// F(2, 5). The points are 0, +-1, infinity for alpha = 4 and 0, +-5/8, +-3/2, infinity for
+// alpha = 6: with these, whose coefficients are exact in float32, rounding errors stay near those
+// of a plain sum (with 0, +-1, +-2 they are five times larger). Internal.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,13 @@
 
 namespace taoism::kernels {
 
-inline constexpr int64_t kMaxWinogradAlpha = 6;
+struct WinogradSize {
+  int64_t m = 0;  // rows and columns of an output tile
+  int64_t r = 0;  // of the filter
+
+  int64_t alpha() const { return m + r - 1; }
+  int64_t products() const { return alpha() * alpha(); }
+};
 
 // Neighbouring tiles of one row of tiles of one image.
 struct TileRun {
@@ -35,26 +41,28 @@ inline int64_t winograd_pitch(int64_t elems) { return elems + 16; }
 
 // Floats of line buffers that a transform of `width` tiles needs, with products of so many channels
 // along vectors, or 0: along tiles.
-int64_t winograd_line_elems(int64_t m, int64_t width, int64_t channels);
+int64_t winograd_line_elems(const WinogradSize& size, int64_t width, int64_t channels);
 
 // Input channels `channels` of the panel's tiles -> v[alpha^2 at `pitch`][channel][width].
-void winograd_input(const Conv2dShape& shape, int64_t m, const TilePanel& panel, const float* input,
-                    Span channels, float* v, int64_t pitch, float* lines);
+void winograd_input(const Conv2dShape& shape, const WinogradSize& size, const TilePanel& panel,
+                    const float* input, Span channels, float* v, int64_t pitch, float* lines);
 
-// weights [channel][9][rows] -> u[alpha^2 at winograd_pitch(channels * rows)][channel][rows].
-void winograd_weights(int64_t m, const float* weights, int64_t channels, int64_t rows, float* u);
+// weights [channel][r^2][rows] -> u[alpha^2 at winograd_pitch(channels * rows)][channel][rows].
+void winograd_weights(const WinogradSize& size, const float* weights, int64_t channels,
+                      int64_t rows, float* u);
 
 // products [alpha^2 at `pitch`][rows][width] -> output channels [channel, channel + rows) of the
 // panel's tiles, through the epilogue.
-void winograd_output_from_tiles(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
-                                const float* products, int64_t pitch, int64_t channel, int64_t rows,
-                                const Epilogue& epilogue, float* output, float* lines);
+void winograd_output_from_tiles(const Conv2dShape& shape, const WinogradSize& size,
+                                const TilePanel& panel, const float* products, int64_t pitch,
+                                int64_t channel, int64_t rows, const Epilogue& epilogue,
+                                float* output, float* lines);
 
 // products [alpha^2 at `pitch`][tile][width], whose vectors run along output channels from
 // `channel` on, of which the last may be padding -> the same.
-void winograd_output_from_channels(const Conv2dShape& shape, int64_t m, const TilePanel& panel,
-                                   const float* products, int64_t pitch, int64_t channel,
-                                   int64_t width, const Epilogue& epilogue, float* output,
-                                   float* lines);
+void winograd_output_from_channels(const Conv2dShape& shape, const WinogradSize& size,
+                                   const TilePanel& panel, const float* products, int64_t pitch,
+                                   int64_t channel, int64_t width, const Epilogue& epilogue,
+                                   float* output, float* lines);
 
 }  // namespace taoism::kernels

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "device/page_buffer.h"
 #include "device/thread_pool.h"
 #include "ops/op.h"
 #include "program/execute.h"
@@ -85,7 +86,7 @@ class CpuExecutable final : public Executable {
   std::shared_ptr<ThreadPool> pool_;  // shared with the device: executables may outlive it
   program::Lowered lowered_;
   program::Schedule schedule_;
-  AlignedBuffer memory_;
+  PageBuffer memory_;
   program::Executor executor_;
 };
 
