@@ -15,7 +15,7 @@ BUDGETS ?= 8MiB,16MiB,32MiB,64MiB,128MiB,256MiB,auto
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python build programs demo test test-slow bench bench-memory bench-peers \
+.PHONY: help setup setup-python build programs demo torch-device test test-slow bench bench-memory bench-peers \
   docs lint format clean
 
 help: ## this list
@@ -36,10 +36,13 @@ programs: setup
 demo: programs ## run a trained model under every way of splitting it, side by side
 	@$(TAOISM) demo $(MODEL)
 
-test: build setup-python ## run all tests but the slow ones
+torch-device: build setup-python ## build the torch device against the PyTorch of .venv
+	@tools/build --torch $(CURDIR)/.venv/bin/python
+
+test: torch-device ## run all tests but the slow ones
 	@tools/test fast
 
-test-slow: build setup-python ## run the slow tests
+test-slow: torch-device ## run the slow tests
 	@tools/test slow
 
 bench: programs $(ZOO_FILES) ## measure every strategy on the model zoo (ZOO_IMAGE=32|224 BATCH=1,8)

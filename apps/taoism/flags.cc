@@ -100,7 +100,9 @@ void MachineFlags::declare(CLI::App& app) {
   app.add_option("--tee", tee,
                  "process: a sandboxed worker (simulated TEE); inline: this process, for debugging")
       ->capture_default_str();
-  app.add_option("--device", device, "untrusted device: cpu")->capture_default_str();
+  app.add_option("--device", device,
+                 "untrusted device: cpu; torch:cpu or torch:cuda:N, with PyTorch (see `doctor`)")
+      ->capture_default_str();
   app.add_option(
          "--tee-memory", tee_memory,
          "trusted memory budget: 64MiB, 1GiB; auto: what the plan needs at most; what does not "

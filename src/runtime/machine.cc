@@ -6,12 +6,24 @@
 #include <thread>
 
 #include "device/cpu/cpu_device.h"
+#include "device/torch/torch_device.h"
 #include "tee/tee.h"
 
 namespace taoism::runtime {
 namespace {
 
 constexpr size_t kMaxThreads = 256;
+constexpr std::string_view kTorch = "torch:";
+
+// "torch:cpu" or "torch:cuda:N". Whether there is such a GPU is asked when the device is opened.
+bool is_torch_name(std::string_view name) {
+  if (name == "torch:cpu") return true;
+  constexpr std::string_view kCuda = "torch:cuda:";
+  if (!name.starts_with(kCuda)) return false;
+  const std::string_view index = name.substr(kCuda.size());
+  return !index.empty() && index.size() <= 2 &&
+         std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
 
 tee::TeeOptions tee_options(const Machine& machine) {
   return {.kind = machine.tee,
@@ -39,11 +51,9 @@ Result<Machine> resolve(Machine machine) {
   if (machine.tee != "process" && machine.tee != "inline") {
     return invalid_argument("--tee '" + machine.tee + "': no such TEE; use process or inline");
   }
-  if (machine.device.starts_with("torch:")) {
-    return unsupported("--device " + machine.device + " is not yet available; use --device cpu");
-  }
-  if (machine.device != "cpu") {
-    return invalid_argument("--device '" + machine.device + "': no such device; use cpu");
+  if (machine.device != "cpu" && !is_torch_name(machine.device)) {
+    return invalid_argument("--device '" + machine.device +
+                            "': no such device; use cpu, torch:cpu or torch:cuda:0");
   }
   if (machine.tee_threads > kMaxThreads || machine.device_threads > kMaxThreads) {
     return invalid_argument("--tee-threads and --device-threads: at most " +
@@ -55,7 +65,22 @@ Result<Machine> resolve(Machine machine) {
 }
 
 Result<std::unique_ptr<device::Device>> open_device(const Machine& machine) {
+  if (machine.device.starts_with(kTorch)) {
+    return device::open_torch(
+        {.device = machine.device.substr(kTorch.size()), .threads = machine.device_threads});
+  }
   return device::open_cpu({.threads = machine.device_threads});
+}
+
+Status check_device(const Machine& machine, const ir::Graph& graph) {
+  // Import takes in nothing that `cpu` does not run.
+  if (machine.device == "cpu") return {};
+  TAOISM_ASSIGN_OR_RETURN(const std::unique_ptr<device::Device> device, open_device(machine));
+  for (const ir::Node& node : graph.nodes()) {
+    if (node.placement != ir::Placement::device) continue;
+    TAOISM_RETURN_IF_ERROR(device->supports(graph, node));
+  }
+  return {};
 }
 
 Result<std::unique_ptr<device::Device>> open_tee(const Machine& machine) {

@@ -13,7 +13,7 @@ namespace taoism::runtime {
 
 struct Machine {
   std::string tee = "process";    // process, inline
-  std::string device = "cpu";     // cpu
+  std::string device = "cpu";     // cpu, torch:cpu, torch:cuda:N
   uint64_t tee_memory_bytes = 0;  // 0: what the plan needs
   size_t tee_threads = 0;         // 0: one a core
   size_t device_threads = 0;      // 0: one a core
@@ -28,9 +28,14 @@ size_t core_count();
 // the names there are; unsupported for one that is planned.
 Result<Machine> resolve(Machine machine);
 
-// Both want a resolved machine; neither starts anything before compile(). Errors: unavailable.
+// Both want a resolved machine; no TEE starts before compile(). Errors: unavailable; of a torch
+// device also invalid_argument for an index beyond the GPUs there are.
 Result<std::unique_ptr<device::Device>> open_device(const Machine& machine);
 Result<std::unique_ptr<device::Device>> open_tee(const Machine& machine);
+
+// Whether the machine's device runs every node that is placed on it. Errors: unsupported naming the
+// first that it does not run and why; open_device's.
+Status check_device(const Machine& machine, const ir::Graph& graph);
 
 // A packaged program in a TEE of this machine.
 Result<std::unique_ptr<device::Executable>> open_sealed(const Machine& machine,

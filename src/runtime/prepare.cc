@@ -82,6 +82,9 @@ Result<Prepared> prepare(const ir::Graph& source, const partition::Plan& plan,
   for (const ir::Segment& segment : prepared.partitioned.segments) {
     (segment.placement == ir::Placement::tee ? prepared.uses_tee : prepared.uses_device) = true;
   }
+  if (prepared.uses_device) {
+    TAOISM_RETURN_IF_ERROR(check_device(machine, prepared.partitioned.graph));
+  }
   if (prepared.uses_tee) {
     TAOISM_RETURN_IF_ERROR(predict_memory(prepared.partitioned, machine, prepared.report));
   }

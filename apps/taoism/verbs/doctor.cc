@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "device/torch/torch_device.h"
 #include "exit_code.h"
 #include "kernels/target.h"
 #include "report/units.h"
@@ -61,13 +62,17 @@ void add_cpu(std::vector<Finding>& findings) {
 
 void add_devices(std::vector<Finding>& findings) {
   findings.push_back({"device", "cpu", true, fmt::format("{} cores", runtime::core_count()), ""});
-  findings.push_back({"device", "torch", false, "torch:cpu and torch:cuda are not yet available",
-                      "use --device cpu"});
-  bool nvidia = std::filesystem::exists("/dev/nvidiactl");
-  findings.push_back(
-      {"device", "nvidia gpu", false,
-       nvidia ? "/dev/nvidiactl is there, but no device uses it yet" : "no /dev/nvidiactl",
-       "use --device cpu"});
+  const device::TorchFinding torch = device::probe_torch();
+  findings.push_back({"device", "torch:cpu", torch.available, torch.text,
+                      torch.available ? "" : "use --device cpu"});
+  const bool cuda = torch.cuda_devices > 0;
+  findings.push_back({"device", "torch:cuda", cuda,
+                      cuda ? fmt::format("{} GPUs", torch.cuda_devices) : torch.cuda_reason,
+                      cuda ? "" : "use --device torch:cpu or cpu"});
+  const bool nvidia = std::filesystem::exists("/dev/nvidiactl");
+  findings.push_back({"device", "nvidia driver", nvidia,
+                      nvidia ? "/dev/nvidiactl" : "no /dev/nvidiactl",
+                      nvidia ? "" : "install NVIDIA's driver where there is a GPU"});
 }
 
 void add_memory(std::vector<Finding>& findings) {

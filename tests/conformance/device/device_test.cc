@@ -2,10 +2,12 @@
 // is the reference's, and a budget is either enough or refused with one that is.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "conformance/ops/cases.h"
 #include "device/cpu/cpu_device.h"
+#include "device/torch/torch_device.h"
 #include "tee/tee.h"
 
 namespace taoism::conformance {
@@ -42,12 +44,23 @@ std::vector<Place> places() {
   const auto process = [](size_t threads, uint64_t memory) {
     return open_tee_kind("process", TAOISM_WORKER, threads, memory);
   };
+#if defined(TAOISM_TORCH_MODULE)
+  const auto torch = [](size_t threads, uint64_t) {
+    return device::open_torch({.threads = threads, .module_path = TAOISM_TORCH_MODULE});
+  };
+  // The way that tensors take to and from a GPU.
+  const auto staged = [](size_t threads, uint64_t) {
+    return device::open_torch(
+        {.threads = threads, .module_path = TAOISM_TORCH_MODULE, .staged_for_testing = true});
+  };
+#endif
   return {
-      {"cpu_1_thread", 1, cpu},
-      {"cpu_2_threads", 2, cpu},
-      {"inline_1_thread", 1, inlined, true},
-      {"process_1_thread", 1, process, true, 4},
-      {"process_2_threads", 2, process, true, 4},
+    {"cpu_1_thread", 1, cpu}, {"cpu_2_threads", 2, cpu}, {"inline_1_thread", 1, inlined, true},
+        {"process_1_thread", 1, process, true, 4}, {"process_2_threads", 2, process, true, 4},
+#if defined(TAOISM_TORCH_MODULE)
+        {"torch_cpu_1_thread", 1, torch}, {"torch_cpu_2_threads", 2, torch, false, 4},
+        {"torch_cpu_staged", 2, staged, false, 2},
+#endif
   };
 }
 
@@ -86,6 +99,21 @@ std::string wrong_answer(const OpCase& op_case, device::Executable& executable,
   return "";
 }
 
+// What a device does not run of the operators, and why: planning refuses a node of these, and every
+// other operator answers. A new operator is a new line here or in the device.
+struct Refused {
+  std::string device, op, reason;
+};
+const std::vector<Refused>& refused() {
+  static const std::vector<Refused> kRefused = {};
+  return kRefused;
+}
+
+bool is_refused(const device::Device& device, const std::string& op) {
+  return std::any_of(refused().begin(), refused().end(),
+                     [&](const Refused& r) { return device.name() == r.device && op == r.op; });
+}
+
 class DeviceConformance : public testing::TestWithParam<size_t> {};
 
 TEST_P(DeviceConformance, AnswersAsTheReference) {
@@ -98,6 +126,14 @@ TEST_P(DeviceConformance, AnswersAsTheReference) {
     ASSERT_TRUE(device.ok()) << device.status().message();
     const auto partition = whole_on(cases[c], (*device)->side());
     auto executable = (*device)->compile(partition);
+    const Status supports = (*device)->supports(partition.graph, partition.graph.node(0));
+    if (is_refused(**device, cases[c].op)) {
+      EXPECT_EQ(supports.code(), Code::unsupported) << cases[c].name;
+      EXPECT_NE(supports.message().find("'" + cases[c].name + "'"), std::string::npos);
+      EXPECT_EQ(executable.code(), Code::unsupported) << cases[c].name;
+      continue;
+    }
+    EXPECT_TRUE(supports.ok()) << supports.message();
     ASSERT_TRUE(executable.ok()) << cases[c].name << ": " << executable.status().message();
     EXPECT_EQ(wrong_answer(cases[c], **executable, partition), "")
         << place.name << " " << cases[c].name;
@@ -147,7 +183,7 @@ TEST_P(DeviceConformance, KeepsItsBudget) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Places, DeviceConformance, testing::Range<size_t>(0, 5),
+INSTANTIATE_TEST_SUITE_P(Places, DeviceConformance, testing::Range<size_t>(0, places().size()),
                          [](const auto& info) { return places()[info.param].name; });
 
 }  // namespace

@@ -1,0 +1,48 @@
+#include "device/torch/module/activation.h"
+
+#include <ATen/ops/clamp.h>
+#include <ATen/ops/hardswish.h>
+#include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/tanh.h>
+
+namespace taoism::torch_module {
+
+using kernels::Activation;
+using kernels::ActivationKind;
+
+Activation fused_of(const NodeContext& node) {
+  const Result<Activation> activation = ops::fused_activation(node.attrs());
+  TORCH_CHECK(activation.ok(), activation.status().message());
+  return *activation;
+}
+
+at::Tensor activate(const at::Tensor& x, const Activation& activation) {
+  switch (activation.kind) {
+    case ActivationKind::relu: return at::relu(x);
+    case ActivationKind::leaky_relu: return at::leaky_relu(x, activation.a);
+    case ActivationKind::clip: return at::clamp(x, activation.a, activation.b);
+    case ActivationKind::sigmoid: return at::sigmoid(x);
+    case ActivationKind::hard_sigmoid:
+      return at::mul(x, activation.a).add_(activation.b).clamp_(0, 1);
+    case ActivationKind::hard_swish: return at::hardswish(x);
+    case ActivationKind::tanh: return at::tanh(x);
+    case ActivationKind::none: break;
+  }
+  TORCH_CHECK(false, "unknown activation ", static_cast<int>(activation.kind));
+}
+
+at::Tensor activate_own(at::Tensor x, const Activation& activation) {
+  switch (activation.kind) {
+    case ActivationKind::none: return x;
+    case ActivationKind::relu: return at::relu_(x);
+    case ActivationKind::clip: return at::clamp_(x, activation.a, activation.b);
+    case ActivationKind::hard_swish: return at::hardswish_(x);
+    case ActivationKind::sigmoid: return at::sigmoid_(x);
+    default: return activate(x, activation);
+  }
+}
+
+}  // namespace taoism::torch_module

@@ -1,0 +1,61 @@
+#include "device/torch/module/lowering.h"
+
+#include <ATen/ops/from_blob.h>
+
+namespace taoism::torch_module {
+
+const Lowering* find_lowering(std::string_view op) {
+  for (const auto& family : {linear_lowerings(), pointwise_lowerings(), pool_lowerings(),
+                             layout_lowerings(), protocol_lowerings()}) {
+    for (const Lowering& lowering : family) {
+      if (lowering.op == op) return &lowering;
+    }
+  }
+  return nullptr;
+}
+
+at::ScalarType scalar_type(ir::DType dtype) {
+  switch (dtype) {
+    case ir::DType::f32: return at::kFloat;
+    case ir::DType::f64: return at::kDouble;
+    case ir::DType::i32: return at::kInt;
+    case ir::DType::i64: return at::kLong;
+    case ir::DType::boolean: return at::kBool;
+    case ir::DType::u8: return at::kByte;
+    case ir::DType::i8: return at::kChar;
+  }
+  TORCH_CHECK(false, "unknown element type ", static_cast<int>(dtype));
+}
+
+std::vector<int64_t> dims_of(const ir::Shape& shape) { return {shape.begin(), shape.end()}; }
+
+namespace {
+
+// Not to be written: PyTorch has no constant tensors.
+at::Tensor view_of(const ir::Constant& constant) {
+  return at::from_blob(const_cast<std::byte*>(constant.data), dims_of(constant.desc.shape),
+                       at::TensorOptions().dtype(scalar_type(constant.desc.dtype)));
+}
+
+}  // namespace
+
+at::Tensor Weights::get(const ir::Graph& graph, ir::ValueId id) {
+  const auto [at, is_new] = ready_.try_emplace(id);
+  if (is_new) at->second = to_device(view_of(*graph.value(id).constant));
+  return at->second;
+}
+
+at::Tensor Weights::to_device(const at::Tensor& host) {
+  bytes_ += host.nbytes();
+  return host.to(host.options().device(device_), /*non_blocking=*/false, /*copy=*/true);
+}
+
+at::Tensor NodeContext::take(size_t i) {
+  if (!has(i)) return {};
+  taken_[i] = true;
+  return weights_.get(graph_, node_.inputs[i]);
+}
+
+at::Tensor NodeContext::on_host(size_t i) const { return view_of(*value(i).constant); }
+
+}  // namespace taoism::torch_module

@@ -1,0 +1,97 @@
+// Activations, arithmetic, and what goes along one axis.
+#include <ATen/ops/add.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/div.h>
+#include <ATen/ops/isnan.h>
+#include <ATen/ops/mean.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/sub.h>
+
+#include <limits>
+
+#include "device/torch/module/activation.h"
+
+namespace taoism::torch_module {
+namespace {
+
+template <const char* const& kOp>
+Kernel activation(NodeContext& node) {
+  const auto found = ops::activation_of(kOp, node.attrs());
+  TORCH_CHECK(found.has_value(), kOp, " is no activation");
+  return [activation = *found](Inputs in, Outputs out) { out[0] = activate(in[0], activation); };
+}
+
+constexpr const char* kRelu = "Relu";
+constexpr const char* kLeakyRelu = "LeakyRelu";
+constexpr const char* kClip = "Clip";
+constexpr const char* kSigmoid = "Sigmoid";
+constexpr const char* kHardSigmoid = "HardSigmoid";
+constexpr const char* kHardSwish = "HardSwish";
+constexpr const char* kTanh = "Tanh";
+
+using Binary = at::Tensor (*)(const at::Tensor&, const at::Tensor&);
+
+at::Tensor add(const at::Tensor& a, const at::Tensor& b) { return at::add(a, b); }
+at::Tensor sub(const at::Tensor& a, const at::Tensor& b) { return at::sub(a, b); }
+at::Tensor mul(const at::Tensor& a, const at::Tensor& b) { return at::mul(a, b); }
+at::Tensor div(const at::Tensor& a, const at::Tensor& b) { return at::div(a, b); }
+
+template <Binary kFunction>
+Kernel binary(NodeContext& node) {
+  return [activation = fused_of(node)](Inputs in, Outputs out) {
+    out[0] = activate_own(kFunction(in[0], in[1]), activation);
+  };
+}
+
+int64_t axis_of(const NodeContext& node, int64_t fallback) {
+  return node.attrs().i("axis", fallback);
+}
+
+Kernel softmax(NodeContext& node) {
+  return [axis = axis_of(node, -1)](Inputs in, Outputs out) { out[0] = at::softmax(in[0], axis); };
+}
+
+// A NaN is never the largest, as in `cpu`; PyTorch would choose it.
+Kernel arg_max(NodeContext& node) {
+  return
+      [axis = axis_of(node, 0), keep = node.attrs().i("keepdims", 1) != 0](Inputs in, Outputs out) {
+        const at::Tensor x =
+            in[0].masked_fill(at::isnan(in[0]), -std::numeric_limits<float>::infinity());
+        out[0] = at::argmax(x, axis, keep);
+      };
+}
+
+Kernel reduce_mean(NodeContext& node) {
+  const auto given = node.attrs().ints("axes");
+  std::vector<int64_t> axes(given.begin(), given.end());
+  for (size_t i = 0; given.empty() && i < node.rank(0); ++i) {
+    axes.push_back(static_cast<int64_t>(i));
+  }
+  return [axes, keep = node.attrs().i("keepdims", 1) != 0](Inputs in, Outputs out) {
+    out[0] = at::mean(in[0], axes, keep);
+  };
+}
+
+constexpr Lowering kLowerings[] = {
+    {"Relu", activation<kRelu>},
+    {"LeakyRelu", activation<kLeakyRelu>},
+    {"Clip", activation<kClip>},
+    {"Sigmoid", activation<kSigmoid>},
+    {"HardSigmoid", activation<kHardSigmoid>},
+    {"HardSwish", activation<kHardSwish>},
+    {"Tanh", activation<kTanh>},
+    {"Add", binary<add>},
+    {"Sub", binary<sub>},
+    {"Mul", binary<mul>},
+    {"Div", binary<div>},
+    {"Softmax", softmax},
+    {"ArgMax", arg_max},
+    {"ReduceMean", reduce_mean},
+};
+
+}  // namespace
+
+std::span<const Lowering> pointwise_lowerings() { return kLowerings; }
+
+}  // namespace taoism::torch_module
