@@ -23,17 +23,22 @@ bool is_readable_file(const fs::path& path) {
 }
 
 std::vector<fs::path> search_directories() {
-  std::vector<fs::path> directories;
+  std::vector<fs::path> bases;
   std::error_code error;
   if (fs::path program = fs::read_symlink("/proc/self/exe", error); !error) {
-    directories.push_back(program.parent_path());
-    directories.push_back((program.parent_path() / "../lib/taoism").lexically_normal());
+    bases.push_back(program.parent_path());
   }
   Dl_info info;
   if (dladdr(reinterpret_cast<const void*>(&load_torch_module), &info) != 0 &&
       info.dli_fname != nullptr) {
     if (fs::path library = fs::canonical(info.dli_fname, error); !error) {
-      directories.push_back(library.parent_path());
+      bases.push_back(library.parent_path());
+    }
+  }
+  std::vector<fs::path> directories;
+  for (const fs::path& base : bases) {
+    for (const char* relative : {"", "../bin", "../lib/taoism"}) {
+      directories.push_back((base / relative).lexically_normal());
     }
   }
   return directories;
