@@ -15,8 +15,8 @@ BUDGETS ?= 8MiB,16MiB,32MiB,64MiB,128MiB,256MiB,auto
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python build programs demo torch-device test test-slow bench bench-memory bench-peers \
-  docs lint format clean
+.PHONY: help setup setup-python build programs python demo torch-device test test-slow bench bench-memory \
+  bench-peers docs lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ setup-python: setup
 build: setup ## build everything into build/release, programs into build/release/bin
 	@tools/build
 
+python: setup-python ## build the Python package into build/release/python
+	@tools/build python
+
 programs: setup
 	@tools/build programs
 
@@ -39,10 +42,10 @@ demo: programs ## run a trained model under every way of splitting it, side by s
 torch-device: build setup-python ## build the torch device against the PyTorch of .venv
 	@tools/build --torch $(CURDIR)/.venv/bin/python
 
-test: torch-device ## run all tests but the slow ones
+test: torch-device python ## run all tests but the slow ones
 	@tools/test fast
 
-test-slow: torch-device ## run the slow tests
+test-slow: torch-device python ## run the slow tests
 	@tools/test slow
 
 bench: programs $(ZOO_FILES) ## measure every strategy on the model zoo (ZOO_IMAGE=32|224 BATCH=1,8)

@@ -34,12 +34,22 @@ class Binder {
     TAOISM_RETURN_IF_ERROR(fuse_bias(import_.graph));
     TAOISM_RETURN_IF_ERROR(import_.graph.tidy());
     TAOISM_RETURN_IF_ERROR(import_.graph.verify());
+    mark_public();
     return std::move(import_.graph);
   }
 
  private:
   void refuse(std::string node, std::string op, std::string attribute, std::string reason) {
     refused_.push_back({std::move(node), std::move(op), std::move(attribute), std::move(reason)});
+  }
+
+  void mark_public() {
+    for (size_t v = 0; v < import_.graph.value_count(); ++v) {
+      ir::Value& value = import_.graph.value(static_cast<ir::ValueId>(v));
+      if (value.is_constant() && file_.public_tensors.contains(value.name)) {
+        value.is_private = false;
+      }
+    }
   }
 
   Status check_options() {

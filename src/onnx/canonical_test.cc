@@ -145,6 +145,25 @@ TEST(CanonicalTest, ConvAndBatchNormalizationStayApart) {
   EXPECT_TRUE(graph->value(graph->node(0).inputs[1]).is_private);
 }
 
+TEST(CanonicalTest, WeightsThatTheMetadataNamesArePublic) {
+  TestModel m;
+  m.input("x", {-1, 2}).output("y");
+  m.weight("a", {2, 2}, {1, 2, 3, 4});
+  m.weight("b", {2}, {1, 2});
+  m.weight("c", {2, 2}, {1, 2, 3, 4});
+  m.node("Gemm", {"x", "a", "b"}, {"h"}, "first");
+  m.node("MatMul", {"h", "c"}, {"y"}, "second");
+  auto& entry = *m.proto.add_metadata_props();
+  entry.set_key(kPublicTensors);
+  entry.set_value("a\nno such tensor\n\nc");
+  const auto graph = bind(m);
+  ASSERT_TRUE(graph.ok()) << graph.status().message();
+  const ir::Node& first = graph->node(0);
+  EXPECT_FALSE(graph->value(first.inputs[1]).is_private);
+  EXPECT_TRUE(graph->value(first.inputs[2]).is_private);
+  EXPECT_FALSE(graph->value(graph->node(1).inputs[1]).is_private);
+}
+
 TEST(CanonicalTest, AutoPadIsResolved) {
   for (const bool upper : {true, false}) {
     TestModel m;

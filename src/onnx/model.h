@@ -18,6 +18,10 @@ namespace taoism::onnx {
 inline constexpr int64_t kMinOpset = 11;
 inline constexpr int64_t kMaxOpset = 21;
 
+// A model's metadata under this key names the weights that are no secret, a name a line. All others
+// are private.
+inline constexpr const char* kPublicTensors = "taoism.public";
+
 struct ImportOptions {
   // What dynamic batch dimensions become. 0: the batch that the file declares, 1 where it is
   // dynamic.

@@ -245,6 +245,15 @@ void name_nodes(Model::File& file) {
   }
 }
 
+// A name a line.
+void read_public_tensors(std::string_view names, Model::File& file) {
+  while (!names.empty()) {
+    const size_t end = std::min(names.find('\n'), names.size());
+    file.public_tensors.insert(printable(std::string(names.substr(0, end))));
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& path) {
@@ -263,6 +272,7 @@ Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& pa
   }
   for (const auto& entry : file->proto.metadata_props()) {
     file->metadata.emplace_back(printable(entry.key()), printable(entry.value()));
+    if (entry.key() == kPublicTensors) read_public_tensors(entry.value(), *file);
   }
   file->sources.push_back(std::move(source));
   for (auto& [name, opened] : external.take()) file->sources.push_back(std::move(opened));

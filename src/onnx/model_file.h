@@ -5,6 +5,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include "onnx/model.h"
 #include "onnx/tensor_proto.h"
@@ -21,6 +22,7 @@ struct Model::File {
   std::vector<DeclaredInput> inputs;
   std::vector<int32_t> input_types;
   std::vector<std::pair<std::string, std::string>> metadata;
+  std::unordered_set<std::string> public_tensors;  // of metadata kPublicTensors, printable
   std::string producer;
   int64_t opset = 0;
   std::vector<SourceFile> sources;  // the model, then its external data by name

@@ -1,13 +1,10 @@
 // `taoism seal`: the deployable package of a model under a plan.
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "exit_code.h"
 #include "flags.h"
 #include "kernels/target.h"
-#include "package/key_file.h"
-#include "package/seal.h"
+#include "package/seal_file.h"
 #include "report/units.h"
 #include "verb.h"
 
@@ -43,42 +40,31 @@ Status use_target(const std::string& name) {
 
 Result<int> act(const Options& options) {
   TAOISM_RETURN_IF_ERROR(use_target(options.target));
-  const std::string key_path = options.key.file_of(options.output);
-  const bool has_key = std::filesystem::exists(key_path);
-  TAOISM_ASSIGN_OR_RETURN(store::PackageKey key,
-                          has_key ? package::read_key_file(key_path) : package::new_key());
-  package::SealOptions seal;
-  seal.batches = options.batches;
-  seal.version = options.version != 0 ? options.version : std::max<uint64_t>(1, key.least_version);
-  TAOISM_ASSIGN_OR_RETURN(seal.import, options.model.import_options(options.batches.front()));
+  package::SealFileOptions file{.path = options.output,
+                                .key_path = options.key.file_of(options.output),
+                                .retire_older = options.retire_older};
+  file.seal.batches = options.batches;
+  file.seal.version = options.version;
+  TAOISM_ASSIGN_OR_RETURN(file.seal.import, options.model.import_options(options.batches.front()));
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
   TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
-  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(seal.import));
+  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(file.seal.import));
   TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, options.split.plan(graph, hash));
-  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, files::OutputFile::create(options.output));
-  TAOISM_ASSIGN_OR_RETURN(const package::SealReport report,
-                          package::seal(model, plan, seal, key, file));
-  // The key first: a package without it would be lost.
-  if (!has_key) TAOISM_RETURN_IF_ERROR(package::create_key_file(key_path, key));
-  if (const Status status = file.commit(); !status.ok()) {
-    if (!has_key) std::filesystem::remove(key_path);
-    return status;
-  }
-  if (options.retire_older && key.least_version < seal.version) {
-    key.least_version = seal.version;
-    TAOISM_RETURN_IF_ERROR(package::replace_key_file(key_path, key));
-  }
-  for (const std::string& warning : report.warnings) print_warning(warning);
+  TAOISM_ASSIGN_OR_RETURN(const package::SealedFile sealed,
+                          package::seal_file(model, plan, std::move(file)));
+  for (const std::string& warning : sealed.report.warnings) print_warning(warning);
   fmt::print(
       "{}: {}, version {}, under {}, for batches of {}\n"
       "  sealed  {} of weights, the programs, the plan\n"
       "  public  {} of weights that the plan gives to the device\n"
       "  key     {}{}{}\n",
-      options.output, report::bytes_text(report.file_bytes), seal.version, plan.strategy,
-      fmt::join(report.batches, ", "), report::bytes_text(report.sealed_weight_bytes),
-      report::bytes_text(report.public_weight_bytes), key_path,
-      has_key ? "" : " (new: who has it has the weights; keep it from the package's users)",
-      options.retire_older ? fmt::format(", opens none before version {}", key.least_version) : "");
+      options.output, report::bytes_text(sealed.report.file_bytes), sealed.version, plan.strategy,
+      fmt::join(sealed.report.batches, ", "), report::bytes_text(sealed.report.sealed_weight_bytes),
+      report::bytes_text(sealed.report.public_weight_bytes), sealed.key_path,
+      sealed.key_is_new ? " (new: who has it has the weights; keep it from the package's users)"
+                        : "",
+      options.retire_older ? fmt::format(", opens none before version {}", sealed.least_version)
+                           : "");
   return kExitOk;
 }
 

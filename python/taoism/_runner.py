@@ -1,0 +1,239 @@
+"""What shielded modules and loaded packages share: sessions by batch, and running them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn, Self
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from taoism import _core
+from taoism._call import CallForm
+from taoism._plan import Plan
+from taoism.errors import (
+    ClosedError,
+    ForkedError,
+    IntegrityError,
+    NotCopyableError,
+    NotMovableError,
+    PolicyError,
+    TrainingModeError,
+    UnavailableError,
+)
+
+# Every session is a TEE with memory of its own; the one that was used longest ago goes first.
+MOST_SESSIONS = 4
+
+_open: weakref.WeakSet[ShieldedModule] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for module in list(_open):
+        module.close()
+
+
+class ShieldedModule(nn.Module):
+    """A module that runs split between a TEE and an untrusted device. It takes and gives what the
+    original does, on the CPU's memory without a copy, and has no parameters of its own. From
+    several threads: calls take turns. Close it, or leave it to the end of a `with` block, the
+    garbage collector or the interpreter; each ends its TEE.
+
+    Attributes: `plan` explains the split; `warnings` must be shown to whoever relies on it;
+    `last_times` has nanoseconds of the last call by phase."""
+
+    def __init__(
+        self,
+        call: CallForm,
+        feeds: tuple[int, ...],
+        output_tree: pytree.TreeSpec,
+        open_session: Callable[[int], _core.Session],
+        part_of: Callable[[int], int],
+        plan: Plan,
+        machine: _core.Machine,
+        model: _core.Model | None,
+    ) -> None:
+        """`open_session`: at a batch; `part_of`: the largest batch there is of at most so many;
+        `model`: None of a package."""
+        super().__init__()
+        self.training = False
+        self.last_times: dict[str, int] = {}
+        self._call = call
+        self._feeds = feeds
+        self._output_tree = output_tree
+        self._open_session = open_session
+        self._part_of = part_of
+        self._plan = plan
+        self._machine = machine
+        self._model = model
+        self._sessions: OrderedDict[int, _core.Session] = OrderedDict()
+        self._lock = threading.RLock()
+        self._closed = False
+        self._pid = os.getpid()
+        _open.add(self)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """One inference. Errors: ClosedError, ForkedError, TrainingModeError (an input that wants a
+        gradient), DtypeError, DeviceError, ShapeError, InvalidArgumentError; UnavailableError,
+        IntegrityError and PolicyError, after which the module is closed."""
+        tensors, batch = self._call.flatten(args, kwargs)
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+            raise TrainingModeError(
+                "an input requires a gradient, and none flows through a shielded module: call it "
+                "under torch.no_grad(), or give the input's .detach()"
+            )
+        given = [tensors[i].detach().cpu().contiguous() for i in self._feeds]
+        batched = [None in self._call.tensors[i].shape for i in self._feeds]
+        with self._lock:
+            self._check_usable()
+            if batch == 0 or self._part_of(batch) == batch:
+                outputs = self._run(batch, given)
+            else:
+                outputs = self._run_parts(batch, given, batched)
+        device = self._call.device
+        if device.type != "cpu":
+            outputs = [output.to(device) for output in outputs]
+        return pytree.tree_unflatten(outputs, self._output_tree)
+
+    def close(self) -> None:
+        """Ends its TEEs. Every call after it raises ClosedError. May be called again."""
+        if os.getpid() != self._pid:  # what a fork holds is not its own to end
+            self._sessions.clear()
+            return
+        with self._lock:
+            self._closed = True
+            while self._sessions:
+                self._sessions.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes of its open TEEs."""
+        with self._lock:
+            return [s.worker_pid for s in self._sessions.values() if s.worker_pid]
+
+    @property
+    def plan(self) -> Plan:
+        """What runs where, what that costs and what the device gets to see."""
+        return self._plan
+
+    @property
+    def placement(self) -> dict[str, Literal["tee", "device", "both"]]:
+        """Where every module of the original runs, "" being the whole."""
+        return self._plan.placement
+
+    def explain(self) -> str:
+        """The plan by module, as text."""
+        return self._plan.explain()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What must be shown to whoever relies on it; more may be known after the first call."""
+        warnings = list(self._plan.warnings)
+        if self._plan.tee_macs_share > 0 or self._plan.crossings:
+            warnings.append(f"simulated TEE: {self._machine.tee} is not a hardware TEE")
+        with self._lock:
+            for session in self._sessions.values():
+                warnings.extend(w for w in session.warnings if w not in warnings)
+        return warnings
+
+    def extra_repr(self) -> str:
+        inputs = ", ".join(f"{spec.name}: {spec}" for spec in self._call.tensors)
+        return f"{inputs}{', closed' if self._closed else ''}"
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._pid:
+            raise ForkedError(
+                "this shielded module was made by another process, and a fork has neither its "
+                "threads nor its TEE: shield the module in the process that runs it, or start "
+                "workers with the 'spawn' method and shield there"
+            )
+        if self._closed:
+            raise ClosedError("this shielded module is closed: shield the module again")
+
+    def _session(self, batch: int) -> _core.Session:
+        session = self._sessions.get(batch)
+        if session is None:
+            while len(self._sessions) >= MOST_SESSIONS:
+                self._sessions.popitem(last=False)[1].close()
+            session = self._sessions[batch] = self._open_session(batch)
+        self._sessions.move_to_end(batch)
+        return session
+
+    def _run(self, batch: int, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        session = self._session(batch)
+        outputs = [
+            torch.empty(shape, dtype=getattr(torch, dtype)) for _, dtype, shape in session.outputs
+        ]
+        try:
+            self.last_times = session.run(inputs, outputs)
+        except (UnavailableError, IntegrityError, PolicyError):
+            self.close()
+            raise
+        return outputs
+
+    def _run_parts(
+        self, batch: int, inputs: list[torch.Tensor], batched: list[bool]
+    ) -> list[torch.Tensor]:
+        """A batch that there is no program for, in the largest parts that there are."""
+        parts: list[list[torch.Tensor]] = []
+        start = 0
+        while start < batch:
+            size = self._part_of(batch - start)
+            if size == 0:
+                self._open_session(batch - start)  # says which batches there are
+            parts.append(
+                self._run(
+                    size,
+                    [
+                        tensor[start : start + size].contiguous() if is_batched else tensor
+                        for tensor, is_batched in zip(inputs, batched, strict=True)
+                    ],
+                )
+            )
+            start += size
+        return [torch.cat(output) for output in zip(*parts, strict=True)]
+
+    # What a module can do and this one cannot, each with the reason and the mend.
+
+    def train(self, mode: bool = True) -> Self:
+        """Raises TrainingModeError, but for `train(False)`."""
+        if mode:
+            raise TrainingModeError(
+                "a shielded module runs inference alone: train the original and shield it again"
+            )
+        return super().train(False)
+
+    def to(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises NotMovableError."""
+        self._refuse_move("to()")
+
+    def _apply(self, fn: Any, recurse: bool = True) -> NoReturn:
+        self._refuse_move("to(), .cuda(), .half() and the like")
+
+    def _refuse_move(self, what: str) -> NoReturn:
+        raise NotMovableError(
+            f".{what}: a shielded module's weights are in its TEE and its device, not here; say "
+            "where it runs when it is made: taoism.shield(module, inputs, device='cuda:0')"
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise NotCopyableError(
+            "a shielded module is a running TEE and cannot be pickled or copied: "
+            "taoism.seal(...) writes a package, which taoism.load() opens anywhere"
+        )
+
+    def __deepcopy__(self, memo: Any) -> NoReturn:
+        self.__reduce_ex__(4)

@@ -1,0 +1,137 @@
+"""`shield` and `load`: modules that run split between a TEE and an untrusted device."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from taoism import _core
+from taoism._call import CallForm, TensorSpec
+from taoism._machine import machine
+from taoism._placement import Placement
+from taoism._plan import plan_of_report
+from taoism._prepare import prepared
+from taoism._runner import ShieldedModule
+from taoism.errors import InvalidArgumentError
+from taoism.strategies import Strategy
+
+
+def shield(
+    module: nn.Module,
+    example_inputs: Any,
+    strategy: Strategy | str | None = None,
+    device: str | torch.device | None = None,
+    tee: Literal["process", "inline"] = "process",
+    tee_memory: str | int | None = None,
+    *,
+    placement: Placement | None = None,
+    private: Iterable[str] | None = None,
+    public: Iterable[str] | None = None,
+    dynamic_batch: bool = True,
+    tee_threads: int = 0,
+    device_threads: int = 0,
+) -> ShieldedModule:
+    """A new module that computes what `module` does, split between a TEE and an untrusted device.
+    `module` stays as it is; later changes to it do not matter.
+
+    `example_inputs`: a tensor, a tuple of positional arguments or a dict of named ones, in the
+    shapes and element types that the result will take; the first dimension of the first tensor is
+    the batch, which may then be any, unless `dynamic_batch` is false or the module's code fixes it.
+    `strategy`: "deep:k=2" (the default), `taoism.Deep(k=2)`, ...
+    `placement`: by module, {"layer4": "tee", "": "device"}; keys may be compiled regular
+    expressions; or a function of (name, module) that returns "tee", "device" or None. The longest
+    name counts. With a strategy beside it, what it leaves out is the strategy's.
+    `private`, `public`: modules whose weights are (all are, if neither is given): they count in
+    what `plan` says the device sees.
+    `tee_memory`: the budget of trusted memory, "64MiB" or bytes; None: what the plan needs.
+    `device`: None or "cpu" for taoism's kernels. Threads 0: one a core.
+
+    Nothing is started before the first call. Errors: TrainingModeError, ControlFlowError,
+    ExportError, PlacementError, InvalidArgumentError, DtypeError, DeviceError, UnsupportedError
+    (what taoism cannot run, with the module's name)."""
+    if not isinstance(module, nn.Module):
+        raise InvalidArgumentError(f"{type(module).__name__} is no torch.nn.Module to shield")
+    where = machine(device, tee, tee_memory, tee_threads, device_threads)
+    with prepared(
+        module, example_inputs, private=private, public=public, dynamic_batch=dynamic_batch
+    ) as ready:
+        plan_json = ready.plan_json(strategy, placement)
+        plan = ready.plan(plan_json, where)
+        exported = ready.exported
+        model = ready.model
+    assert exported is not None
+
+    def open_session(batch: int) -> _core.Session:
+        return _core.open_model(model, plan_json, batch, where)
+
+    return ShieldedModule(
+        exported.call,
+        exported.feeds,
+        exported.output_tree,
+        open_session,
+        lambda batch: batch,
+        plan,
+        where,
+        model,
+    )
+
+
+def load(
+    path: str | Path,
+    key: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    tee: Literal["process", "inline"] = "process",
+    tee_memory: str | int | None = None,
+    tee_threads: int = 0,
+    device_threads: int = 0,
+) -> ShieldedModule:
+    """The model of a package (.tao), which runs under the plan that it was sealed with. `key`: its
+    owner's key file, which the TEE alone reads; None: m.key beside m.tao. It takes its inputs in
+    the model's order, or by name, and gives one tensor, or a tuple; a batch that the package has
+    no program for is run in parts. Errors: NotFoundError, InvalidArgumentError, IntegrityError (not
+    what was sealed); at the first call also PolicyError (older than the key accepts)."""
+    where = machine(device, tee, tee_memory, tee_threads, device_threads)
+    package = _core.Package.open(str(path))
+    where.key_file = str(key) if key is not None else _core.default_key_path(str(path))
+    batches = package.batches
+    largest = max(batches)
+
+    def open_session(batch: int) -> _core.Session:
+        return _core.open_package(package, batch, where)
+
+    def part_of(batch: int) -> int:
+        return max((size for size in batches if size <= batch), default=0)
+
+    outputs = len(package.outputs)
+    return ShieldedModule(
+        _package_call(package, largest),
+        tuple(range(len(package.inputs))),
+        pytree.tree_flatten(0 if outputs == 1 else (0,) * outputs)[1],
+        open_session,
+        part_of,
+        plan_of_report(package.summary(largest)),
+        where,
+        None,
+    )
+
+
+def _package_call(package: _core.Package, largest: int) -> CallForm:
+    """The call of a package's model, whose inputs are known at its largest batch."""
+    specs = []
+    parameters = []
+    for i, (name, dtype, dims) in enumerate(package.inputs):
+        shape: list[int | None] = list(dims)
+        if shape and shape[0] == largest:
+            shape[0] = None
+        known = name if name.isidentifier() else f"input_{i}"
+        specs.append(TensorSpec(known, getattr(torch, dtype), tuple(shape)))
+        parameters.append(inspect.Parameter(known, inspect.Parameter.POSITIONAL_OR_KEYWORD))
+    tree = pytree.tree_flatten(((0,) * len(specs), {}))[1]
+    return CallForm(inspect.Signature(parameters), tree, tuple(specs), torch.device("cpu"))

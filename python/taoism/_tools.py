@@ -1,0 +1,237 @@
+"""`plan`, `bench` and `seal`: what the command line's verbs do, for modules and files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+from taoism import _core
+from taoism._machine import machine
+from taoism._placement import Placement
+from taoism._plan import Plan, plan_of_report
+from taoism._prepare import prepared
+from taoism._runner import ShieldedModule
+from taoism.errors import ClosedError, InvalidArgumentError
+from taoism.strategies import Strategy, all_strategies, strategy_text
+
+if TYPE_CHECKING:
+    import pandas
+
+_Answer = Literal["logits", "label"]
+
+
+def plan(
+    model: nn.Module | str | Path,
+    example_inputs: Any = None,
+    strategy: Strategy | str | None = None,
+    *,
+    placement: Placement | None = None,
+    private: Iterable[str] | None = None,
+    public: Iterable[str] | None = None,
+    device: str | torch.device | None = None,
+    tee: Literal["process", "inline"] = "process",
+    tee_memory: str | int | None = None,
+    tee_threads: int = 0,
+    answer: _Answer = "logits",
+    batch: int = 0,
+) -> Plan:
+    """What `shield` would do, without doing it. `model`: a module with `example_inputs`, an ONNX
+    file, or a package, of which it says what is known without its key. `batch`: of a file, 0 being
+    its own or 1. Errors: those of `shield`."""
+    if not isinstance(model, nn.Module) and _core.is_package(str(model)):
+        if strategy is not None or placement is not None:
+            raise InvalidArgumentError("a package has its plan sealed in it: give no strategy")
+        package = _core.Package.open(str(model))
+        return plan_of_report(package.summary(batch or max(package.batches)))
+    where = machine(device, tee, tee_memory, tee_threads, 0)
+    with prepared(model, example_inputs, private=private, public=public, batch=batch) as ready:
+        return ready.plan(ready.plan_json(strategy, placement, answer), where)
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Strategies side by side. `print(result)` shows tables; `runs` has a dict for each run, as
+    docs/formats/bench.schema.json describes it."""
+
+    text: str
+    document: dict[str, Any]  # what `taoism bench --json` writes
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """One a strategy and batch."""
+        runs: list[dict[str, Any]] = self.document["runs"]
+        return runs
+
+    def to_json(self) -> str:
+        """What `taoism bench compare` takes."""
+        return json.dumps(self.document, indent=1)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row a run, nested fields as "latency_ms.median", raw samples left out. Needs pandas."""
+        import pandas
+
+        rows = [
+            {**run, "latency_ms": {k: v for k, v in run["latency_ms"].items() if k != "samples"}}
+            for run in self.runs
+        ]
+        return pandas.json_normalize(rows)
+
+    def _repr_html_(self) -> str:
+        columns = ("strategy", "batch", "median ms", "95 % interval", "MACs in TEE", "exposed", "")
+        head = "".join(f"<th>{column}</th>" for column in columns)
+        body = ""
+        for run in self.runs:
+            latency = run["latency_ms"]
+            cells = (
+                _label(run),
+                run["batch"],
+                f"{latency['median']:.3g}",
+                f"{latency['ci95'][0]:.3g} to {latency['ci95'][1]:.3g}",
+                f"{run['tee_macs_share']:.1%}",
+                f"{run['private_params_exposed_share']:.1%}",
+                "" if run["valid"] else "INVALID",
+            )
+            body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+        return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def bench(
+    model: nn.Module | str | Path,
+    example_inputs: Any = None,
+    strategies: str | Strategy | Iterable[str | Strategy] = "all",
+    *,
+    batches: Sequence[int] = (1,),
+    placement: Placement | None = None,
+    private: Iterable[str] | None = None,
+    public: Iterable[str] | None = None,
+    key: str | Path | None = None,
+    device: str | torch.device | None = None,
+    tee: Literal["process", "inline"] = "process",
+    tee_memory: str | int | None = None,
+    tee_threads: int = 0,
+    device_threads: int = 0,
+    min_iterations: int = 10,
+    min_seconds: float = 3.0,
+    seed: int = 1,
+) -> BenchResult:
+    """Measures strategies against each other on random inputs, interleaved, every answer compared
+    with the unpartitioned run. `model`: a module, an ONNX file or a package (`key`: its key file).
+    `placement`: measured beside the strategies, as "plan placement". `min_seconds` and
+    `min_iterations`: of samples for each. One benchmark at a time, or timings mean nothing."""
+    where = machine(device, tee, tee_memory, tee_threads, device_threads)
+    command = ["taoism.bench"]
+    options = (min_iterations, min_seconds, seed, command)
+    if not isinstance(model, nn.Module) and _core.is_package(str(model)):
+        where.key_file = str(key) if key is not None else ""
+        subjects = [("package", "", where.tee_memory_bytes)]
+        return _result(_core.bench(str(model), subjects, list(batches), {}, where, *options))
+    if isinstance(strategies, str | Strategy):
+        strategies = all_strategies() if strategies == "all" else [strategies]
+    texts = [strategy_text(strategy) for strategy in strategies]
+    with prepared(model, example_inputs, private=private, public=public) as ready:
+        subjects = [(text, "", where.tee_memory_bytes) for text in texts]
+        if placement is not None:
+            made = ready.plan_json(None, placement)
+            subjects.append(("plan placement", made, where.tee_memory_bytes))
+        return _result(
+            _core.bench(
+                str(ready.path), subjects, list(batches), ready.model.shapes, where, *options
+            )
+        )
+
+
+@dataclass(frozen=True)
+class SealedPackage:
+    """What `seal` wrote."""
+
+    path: Path
+    key_path: Path
+    key_is_new: bool  # who has the key has the weights: keep it from the package's users
+    version: int
+    batches: tuple[int, ...]
+    file_bytes: int
+    sealed_weight_bytes: int
+    public_weight_bytes: int  # of weights that the plan gives to the device
+    warnings: tuple[str, ...]
+
+
+def seal(
+    model: ShieldedModule | nn.Module | str | Path,
+    path: str | Path,
+    example_inputs: Any = None,
+    strategy: Strategy | str | None = None,
+    *,
+    placement: Placement | None = None,
+    private: Iterable[str] | None = None,
+    public: Iterable[str] | None = None,
+    key: str | Path | None = None,
+    batches: Sequence[int] | None = None,
+    answer: _Answer = "logits",
+    version: int = 0,
+    retire_older: bool = False,
+) -> SealedPackage:
+    """Writes the deployable package of a model under a plan: what is private is encrypted. `model`:
+    a shielded module, which is sealed under its plan; a module with `example_inputs`; or an ONNX
+    file. `key`: the owner's key file, made if there is none; None: m.key beside m.tao. `batches`:
+    the batch sizes that the package can run; None: 1, 8 and 64. `answer`: "label" lets only the
+    number of the largest class leave. `version` 0: the least that the key opens; `retire_older`:
+    the key then opens no older package. Errors: those of `shield`; InvalidArgumentError for a plan
+    that keeps nothing in the TEE."""
+    if isinstance(model, ShieldedModule):
+        if model._model is None:
+            raise InvalidArgumentError("this module was loaded from a package already")
+        if model._closed:
+            raise ClosedError("this shielded module is closed: shield the module again")
+        given = (example_inputs, strategy, placement, private, public)
+        if any(value is not None for value in given):
+            raise InvalidArgumentError("a shielded module has its inputs and its plan: give none")
+        document = json.loads(model.plan.plan_json)
+        document["answer"] = answer
+        return _seal(model._model, json.dumps(document), path, key, batches, version, retire_older)
+    with prepared(model, example_inputs, private=private, public=public) as ready:
+        plan_json = ready.plan_json(strategy, placement, answer)
+        return _seal(ready.model, plan_json, path, key, batches, version, retire_older)
+
+
+def _seal(
+    model: _core.Model,
+    plan_json: str,
+    path: str | Path,
+    key: str | Path | None,
+    batches: Sequence[int] | None,
+    version: int,
+    retire_older: bool,
+) -> SealedPackage:
+    if batches is None:
+        batches = (1, 8, 64) if model.batch_is_dynamic else [model.inputs[0][2][0]]
+    key_path = str(key) if key is not None else _core.default_key_path(str(path))
+    made = model.seal(plan_json, str(path), key_path, list(batches), version, retire_older)
+    return SealedPackage(
+        path=Path(made["path"]),
+        key_path=Path(made["key_path"]),
+        key_is_new=made["key_is_new"],
+        version=made["version"],
+        batches=tuple(made["batches"]),
+        file_bytes=made["file_bytes"],
+        sealed_weight_bytes=made["sealed_weight_bytes"],
+        public_weight_bytes=made["public_weight_bytes"],
+        warnings=tuple(made["warnings"]),
+    )
+
+
+def _result(made: tuple[str, str]) -> BenchResult:
+    return BenchResult(made[1], json.loads(made[0]))
+
+
+def _label(run: dict[str, Any]) -> str:
+    values = ",".join(f"{name}={value}" for name, value in run["parameters"].items())
+    return f"{run['strategy']}:{values}" if values else str(run["strategy"])

@@ -1,0 +1,158 @@
+"""Shielded modules compute what PyTorch does."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from nets import Mlp, SmallCnn, Twice, TwoTowers, randomise
+from package_checks import assert_same
+
+import taoism
+
+STRATEGIES = [
+    taoism.Unshielded(),
+    taoism.Full(),
+    taoism.Deep(k=2),
+    "shallow:k=1",
+    taoism.Magnitude(p=0.25),
+    taoism.Nonlinear(),
+    taoism.Intermediate(theta=0.5, seed=3),
+]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_every_strategy_equals_pytorch_at_every_batch(strategy: object) -> None:
+    net = randomise(SmallCnn())
+    with taoism.shield(net, torch.randn(1, 3, 8, 8), strategy) as shielded, torch.no_grad():
+        for batch in (1, 5, 2, 5):
+            x = torch.randn(batch, 3, 8, 8)
+            assert_same(shielded(x), net(x))
+
+
+def test_the_original_is_untouched() -> None:
+    net = randomise(SmallCnn())
+    before = copy.deepcopy(net.state_dict())
+    modules = dict(net.named_modules())
+    taoism.shield(net, torch.randn(2, 3, 8, 8)).close()
+    assert dict(net.named_modules()) == modules and not net.training
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    assert all(parameter.requires_grad for parameter in net.parameters())
+
+
+def test_later_changes_of_the_original_do_not_matter() -> None:
+    net = Mlp().eval()
+    x = torch.randn(3, 6)
+    with torch.no_grad(), taoism.shield(net, x, "full") as shielded:
+        want = net(x)
+        net.head.weight.zero_()
+        assert_same(shielded(x), want)
+
+
+def test_several_inputs_and_outputs_in_containers() -> None:
+    net = TwoTowers().eval()
+    example = {"pair": (torch.randn(2, 6), torch.randn(2, 6)), "weight": torch.randn(4)}
+    with taoism.shield(net, example, "deep:k=1") as shielded, torch.no_grad():
+        for batch in (2, 7):
+            pair, weight = (torch.randn(batch, 6), torch.randn(batch, 6)), torch.randn(4)
+            assert_same(shielded(pair, weight=weight), net(pair, weight=weight))
+            assert_same(shielded(weight=weight, pair=pair), net(pair, weight=weight))
+
+
+def test_inputs_of_any_strides_and_alignment() -> None:
+    net = randomise(SmallCnn())
+    with taoism.shield(net, torch.randn(1, 3, 8, 8), "shallow") as shielded, torch.no_grad():
+        for x in (
+            torch.randn(2, 8, 8, 3).permute(0, 3, 1, 2),
+            torch.randn(2, 3, 8, 8).to(memory_format=torch.channels_last),
+            torch.randn(2 * 192 + 1)[1:].view(2, 3, 8, 8),
+            torch.randn(1, 3, 8, 8).expand(4, 3, 8, 8),
+        ):
+            assert_same(shielded(x), net(x))
+
+
+def test_contiguous_inputs_are_read_and_outputs_written_in_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the session is given is the caller's memory, and what it writes is the result's."""
+    net = Mlp().eval()
+    seen: list[tuple[list[int], list[int]]] = []
+    x = torch.randn(3, 6)
+    with taoism.shield(net, x, "none") as shielded:
+        real = shielded._session(3)
+
+        class Spy:
+            outputs = real.outputs
+
+            def run(self, inputs, outputs):
+                seen.append(([t.data_ptr() for t in inputs], [t.data_ptr() for t in outputs]))
+                return real.run(inputs, outputs)
+
+        monkeypatch.setattr(shielded, "_session", lambda batch: Spy())
+        y = shielded(x)
+    assert seen == [([x.data_ptr()], [y.data_ptr()])]
+
+
+def test_a_module_whose_code_fixes_the_batch() -> None:
+    class Fixed(Mlp):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x.view(4, 6))
+
+    net = Fixed().eval()
+    with taoism.shield(net, torch.randn(4, 6), "full") as shielded, torch.no_grad():
+        x = torch.randn(4, 6)
+        assert_same(shielded(x), net(x))
+        with pytest.raises(taoism.errors.ShapeError, match="batch is fixed"):
+            shielded(torch.randn(5, 6))
+
+
+def test_the_torchscript_exporter_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("no dynamo today")
+
+    monkeypatch.setattr(torch.export, "export", refuse)
+    net = randomise(SmallCnn())
+    placement = {"layer1.1": "tee", "fc": "tee", "": "device"}
+    with (
+        torch.no_grad(),
+        taoism.shield(net, torch.randn(1, 3, 8, 8), placement=placement) as shielded,
+    ):
+        assert shielded.placement["layer1.1"] == "tee"
+        assert shielded.placement["layer1.0"] == "device"
+        for batch in (1, 3):
+            x = torch.randn(batch, 3, 8, 8)
+            assert_same(shielded(x), net(x))
+
+
+def test_tee_inline_and_a_small_budget() -> None:
+    net = randomise(SmallCnn())
+    x = torch.randn(2, 3, 8, 8)
+    with torch.no_grad():
+        with taoism.shield(net, x, "full", tee="inline") as shielded:
+            assert_same(shielded(x), net(x))
+        with taoism.shield(net, x, "full", tee_memory="1MiB") as shielded:
+            assert_same(shielded(x), net(x))
+            assert shielded.plan.tee_memory_peak <= 1 << 20
+        with (
+            taoism.shield(net, x, "full", tee_memory="4KiB") as shielded,
+            pytest.raises(taoism.errors.ResourceExhaustedError, match="tee_memory"),
+        ):
+            shielded(x)
+
+
+def test_a_bounded_number_of_sessions_is_kept() -> None:
+    with taoism.shield(Mlp().eval(), torch.randn(1, 6), "full") as shielded:
+        for batch in range(1, 8):
+            shielded(torch.randn(batch, 6))
+        assert len(shielded.worker_pids) == 4
+    assert shielded.worker_pids == []
+
+
+def test_one_module_at_two_places() -> None:
+    net = Twice().eval()
+    x = torch.randn(3, 6)
+    with torch.no_grad(), taoism.shield(net, x, placement={"shared": "tee", "": "device"}) as made:
+        assert made.placement["shared"] == "tee" and made.placement["head"] == "device"
+        assert_same(made(x), net(x))

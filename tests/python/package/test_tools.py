@@ -1,0 +1,164 @@
+"""plan, bench, seal, load, and the strategies as objects."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+from nets import Mlp, SmallCnn, TwoTowers, randomise
+from package_checks import ROOT, assert_same
+
+import taoism
+from taoism import _core, errors
+from taoism.strategies import all_strategies, strategy_text
+
+FASHION = ROOT / "models" / "fashion_resnet.onnx"
+
+
+def test_every_registered_strategy_has_its_class_with_its_parameters() -> None:
+    classes = {strategy.name: strategy for strategy in all_strategies()}
+    registered = {entry["name"]: entry for entry in _core.strategies()}
+    assert classes.keys() == registered.keys()
+    for name, entry in registered.items():
+        fields = {field.name: field for field in dataclasses.fields(classes[name])}
+        assert list(fields) == [parameter["name"] for parameter in entry["parameters"]], name
+        for parameter in entry["parameters"]:
+            field = fields[parameter["name"]]
+            assert field.default == parameter["default"]
+            assert str(field.type) == parameter["kind"]
+        assert strategy_text(classes[name]) == strategy_text(name)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            classes[name].k = 3  # type: ignore[attr-defined]
+        assert getattr(taoism, type(classes[name]).__name__) is type(classes[name])
+
+
+def test_strategies_as_text_and_as_objects_are_the_same() -> None:
+    assert str(taoism.Deep(k=2)) == "deep:k=2"
+    assert strategy_text(taoism.Intermediate(theta=0.5, seed=7)) == "intermediate:seed=7,theta=0.5"
+    x = torch.zeros(1, 3, 8, 8)
+    net = SmallCnn().eval()
+    assert taoism.plan(net, x, taoism.Deep(k=2)).report == taoism.plan(net, x).report
+
+
+def test_plan_of_a_file_is_the_command_lines() -> None:
+    plan = taoism.plan(FASHION, strategy="deep:k=2")
+    assert plan.strategy == "deep:k=2"
+    assert 0 < plan.tee_macs_share < 1 and plan.tee_memory_peak > 0
+    assert "TEE memory" in str(plan)
+    assert json.loads(plan.plan_json)["schema"] == 1
+
+
+def test_plan_refuses_what_only_modules_have() -> None:
+    with pytest.raises(errors.PlacementError, match="needs the module"):
+        taoism.plan(FASHION, placement={"": "tee"})
+    with pytest.raises(errors.InvalidArgumentError, match="go with a module"):
+        taoism.plan(FASHION, private=["fc"])
+    with pytest.raises(errors.InvalidArgumentError, match="example_inputs"):
+        taoism.plan(Mlp().eval())
+    with pytest.raises(errors.NotFoundError) as caught:
+        taoism.plan("/no/such.onnx")
+    assert isinstance(caught.value, FileNotFoundError)
+
+
+def test_a_saved_plan_is_what_the_command_line_takes(tmp_path: Path, run_cli) -> None:
+    path = tmp_path / "plan.json"
+    taoism.plan(FASHION, strategy="shallow:k=1").save(path)
+    done = run_cli("plan", FASHION, "--plan", path)
+    assert done.returncode == 0, done.stderr
+    assert "shallow:k=1" in done.stdout
+
+
+def test_bench_measures_and_becomes_a_data_frame() -> None:
+    pandas = pytest.importorskip("pandas")
+    net = randomise(SmallCnn())
+    result = taoism.bench(
+        net,
+        torch.randn(1, 3, 8, 8),
+        ["none", taoism.Deep(k=1)],
+        batches=[1, 3],
+        placement={"layer1": "tee", "": "device"},
+        min_seconds=0.01,
+        min_iterations=6,
+    )
+    schema = json.loads((ROOT / "docs/formats/bench.schema.json").read_text())
+    jsonschema.validate(json.loads(result.to_json()), schema)
+    assert [run["batch"] for run in result.runs] == [1, 1, 1, 3, 3, 3]
+    assert all(run["valid"] for run in result.runs)
+    frame = result.to_pandas()
+    assert isinstance(frame, pandas.DataFrame) and len(frame) == 6
+    assert (frame["latency_ms.median"] > 0).all()
+    assert math.isclose(frame.filter(like="time_share.").iloc[0].sum(), 1, rel_tol=1e-6)
+    assert "deep:k=1" in str(result) and result._repr_html_().count("<tr>") == 7
+
+
+def test_a_sealed_module_is_loaded_and_computes_the_same(tmp_path: Path) -> None:
+    net = randomise(SmallCnn())
+    path = tmp_path / "m.tao"
+    x = torch.randn(11, 3, 8, 8)
+    with taoism.shield(net, x, "deep:k=1") as shielded:
+        sealed = taoism.seal(shielded, path, batches=[1, 4])
+    assert sealed.key_path == tmp_path / "m.key" and sealed.key_is_new
+    assert sealed.batches == (1, 4) and sealed.file_bytes == path.stat().st_size
+    with taoism.load(path) as loaded, torch.no_grad():
+        assert "deep:k=1" in str(loaded.plan)
+        assert_same(loaded(x), net(x))  # in parts of 4, 4 and three times 1
+        assert_same(loaded(x=x[:4]), net(x[:4]))
+        with pytest.raises(errors.ShapeError):
+            loaded(x[:, :2])
+        with pytest.raises(errors.InvalidArgumentError, match="package already"):
+            taoism.seal(loaded, tmp_path / "again.tao")
+    assert str(taoism.plan(path)).startswith("strategy     deep:k=1")
+
+
+def test_a_package_with_several_inputs_and_outputs(tmp_path: Path) -> None:
+    net = TwoTowers().eval()
+    pair, weight = (torch.randn(5, 6), torch.randn(5, 6)), torch.randn(4)
+    path = tmp_path / "towers.tao"
+    taoism.seal(net, path, {"pair": pair, "weight": weight}, "full", batches=[2, 1])
+    with taoism.load(path) as loaded, torch.no_grad():
+        want = net(pair, weight=weight)
+        assert_same(loaded(*pair, weight), (want["sum"], *want["each"]))
+
+
+def test_a_label_alone_may_leave(tmp_path: Path) -> None:
+    net = randomise(SmallCnn())
+    x = torch.randn(4, 3, 8, 8)
+    path = tmp_path / "m.tao"
+    taoism.seal(net, path, x, "full", batches=[4], answer="label")
+    with taoism.load(path) as loaded, torch.no_grad():
+        assert torch.equal(loaded(x), net(x).argmax(1))
+        with pytest.raises(errors.InvalidArgumentError, match="batch"):
+            loaded(x[:3])
+
+
+def test_wrong_packages_and_keys(tmp_path: Path) -> None:
+    x = torch.randn(1, 6)
+    path = tmp_path / "m.tao"
+    taoism.seal(Mlp().eval(), path, x, "full", batches=[1])
+    other = tmp_path / "other.tao"
+    taoism.seal(Mlp().eval(), other, x, "full", batches=[1])
+    for key, kind in (("other", errors.IntegrityError), ("none", errors.NotFoundError)):
+        with taoism.load(path, key=tmp_path / f"{key}.key") as loaded, pytest.raises(kind):
+            loaded(x)
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(errors.IntegrityError):
+        taoism.load(path)
+    with pytest.raises(errors.InvalidArgumentError, match=r"nothing.*in the TEE"):
+        taoism.seal(Mlp().eval(), tmp_path / "n.tao", x, "none")
+
+
+def test_an_older_package_is_refused_once_it_is_retired(tmp_path: Path) -> None:
+    x = torch.randn(1, 6)
+    net = Mlp().eval()
+    old, new, key = tmp_path / "old.tao", tmp_path / "new.tao", tmp_path / "k.key"
+    taoism.seal(net, old, x, "full", key=key, batches=[1])
+    taoism.seal(net, new, x, "full", key=key, batches=[1], version=2, retire_older=True)
+    with taoism.load(new, key=key) as loaded, torch.no_grad():
+        assert_same(loaded(x), net(x))
+    with taoism.load(old, key=key) as loaded, pytest.raises(errors.PolicyError):
+        loaded(x)

@@ -1,0 +1,220 @@
+"""Wrong use gives an exception that says what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from nets import Mlp, SmallCnn, TwoTowers
+from torch import nn
+
+import taoism
+from taoism import errors
+
+
+@pytest.fixture(scope="module")
+def shielded() -> Iterator[taoism.ShieldedModule]:
+    with taoism.shield(SmallCnn().eval(), torch.zeros(1, 3, 8, 8), "none") as module:
+        yield module
+
+
+def test_a_module_in_training_mode() -> None:
+    with pytest.raises(errors.TrainingModeError, match=r"the module is in training.*\.eval\(\)"):
+        taoism.shield(SmallCnn(), torch.zeros(1, 3, 8, 8))
+    net = SmallCnn().eval()
+    net.layer1[0].bn1.train()
+    with pytest.raises(errors.TrainingModeError, match=r"'layer1\.0\.bn1' is in training"):
+        taoism.shield(net, torch.zeros(1, 3, 8, 8))
+
+
+class Branches(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2 if x.sum() > 0 else x
+
+
+class Loops(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(int(x.abs().max())):
+            x = x + 1
+        return x
+
+
+@pytest.mark.parametrize("net", [Branches(), Loops()], ids=["branch", "loop"])
+def test_data_dependent_control_flow(net: nn.Module) -> None:
+    with pytest.raises(errors.ControlFlowError, match="depends on values of its input") as caught:
+        taoism.shield(net.eval(), torch.ones(2, 3))
+    assert "\n" not in str(caught.value)
+
+
+def test_control_flow_is_not_traced_by_the_other_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("no dynamo today")
+
+    monkeypatch.setattr(torch.export, "export", refuse)
+    with pytest.raises(errors.ControlFlowError):
+        taoism.shield(Branches().eval(), torch.ones(2, 3))
+
+
+def test_when_both_exporters_fail_both_errors_are_told() -> None:
+    class Odd(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.pinv(x)
+
+    with pytest.raises(errors.ExportError, match=r"dynamo: .*torchscript: ") as caught:
+        taoism.shield(Odd().eval(), torch.randn(2, 3, 4))
+    assert "\n" not in str(caught.value)
+
+
+def test_outputs_that_are_no_tensors() -> None:
+    class Counts(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
+            return x, 3
+
+    with pytest.raises(errors.ExportError, match="returns a int"):
+        taoism.shield(Counts().eval(), torch.ones(2, 3))
+
+
+def test_an_operator_that_taoism_cannot_run() -> None:
+    class Sorts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(nn.CELU())
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.bitwise_not(self.inner(x).to(torch.int32)).float()
+
+    with pytest.raises(errors.UnsupportedError, match="cannot be run") as caught:
+        taoism.shield(Sorts().eval(), torch.ones(2, 3))
+    assert isinstance(caught.value, NotImplementedError)
+
+
+@pytest.mark.parametrize(
+    ("x", "kind", "message"),
+    [
+        (torch.zeros(1, 3, 8, 8).double(), errors.DtypeError, r"float64.*x\.to\(torch\.float32\)"),
+        (torch.zeros(1, 3, 8, 8).long(), errors.DtypeError, "int64"),
+        (torch.zeros(1, 3, 9, 8), errors.ShapeError, r"\[1, 3, 9, 8\].*\[batch, 3, 8, 8\]"),
+        (torch.zeros(3, 8, 8), errors.ShapeError, r"\[3, 8, 8\]"),
+        (torch.zeros(0, 3, 8, 8), errors.ShapeError, "batch is empty"),
+        (torch.zeros(1, 3, 8, 8, device="meta"), errors.DeviceError, r"is on meta.*\.to\('cpu'\)"),
+        ([[0.0]], errors.InvalidArgumentError, r"nested as \(\[\[tensor\]\],\)"),
+        (3.5, errors.DtypeError, "a float; give a tensor"),
+        (torch.zeros(1, 3, 8, 8).to_sparse(), errors.DtypeError, "to_dense"),
+        (torch.zeros(1, 3, 8, 8, requires_grad=True), errors.TrainingModeError, "no_grad"),
+    ],
+)
+def test_inputs_other_than_exported(
+    shielded: taoism.ShieldedModule, x: object, kind: type[errors.Error], message: str
+) -> None:
+    with pytest.raises(kind, match=message) as caught:
+        shielded(x)
+    assert isinstance(caught.value, taoism.Error) and "\n" not in str(caught.value)
+
+
+def test_other_arguments_than_exported(shielded: taoism.ShieldedModule) -> None:
+    x = torch.zeros(1, 3, 8, 8)
+    for call in (lambda: shielded(), lambda: shielded(x, x), lambda: shielded(y=x)):
+        with pytest.raises(errors.InvalidArgumentError, match="forward"):
+            call()
+    net = TwoTowers().eval()
+    with taoism.shield(
+        net, {"pair": (torch.zeros(2, 6),) * 2, "weight": torch.zeros(4)}, "none"
+    ) as towers:
+        with pytest.raises(errors.ShapeError, match="batch of 3, another input of 2"):
+            towers((torch.zeros(2, 6), torch.zeros(3, 6)), weight=torch.zeros(4))
+        with pytest.raises(errors.InvalidArgumentError, match="nested"):
+            towers((torch.zeros(2, 6),), weight=torch.zeros(4))
+        with pytest.raises(errors.InvalidArgumentError, match=r"nested|holds the example"):
+            towers((torch.zeros(2, 6),) * 2, weight=torch.zeros(4), bias=3)
+
+
+MOVES: list[Callable[[nn.Module], object]] = [
+    lambda module: module.to("cpu"),
+    lambda module: module.to(torch.float64),
+    lambda module: module.cuda(),
+    lambda module: module.half(),
+    lambda module: module.share_memory(),
+    lambda module: nn.Sequential(module).to("cpu"),
+]
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_moving_says_what_to_do_instead(
+    shielded: taoism.ShieldedModule, move: Callable[[nn.Module], object]
+) -> None:
+    with pytest.raises(errors.NotMovableError, match=r"taoism\.shield\(module.*device="):
+        move(shielded)
+
+
+def test_training_is_refused_and_eval_is_not(shielded: taoism.ShieldedModule) -> None:
+    with pytest.raises(errors.TrainingModeError, match="train the original"):
+        shielded.train()
+    assert shielded.eval() is shielded and not shielded.training
+
+
+@pytest.mark.parametrize(
+    "action",
+    [pickle.dumps, copy.copy, copy.deepcopy, lambda module: torch.save(module, io.BytesIO())],
+    ids=["pickle", "copy", "deepcopy", "save"],
+)
+def test_copying_says_what_to_do_instead(
+    shielded: taoism.ShieldedModule, action: Callable[[nn.Module], object]
+) -> None:
+    with pytest.raises(errors.NotCopyableError, match=r"taoism\.seal.*taoism\.load") as caught:
+        action(shielded)
+    assert isinstance(caught.value, TypeError)
+
+
+def test_a_closed_module() -> None:
+    shielded = taoism.shield(Mlp().eval(), torch.zeros(1, 6))
+    shielded.close()
+    shielded.close()
+    with pytest.raises(errors.ClosedError, match="closed: shield the module again"):
+        shielded(torch.zeros(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": "depe:k=2"}, "depe"),
+        ({"strategy": "deep:k=99"}, "deep"),
+        ({"strategy": taoism.Deep(k=-1)}, "k"),
+        ({"strategy": 3}, "taoism.Strategy"),
+        ({"tee": "trustzone"}, "tee 'trustzone'"),
+        ({"device": "tpu"}, "device 'tpu'"),
+        ({"tee_memory": "lots"}, "64MiB"),
+        ({"tee_memory": -1}, "positive"),
+        ({"tee_threads": -1}, "tee_threads"),
+    ],
+)
+def test_wrong_arguments(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=re.escape(message)) as caught:
+        taoism.shield(Mlp().eval(), torch.zeros(1, 6), **arguments)  # type: ignore[arg-type]
+    assert "--" not in str(caught.value)  # arguments are named as Python spells them
+
+
+def test_wrong_examples() -> None:
+    net = Mlp().eval()
+    for example, kind in (
+        ((), errors.InvalidArgumentError),
+        ([torch.zeros(1, 6), 3], errors.InvalidArgumentError),
+        ({"z": torch.zeros(1, 6)}, errors.InvalidArgumentError),
+        ((object(),), errors.InvalidArgumentError),
+    ):
+        with pytest.raises(kind):
+            taoism.shield(net, example)
+    with pytest.raises(errors.InvalidArgumentError, match=r"str is no torch\.nn\.Module"):
+        taoism.shield("net.onnx", torch.zeros(1, 6))  # type: ignore[arg-type]
+
+
+def test_every_error_is_of_the_tree_and_of_a_builtin() -> None:
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and issubclass(kind, errors.Error) and kind is not errors.Error:
+            builtin = [base for base in kind.__mro__ if base.__module__ == "builtins"]
+            assert len(builtin) > 3, name  # more than Exception, BaseException and object
+            assert str(kind("why")) == "why"
