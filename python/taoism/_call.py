@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -50,7 +51,13 @@ class CallForm:
     device: torch.device
     fixed_batch: str = ""  # why the batch cannot change, for an error message
 
-    @property
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether the call is nothing but tensors, one after the other."""
+        flat = pytree.tree_flatten(((0,) * len(self.leaves), {}))[1]
+        return self.tree == flat and len(self.tensors) == len(self.leaves)
+
+    @cached_property
     def tensors(self) -> tuple[TensorSpec, ...]:
         """The tensors among the leaves."""
         return tuple(leaf for leaf in self.leaves if isinstance(leaf, TensorSpec))
@@ -60,13 +67,15 @@ class CallForm:
     ) -> tuple[list[torch.Tensor], int]:
         """The tensors of a call, and its batch (0 where no input has one). Errors:
         InvalidArgumentError (other arguments), DtypeError, DeviceError, ShapeError."""
-        args, kwargs = bind_arguments(self.signature, args, kwargs)
-        given, tree = pytree.tree_flatten((args, kwargs))
-        if tree != self.tree:
-            raise InvalidArgumentError(
-                f"the arguments are nested as {_shown(tree)}; the example inputs were "
-                f"{_shown(self.tree)}"
-            )
+        given: Sequence[Any] = args
+        if kwargs or not self.is_plain or len(args) != len(self.leaves):
+            args, kwargs = bind_arguments(self.signature, args, kwargs)
+            given, tree = pytree.tree_flatten((args, kwargs))
+            if tree != self.tree:
+                raise InvalidArgumentError(
+                    f"the arguments are nested as {_shown(tree)}; the example inputs were "
+                    f"{_shown(self.tree)}"
+                )
         tensors = []
         batch = 0
         for leaf, value in zip(self.leaves, given, strict=True):

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 import logging
 import re
+import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -64,7 +66,7 @@ def export(
     args, kwargs = example_arguments(signature, example_inputs)
     call = form_of(signature, args, kwargs, dynamic_batch)
     with torch.no_grad():
-        outputs, output_tree = pytree.tree_flatten(module(*args, **kwargs))
+        outputs, output_tree = pytree.tree_flatten(_run_on_copies(module, args, kwargs))
     for output in outputs:
         if not isinstance(output, torch.Tensor):
             raise ExportError(
@@ -81,6 +83,12 @@ def export(
     if batch == 0:
         batch = next((tensor.shape[0] for tensor in tensors if tensor.dim() > 0), 0)
     return Exported(path, call, job.feeds(exporter), output_tree, batch, exporter)
+
+
+def _run_on_copies(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What it returns; a module that writes to its inputs leaves the caller's alone."""
+    own_args, own_kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, kwargs))
+    return module(*own_args, **own_kwargs)
 
 
 class _Job:
@@ -167,9 +175,10 @@ class _Job:
             positional, named = pytree.tree_unflatten(leaves, self._call.tree)
             shapes = dict(self._call.signature.bind(*positional, **named).arguments)
         with _quiet(), torch.no_grad():
-            program = torch.export.export(
-                self._module, args, kwargs, dynamic_shapes=shapes, strict=False
-            )
+            with contextlib.redirect_stderr(io.StringIO()):  # it prints what it had when it failed
+                program = torch.export.export(
+                    self._module, args, kwargs, dynamic_shapes=shapes, strict=False
+                )
             onnx_program = torch.onnx.export(
                 program, (), dynamo=True, optimize=False, verbose=False
             )
@@ -207,8 +216,7 @@ class _Job:
         is_trace = any(isinstance(e, TracerWarning) and "boolean" in str(e) for e in chain)
         if not is_trace and not _DATA_DEPENDENT.search(f"{type(error).__name__} {error}"):
             return
-        place = re.search(r'(?:File "?|Caused by: \(?|code: )([^\n]+)', str(error))
-        where = f" ({_shortened(place[1])})" if place else ""
+        where = _users_line(chain)
         raise ControlFlowError(
             f"the module's Python code depends on values of its input{where}: write it with "
             "torch.where, torch.cond or masks, or shield the parts before and after it"
@@ -229,6 +237,17 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _users_line(chain: list[BaseException]) -> str:
+    """ " (net.py:12)": the deepest line that is not PyTorch's, or ""."""
+    library = str(Path(torch.__file__).parent)
+    for error in chain:
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            own = frame.filename.startswith((library, "<")) or frame.filename == __file__
+            if not own:
+                return f" ({frame.filename}:{frame.lineno})"
+    return ""
 
 
 def _one_line(error: Exception) -> str:

@@ -53,7 +53,7 @@ def label_nodes(path: Path, modules: Iterable[str], private: Mapping[str, bool])
             name = f"{stem}_{count}"
         node.name = name
         names[name] = scope or ""
-    public = sorted(_public_tensors(model.graph, names, private))
+    public = sorted(_public_tensors(model.graph, names, known, private))
     if public:
         entry = model.metadata_props.add()
         entry.key, entry.value = PUBLIC_KEY, "\n".join(public)
@@ -142,7 +142,10 @@ def _drop_invented_biases(graph: onnx.GraphProto, folder: Path) -> None:
 
 
 def _public_tensors(
-    graph: onnx.GraphProto, names: Mapping[str, str], private: Mapping[str, bool]
+    graph: onnx.GraphProto,
+    names: Mapping[str, str],
+    known: frozenset[str],
+    private: Mapping[str, bool],
 ) -> set[str]:
     """Initialisers whose owner says that they are public. One that bears no parameter's name (the
     exporter folded it) belongs to the modules that read it, and is public when all of them are."""
@@ -159,11 +162,9 @@ def _public_tensors(
             if tensor in owners:
                 owners[tensor].append(names[node.name])
     public = set()
-    known = set(names.values()) | set(private)
     for tensor, readers in owners.items():
         module = tensor.rpartition(".")[0]
-        is_parameter = "." in tensor and nearest_owner(module, known - {""}) is not None
-        modules = [module] if is_parameter else readers
+        modules = [module] if module and module in known else readers
         if modules and not any(is_private(m) for m in modules):
             public.add(tensor)
     return public

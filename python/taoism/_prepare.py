@@ -16,6 +16,7 @@ from taoism._export import Exported, export
 from taoism._modules import label_nodes, module_names
 from taoism._placement import Placement, place, privacy_of, sides_of
 from taoism._plan import Plan, plan_of_report
+from taoism._runner import ShieldedModule
 from taoism.errors import InvalidArgumentError, PlacementError
 from taoism.strategies import Strategy, strategy_text
 
@@ -85,6 +86,8 @@ def prepared(
         loaded = _core.Model.load(str(model), {})
         yield Prepared(Path(model), loaded, batch or (1 if loaded.batch_is_dynamic else 0))
         return
+    if any(isinstance(part, ShieldedModule) for part in model.modules()):
+        raise InvalidArgumentError("the module is shielded already: give the original")
     if example_inputs is None:
         raise InvalidArgumentError("give example_inputs: a tensor, a tuple or a dict of arguments")
     modules = module_names(model)

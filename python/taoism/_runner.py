@@ -68,6 +68,8 @@ class ShieldedModule(nn.Module):
         self._call = call
         self._feeds = feeds
         self._output_tree = output_tree
+        self._gives_one_tensor = output_tree == pytree.tree_flatten(0)[1]
+        self._batched = tuple(None in call.tensors[i].shape for i in feeds)
         self._open_session = open_session
         self._part_of = part_of
         self._plan = plan
@@ -90,16 +92,17 @@ class ShieldedModule(nn.Module):
                 "under torch.no_grad(), or give the input's .detach()"
             )
         given = [tensors[i].detach().cpu().contiguous() for i in self._feeds]
-        batched = [None in self._call.tensors[i].shape for i in self._feeds]
         with self._lock:
             self._check_usable()
             if batch == 0 or self._part_of(batch) == batch:
                 outputs = self._run(batch, given)
             else:
-                outputs = self._run_parts(batch, given, batched)
+                outputs = self._run_parts(batch, given)
         device = self._call.device
         if device.type != "cpu":
             outputs = [output.to(device) for output in outputs]
+        if self._gives_one_tensor:
+            return outputs[0]
         return pytree.tree_unflatten(outputs, self._output_tree)
 
     def close(self) -> None:
@@ -184,9 +187,7 @@ class ShieldedModule(nn.Module):
             raise
         return outputs
 
-    def _run_parts(
-        self, batch: int, inputs: list[torch.Tensor], batched: list[bool]
-    ) -> list[torch.Tensor]:
+    def _run_parts(self, batch: int, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """A batch that there is no program for, in the largest parts that there are."""
         parts: list[list[torch.Tensor]] = []
         start = 0
@@ -199,7 +200,7 @@ class ShieldedModule(nn.Module):
                     size,
                     [
                         tensor[start : start + size].contiguous() if is_batched else tensor
-                        for tensor, is_batched in zip(inputs, batched, strict=True)
+                        for tensor, is_batched in zip(inputs, self._batched, strict=True)
                     ],
                 )
             )

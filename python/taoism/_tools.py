@@ -41,9 +41,12 @@ def plan(
     answer: _Answer = "logits",
     batch: int = 0,
 ) -> Plan:
-    """What `shield` would do, without doing it. `model`: a module with `example_inputs`, an ONNX
-    file, or a package, of which it says what is known without its key. `batch`: of a file, 0 being
+    """What `shield` would do, without doing it. `model`: a module with `example_inputs`, a
+    shielded one, an ONNX file, or a package, of which it says what is known without its key.
+    `batch`: of a file, 0 being
     its own or 1. Errors: those of `shield`."""
+    if isinstance(model, ShieldedModule):
+        return model.plan
     if not isinstance(model, nn.Module) and _core.is_package(str(model)):
         if strategy is not None or placement is not None:
             raise InvalidArgumentError("a package has its plan sealed in it: give no strategy")

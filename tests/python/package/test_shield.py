@@ -42,6 +42,15 @@ def test_the_original_is_untouched() -> None:
     assert all(parameter.requires_grad for parameter in net.parameters())
 
 
+def test_a_module_that_writes_to_its_input_leaves_the_callers_alone() -> None:
+    net = torch.nn.Sequential(torch.nn.ReLU(inplace=True), torch.nn.Linear(6, 2)).eval()
+    x = torch.full((2, 6), -1.0)
+    with taoism.shield(net, x, "none") as shielded, torch.no_grad():
+        y = shielded(x)
+        assert (x == -1).all()
+        assert_same(y, net(x))
+
+
 def test_later_changes_of_the_original_do_not_matter() -> None:
     net = Mlp().eval()
     x = torch.randn(3, 6)

@@ -1,0 +1,57 @@
+"""`pip install .` in a fresh environment gives a package that works, worker and all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+from package_checks import ROOT, eventually, is_running
+
+PROGRAM = """
+import taoism, torch
+assert taoism.__file__.startswith({prefix!r}), taoism.__file__
+net = torch.nn.Linear(4, 2).eval()
+x = torch.randn(3, 4)
+for tee in ("process", "inline"):
+    shielded = taoism.shield(net, x, "full", tee=tee)
+    torch.testing.assert_close(shielded(x), net(x).detach())
+    print(*shielded.worker_pids)
+"""
+
+
+@pytest.mark.slow
+def test_pip_install_into_a_fresh_environment(tmp_path: Path) -> None:
+    """torch and the build tools come from this environment, so that nothing is downloaded."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    # A .pth line that adds the other environment's .pth files too.
+    others = [p for p in sys.path if p.endswith("site-packages")]
+    (site / "others.pth").write_text("\n".join([*others, sysconfig.get_path("purelib")]) + "\n")
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    environment["CMAKE_BUILD_PARALLEL_LEVEL"] = "2"
+    if shutil.which("ccache"):
+        environment["CMAKE_CXX_COMPILER_LAUNCHER"] = "ccache"
+    options = ["--no-index", "--no-deps", "--no-build-isolation", "--quiet"]
+    subprocess.run(
+        [python, "-m", "pip", "install", *options, "-C", "build-dir=build/wheel", ROOT],
+        env=environment,
+        check=True,
+    )
+    done = subprocess.run(
+        [python, "-c", PROGRAM.format(prefix=str(site))],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 1 and eventually(lambda: not is_running(pids[0]))
