@@ -14,8 +14,8 @@
 
 namespace taoism::ir {
 
-// Computation is float32. The integer and boolean types exist for shape arithmetic, which the
-// importer folds away, and for Cast of constants.
+// What is computed with is float32, int64 and bool; int32 is what a model's inputs and outputs may
+// be besides, and the others are what files may hold.
 enum class DType : uint8_t { f32 = 1, f64 = 2, i32 = 3, i64 = 4, boolean = 5, u8 = 6, i8 = 7 };
 
 size_t dtype_bytes(DType dtype);

@@ -116,6 +116,10 @@ void copy_elements(const CopyShape& s, const T* source, T* target, Parallel& par
 void copy_strided(const CopyShape& shape, size_t element_bytes, const void* source, void* target,
                   Parallel& parallel) {
   const CopyShape s = simplified(shape);
+  if (element_bytes == 1) {
+    return copy_elements(s, static_cast<const std::byte*>(source), static_cast<std::byte*>(target),
+                         parallel);
+  }
   TAOISM_CHECK(element_bytes == sizeof(Bits32) || element_bytes == sizeof(Bits64));
   if (element_bytes == sizeof(Bits64)) {
     copy_elements(s, static_cast<const Bits64*>(source), static_cast<Bits64*>(target), parallel);

@@ -19,7 +19,7 @@ struct CopyShape {
   int64_t target_strides[kMaxRank] = {};
 };
 
-// element_bytes is 4 or 8; both pointers are aligned to it.
+// element_bytes is 1, 4 or 8; both pointers are aligned to it.
 void copy_strided(const CopyShape& shape, size_t element_bytes, const void* source, void* target,
                   Parallel& parallel);
 

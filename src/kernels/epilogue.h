@@ -15,6 +15,13 @@ enum class ActivationKind : uint8_t {
   hard_sigmoid,  // a * x + b limited to [0, 1]
   hard_swish,    // x * (x / 6 + 1/2 limited to [0, 1])
   tanh,
+  erf,        // the error function
+  gelu,       // x * (1 + erf(x / sqrt 2)) / 2
+  gelu_tanh,  // x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2
+  swish,      // x / (1 + exp(-a * x))
+  elu,        // b * (x < 0 ? a * (exp(x) - 1) : x)
+  celu,       // x < 0 ? a * (exp(x / a) - 1) : x
+  mish,       // x * tanh(log(1 + exp(x)))
 };
 
 struct Activation {

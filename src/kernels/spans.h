@@ -28,6 +28,8 @@ void exp_into_span(const float* x, const float* shift, float* y, float* total, i
 // The largest element (NaN if there is one), -inf when count is 0; the sum.
 float max_span(const float* x, int64_t count);
 float sum_span(const float* x, int64_t count);
+// The sum of (x[i] - center)^2.
+float squares_span(const float* x, float center, int64_t count);
 // y[i] = exp(x[i] - shift); returns the sum of y.
 float exp_span(const float* x, float shift, float* y, int64_t count);
 

@@ -7,6 +7,19 @@
 namespace taoism::onnx {
 namespace {
 
+constexpr const char* kTypes = "float32, int64, int32 and bool are";
+
+// What an input or output of the model is; nothing for a type that is not supported.
+std::optional<ir::DType> dtype_outside(int32_t type) {
+  switch (type) {
+    case ::onnx::TensorProto::FLOAT: return ir::DType::f32;
+    case ::onnx::TensorProto::INT64: return ir::DType::i64;
+    case ::onnx::TensorProto::INT32: return ir::DType::i32;
+    case ::onnx::TensorProto::BOOL: return ir::DType::boolean;
+    default: return std::nullopt;
+  }
+}
+
 class Binder {
  public:
   Binder(const Model::File& file, const ImportOptions& options, std::vector<Unsupported>& refused)
@@ -120,11 +133,16 @@ class Binder {
       TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, input_shape(input));
       const std::string name = printable(input.name);
       Tensor tensor{.name = input.name};
-      if (file_.input_types[i] != ::onnx::TensorProto::FLOAT) {
-        refuse(name, "input", "", "has type " + input.dtype + ", only float32 is supported");
+      const std::optional<ir::DType> dtype = dtype_outside(file_.input_types[i]);
+      if (!dtype) {
+        refuse(name, "input", "",
+               "has type " + input.dtype + ", which is not supported; " + kTypes);
         tensor.refused = true;
       } else {
-        tensor.id = import_.graph.add_input(name, {ir::DType::f32, shape});
+        tensor.id = import_.graph.add_input(name, {*dtype, shape});
+        if (*dtype == ir::DType::i32) {
+          TAOISM_ASSIGN_OR_RETURN(tensor, cast(tensor, ir::DType::i64));
+        }
       }
       import_.tensors.emplace(input.name, std::move(tensor));
     }
@@ -240,7 +258,14 @@ class Binder {
     return {};
   }
 
-  // An output that is an input, or a second name for another output, gets a tensor of its own.
+  Result<Tensor> cast(const Tensor& tensor, ir::DType dtype) {
+    const ::onnx::NodeProto proto;
+    NodeImport node(import_, proto, "Cast_" + printable(tensor.name), file_.opset);
+    return node.cast(tensor, dtype);
+  }
+
+  // An output that is a constant, an input, or a second name for another output, gets a tensor of
+  // its own.
   Status copy_output(Tensor& tensor, const std::string& name) {
     ::onnx::NodeProto proto;
     proto.add_output(name);
@@ -248,8 +273,13 @@ class Binder {
     const ir::Shape shape = node.desc(tensor).shape;
     ir::Attrs attrs;
     attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
-    TAOISM_ASSIGN_OR_RETURN(tensor, node.emit("Reshape", {tensor}, std::move(attrs)));
+    TAOISM_ASSIGN_OR_RETURN(tensor, node.emit_node("Reshape", {tensor}, std::move(attrs)));
     return node.give(tensor);
+  }
+
+  ir::DType type_of(const Tensor& tensor) const {
+    return tensor.constant ? tensor.constant->desc.dtype
+                           : import_.graph.value(tensor.id).desc.dtype;
   }
 
   Status add_outputs() {
@@ -258,10 +288,17 @@ class Binder {
     for (const auto& output : file_.proto.graph().output()) {
       Tensor& tensor = import_.tensors.at(output.name());
       if (tensor.refused) continue;
-      if (tensor.constant) {
-        refuse(printable(output.name()), "output", "", "does not depend on the model's input");
+      const int32_t type = output.type().tensor_type().elem_type();
+      const std::optional<ir::DType> dtype = dtype_outside(type);
+      if (!dtype && type != ::onnx::TensorProto::UNDEFINED) {
+        refuse(printable(output.name()), "output", "",
+               "has type " + element_type_name(type) + ", which is not supported; " + kTypes);
         continue;
       }
+      if (dtype == ir::DType::i32 && type_of(tensor) == ir::DType::i64) {
+        TAOISM_ASSIGN_OR_RETURN(tensor, cast(tensor, ir::DType::i32));
+      }
+      if (tensor.constant) TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));
       const bool taken = std::find(inputs.begin(), inputs.end(), tensor.id) != inputs.end() ||
                          std::find(outputs.begin(), outputs.end(), tensor.id) != outputs.end();
       if (taken) TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));

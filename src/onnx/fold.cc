@@ -315,7 +315,7 @@ Fold find_fold(std::string_view op) {
   for (const auto& entry : kFolds) {
     if (op == entry.op) return entry.fold;
   }
-  return find_math_fold(op);
+  return nullptr;
 }
 
 }  // namespace taoism::onnx

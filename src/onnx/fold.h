@@ -1,5 +1,6 @@
-// A small interpreter for the parts of a model that do not depend on its input: shape arithmetic
-// and rearranged weights. Internal to this folder.
+// A small interpreter for the parts of a model that do not depend on its input, shape arithmetic
+// and rearranged weights: what moves elements, also of empty tensors, as shapes have them. What
+// computes is evaluated by the operators themselves (NodeImport::emit). Internal to this folder.
 #pragma once
 
 #include <span>
@@ -43,8 +44,5 @@ struct FoldNode {
 using Fold = Result<std::vector<ConstantPtr>> (*)(const FoldNode& node);
 // Null when the operator is not one of these.
 Fold find_fold(std::string_view op);
-
-// Element by element with broadcasting: fold_math.cc. Null when there is none.
-Fold find_math_fold(std::string_view op);
 
 }  // namespace taoism::onnx

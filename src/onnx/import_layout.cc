@@ -45,17 +45,83 @@ Status import_unsqueeze(NodeImport& node) {
   return give_shape(node, shape);
 }
 
-// Only where it changes nothing.
+Result<Tensor> expanded(NodeImport& node, const Tensor& x, const ir::Shape& shape) {
+  if (node.desc(x).shape == shape) return x;
+  ir::Attrs attrs;
+  attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
+  return node.emit("Expand", {x}, std::move(attrs));
+}
+
 Status import_expand(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
   TAOISM_ASSIGN_OR_RETURN(const auto sizes, node.required_ints(1, "shape"));
   if (sizes.size() > ir::kMaxRank) return node.refuse("shape", "has too many dimensions");
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
                           ops::broadcast_shape(node.shape(0), ir::Shape(sizes)));
-  if (!shape.is_bounded() || shape.elements() != node.shape(0).elements()) {
-    return node.refuse("shape", "repeating activations is not supported");
+  if (!shape.is_bounded()) return node.refuse("shape", "is out of bounds");
+  if (shape.elements() == node.shape(0).elements()) return give_shape(node, shape);
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, expanded(node, node.input(0), shape));
+  return node.give(std::move(y));
+}
+
+// Every repeated dimension gets one before it, along which it is repeated.
+Status import_tile(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
+  const ir::Shape x = node.shape(0);
+  TAOISM_ASSIGN_OR_RETURN(const auto repeats, node.required_ints(1, "repeats"));
+  if (repeats.size() != x.rank()) return invalid_argument("repeats must be one number an axis");
+  std::vector<int64_t> split, repeated, joined;
+  for (size_t i = 0; i < x.rank(); ++i) {
+    if (repeats[i] < 1 || repeats[i] > (int64_t{1} << 30)) {
+      return node.refuse("repeats", "must be at least 1, got " + list_text(repeats));
+    }
+    if (repeats[i] != 1 && x[i] != 1) {
+      split.push_back(1);
+      repeated.push_back(repeats[i]);
+    }
+    split.push_back(x[i]);
+    repeated.push_back(x[i] == 1 ? repeats[i] : x[i]);
+    joined.push_back(x[i] * repeats[i]);
   }
-  return give_shape(node, shape);
+  if (split.size() > ir::kMaxRank) return node.refuse("repeats", "of too many dimensions");
+  Tensor y = node.input(0);
+  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, ir::Shape(split), "/split"));
+  const ir::Shape shape(repeated);
+  if (!shape.is_bounded()) return node.refuse("repeats", "make it too large");
+  TAOISM_ASSIGN_OR_RETURN(y, expanded(node, y, shape));
+  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, ir::Shape(joined), "/join"));
+  return node.give(std::move(y));
+}
+
+// Moves blocks between channels and pixels: a Transpose between two Reshapes of rank 6.
+Status import_depth_space(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  const ir::Shape x = node.shape(0);
+  const int64_t b = node.attrs.i("blocksize", 0);
+  const bool to_space = node.op() == "DepthToSpace";
+  const bool columns = node.attrs.s("mode", "DCR") == "CRD";
+  if (x.rank() != 4 || b < 1 || b > (1 << 20)) return invalid_argument("blocksize of " + x.text());
+  const int64_t n = x[0], c = x[1], h = x[2], w = x[3];
+  const bool fits = to_space ? c % (b * b) == 0 : h % b == 0 && w % b == 0;
+  if (!fits) return invalid_argument("blocksize " + std::to_string(b) + " of " + x.text());
+  ir::Shape split, joined;
+  ir::Attrs attrs;
+  if (to_space) {
+    const int64_t rest = c / (b * b);
+    split = columns ? ir::Shape{n, rest, b, b, h, w} : ir::Shape{n, b, b, rest, h, w};
+    attrs.set("perm", columns ? std::vector<int64_t>{0, 1, 4, 2, 5, 3}
+                              : std::vector<int64_t>{0, 3, 4, 1, 5, 2});
+    joined = {n, rest, h * b, w * b};
+  } else {
+    split = {n, c, h / b, b, w / b, b};
+    attrs.set("perm", columns ? std::vector<int64_t>{0, 1, 3, 5, 2, 4}
+                              : std::vector<int64_t>{0, 3, 5, 1, 2, 4});
+    joined = {n, c * b * b, h / b, w / b};
+  }
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.reshape(node.input(0), split, "/split"));
+  TAOISM_ASSIGN_OR_RETURN(y, node.emit("Transpose", {y}, std::move(attrs)));
+  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, joined, "/join"));
+  return node.give(std::move(y));
 }
 
 Status import_transpose(NodeImport& node) {
@@ -108,10 +174,11 @@ Result<std::vector<int64_t>> full_pads(NodeImport& node, const std::vector<int64
 }
 
 Status import_pad(NodeImport& node) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(node.opset() < 11 ? 1 : 2));
   const std::string mode = node.attrs.s("mode", "constant");
   TAOISM_ASSIGN_OR_RETURN(const auto given, node.required_ints(1, "pads"));
-  TAOISM_ASSIGN_OR_RETURN(const auto value, node.number(2, "constant_value"));
+  TAOISM_ASSIGN_OR_RETURN(auto value, node.number(2, "constant_value"));
+  if (node.attrs.has("value")) value = node.attrs.f("value", 0);  // before opset 11
   TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> pads, full_pads(node, given));
   const bool none = pads.size() == 2 * node.shape(0).rank() &&
                     std::all_of(pads.begin(), pads.end(), [](int64_t pad) { return pad == 0; });
@@ -125,7 +192,7 @@ Status import_pad(NodeImport& node) {
 }
 
 Status import_slice(NodeImport& node) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(3));
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(node.opset() < 10 ? 1 : 3));
   TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> starts, node.required_ints(1, "starts"));
   TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> ends, node.required_ints(2, "ends"));
   TAOISM_ASSIGN_OR_RETURN(const auto given_axes, node.ints(3, "axes"));
@@ -252,10 +319,20 @@ Status import_resize(NodeImport& node) {
 }
 
 constexpr ImportEntry kImports[] = {
-    {"Reshape", import_reshape},     {"Flatten", import_flatten}, {"Squeeze", import_squeeze},
-    {"Unsqueeze", import_unsqueeze}, {"Expand", import_expand},   {"Transpose", import_transpose},
-    {"Concat", import_concat},       {"Pad", import_pad},         {"Slice", import_slice},
-    {"Split", import_split},         {"Resize", import_resize},
+    {"Reshape", import_reshape},
+    {"Flatten", import_flatten},
+    {"Squeeze", import_squeeze},
+    {"Unsqueeze", import_unsqueeze},
+    {"Expand", import_expand},
+    {"Transpose", import_transpose},
+    {"Concat", import_concat},
+    {"Pad", import_pad},
+    {"Slice", import_slice},
+    {"Split", import_split},
+    {"Resize", import_resize},
+    {"Tile", import_tile},
+    {"DepthToSpace", import_depth_space},
+    {"SpaceToDepth", import_depth_space},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Activations, element-by-element arithmetic, reductions, and what is nothing at inference.
+#include <algorithm>
 #include <numeric>
 
 #include "onnx/node_import.h"
@@ -7,49 +8,38 @@
 namespace taoism::onnx {
 namespace {
 
-// An operator of ours under the same name, with so many inputs and no attribute.
-template <size_t kInputs>
-Status import_as(NodeImport& node, const char* op) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(kInputs));
-  std::vector<Tensor> inputs;
-  for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i));
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit(op, inputs));
-  return node.give(std::move(y));
-}
-
-Status import_relu(NodeImport& node) { return import_as<1>(node, "Relu"); }
-Status import_sigmoid(NodeImport& node) { return import_as<1>(node, "Sigmoid"); }
-Status import_tanh(NodeImport& node) { return import_as<1>(node, "Tanh"); }
-Status import_hard_swish(NodeImport& node) { return import_as<1>(node, "HardSwish"); }
-Status import_global_average(NodeImport& node) { return import_as<1>(node, "GlobalAveragePool"); }
-Status import_global_max(NodeImport& node) { return import_as<1>(node, "GlobalMaxPool"); }
-Status import_add(NodeImport& node) { return import_as<2>(node, "Add"); }
-Status import_sub(NodeImport& node) { return import_as<2>(node, "Sub"); }
-Status import_mul(NodeImport& node) { return import_as<2>(node, "Mul"); }
-Status import_div(NodeImport& node) { return import_as<2>(node, "Div"); }
-
 Status give_attrs(NodeImport& node, const char* op, ir::Attrs attrs) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit(op, {node.input(0)}, std::move(attrs)));
   return node.give(std::move(y));
 }
 
-Status import_leaky_relu(NodeImport& node) {
-  ir::Attrs attrs;
-  attrs.set("alpha", node.attrs.f("alpha", 0.01F));
-  return give_attrs(node, "LeakyRelu", std::move(attrs));
+// Min or Max of all of `tensors`, two at a time.
+Result<Tensor> chain(NodeImport& node, const char* op, const std::vector<Tensor>& tensors) {
+  Tensor y = tensors[0];
+  for (size_t i = 1; i < tensors.size(); ++i) {
+    const std::string suffix = i + 1 == tensors.size() ? "" : "/" + std::to_string(i);
+    TAOISM_ASSIGN_OR_RETURN(y, node.emit(op, {y, tensors[i]}, {}, suffix.c_str()));
+  }
+  return y;
 }
 
-Status import_hard_sigmoid(NodeImport& node) {
-  ir::Attrs attrs;
-  attrs.set("alpha", node.attrs.f("alpha", 0.2F));
-  attrs.set("beta", node.attrs.f("beta", 0.5F));
-  return give_attrs(node, "HardSigmoid", std::move(attrs));
-}
-
+// The bounds are attributes, or inputs that may depend on the model's.
 Status import_clip(NodeImport& node) {
-  ir::Attrs attrs;
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   constexpr const char* kNames[] = {"min", "max"};
+  ir::Attrs attrs;
+  bool fixed = node.desc(node.input(0)).dtype == ir::DType::f32;
+  for (size_t i = 1; i <= 2; ++i) fixed = fixed && (!node.has(i) || node.input(i).constant);
+  if (!fixed) {
+    Tensor y = node.input(0);
+    for (size_t i = 1; i <= 2; ++i) {
+      if (!node.has(i)) continue;
+      TAOISM_ASSIGN_OR_RETURN(
+          y, node.emit(i == 1 ? "Max" : "Min", {y, node.input(i)}, {}, i == 1 ? "/min" : "/max"));
+    }
+    return node.give(std::move(y));
+  }
   for (size_t i = 0; i < 2; ++i) {
     TAOISM_ASSIGN_OR_RETURN(const auto bound, node.number(i + 1, kNames[i]));
     if (bound) attrs.set(kNames[i], *bound);
@@ -58,14 +48,22 @@ Status import_clip(NodeImport& node) {
   return give_attrs(node, "Clip", std::move(attrs));
 }
 
+std::vector<Tensor> all_inputs(const NodeImport& node) {
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i));
+  return inputs;
+}
+
 // Min and Max of one tensor and one number are a Clip.
 Status import_bound(NodeImport& node, const char* bound) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(std::max<size_t>(node.inputs(), 1)));
   const size_t constant = node.input(0).constant ? 0 : 1;
-  if (node.inputs() != 2 || !node.input(constant).constant ||
+  if (node.inputs() != 2 || !node.input(constant).constant || node.input(1 - constant).constant ||
       node.input(constant).constant->desc.shape.elements() != 1 ||
+      node.input(constant).constant->desc.dtype != ir::DType::f32 ||
       node.shape(constant).rank() > node.shape(1 - constant).rank()) {
-    return unsupported("is supported between a tensor and one constant number alone");
+    TAOISM_ASSIGN_OR_RETURN(Tensor y, chain(node, node.op().c_str(), all_inputs(node)));
+    return node.give(std::move(y));
   }
   ir::Attrs attrs;
   TAOISM_ASSIGN_OR_RETURN(const auto value, node.number(constant, bound));
@@ -77,6 +75,31 @@ Status import_bound(NodeImport& node, const char* bound) {
 
 Status import_min(NodeImport& node) { return import_bound(node, "max"); }
 Status import_max(NodeImport& node) { return import_bound(node, "min"); }
+
+Status import_sum(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(std::max<size_t>(node.inputs(), 1)));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, chain(node, "Add", all_inputs(node)));
+  if (node.op() == "Mean") {
+    const float factor = 1.0F / static_cast<float>(node.inputs());
+    const Tensor constant{.name = node.name() + "/factor",
+                          .constant = ir::make_f32_constant({}, {&factor, 1})};
+    TAOISM_ASSIGN_OR_RETURN(y, node.emit("Mul", {y, constant}, {}, "/mean"));
+  }
+  return node.give(std::move(y));
+}
+
+// Both numbers of one type; the power has the first one's.
+Status import_pow(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
+  const ir::DType type = node.desc(node.input(0)).dtype;
+  const bool real = type == ir::DType::f32 || node.desc(node.input(1)).dtype == ir::DType::f32;
+  const ir::DType common = real ? ir::DType::f32 : ir::DType::i64;
+  TAOISM_ASSIGN_OR_RETURN(const Tensor a, node.cast(node.input(0), common, "/base"));
+  TAOISM_ASSIGN_OR_RETURN(const Tensor b, node.cast(node.input(1), common, "/exponent"));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Pow", {a, b}));
+  TAOISM_ASSIGN_OR_RETURN(y, node.cast(y, type, "/type"));
+  return node.give(std::move(y));
+}
 
 // Before opset 13 everything from the axis on was one dimension.
 Status import_softmax(NodeImport& node) {
@@ -94,40 +117,49 @@ Status import_softmax(NodeImport& node) {
     TAOISM_ASSIGN_OR_RETURN(x, node.reshape(x, flat, "/flat"));
     attrs.set("axis", int64_t{1});
   }
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Softmax", {x}, std::move(attrs)));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit(node.op().c_str(), {x}, std::move(attrs)));
   if (rewrite) {
     TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, shape, "/shape"));
   }
   return node.give(std::move(y));
 }
 
-Status import_reduce_mean(NodeImport& node) {
+Status import_reduction(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   TAOISM_ASSIGN_OR_RETURN(const auto given, node.ints(1, "axes"));
   std::vector<int64_t> axes = given ? *given : std::vector<int64_t>();
   const bool keeps_all = node.attrs.i("noop_with_empty_axes", 0) != 0;
   const int64_t keep_dims = node.attrs.i("keepdims", 1);
   if (axes.empty()) {
-    if (keeps_all) return node.give(node.input(0));
+    if (keeps_all) {
+      for (const char* op : {"Mean", "Sum", "Max", "Min", "Prod"}) {
+        if (node.op() == std::string("Reduce") + op) return node.give(node.input(0));
+      }
+      return node.refuse("noop_with_empty_axes", "is supported where nothing is computed");
+    }
     axes.resize(node.shape(0).rank());
     std::iota(axes.begin(), axes.end(), 0);
   }
   ir::Attrs attrs;
   attrs.set("axes", std::move(axes));
   attrs.set("keepdims", keep_dims);
-  return give_attrs(node, "ReduceMean", std::move(attrs));
+  return give_attrs(node, node.op().c_str(), std::move(attrs));
 }
 
-Status import_arg_max(NodeImport& node) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
-  if (node.attrs.i("select_last_index", 0) != 0) {
-    return node.refuse("select_last_index", "of equal elements the first is taken, not the last");
-  }
+// A constant input as an attribute.
+Status import_with_number(NodeImport& node, const char* attribute, size_t required_inputs) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(required_inputs));
   ir::Attrs attrs;
-  attrs.set("axis", node.attrs.i("axis", 0));
-  attrs.set("keepdims", node.attrs.i("keepdims", 1));
-  return give_attrs(node, "ArgMax", std::move(attrs));
+  TAOISM_ASSIGN_OR_RETURN(const auto value, node.number(1, attribute));
+  if (value) attrs.set(attribute, static_cast<int64_t>(*value));
+  for (const char* name : {"exclusive", "reverse", "upper"}) {
+    if (node.attrs.has(name)) attrs.set(name, node.attrs.i(name, 0));
+  }
+  return give_attrs(node, node.op().c_str(), std::move(attrs));
 }
+
+Status import_cum_sum(NodeImport& node) { return import_with_number(node, "axis", 2); }
+Status import_trilu(NodeImport& node) { return import_with_number(node, "k", 1); }
 
 Status import_identity(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
@@ -144,37 +176,29 @@ Status import_dropout(NodeImport& node) {
   return import_identity(node);
 }
 
-Status import_cast(NodeImport& node) {
-  node.attrs.ignore("saturate");
-  const auto to = static_cast<int32_t>(node.attrs.i("to", 0));
-  if (to != ::onnx::TensorProto::FLOAT) {
-    return node.refuse("to", "activations are float32, not " + element_type_name(to));
-  }
-  return import_identity(node);
-}
-
 constexpr ImportEntry kImports[] = {
-    {"Relu", import_relu},
-    {"Sigmoid", import_sigmoid},
-    {"Tanh", import_tanh},
-    {"HardSwish", import_hard_swish},
-    {"LeakyRelu", import_leaky_relu},
-    {"HardSigmoid", import_hard_sigmoid},
     {"Clip", import_clip},
     {"Min", import_min},
     {"Max", import_max},
-    {"Add", import_add},
-    {"Sub", import_sub},
-    {"Mul", import_mul},
-    {"Div", import_div},
-    {"GlobalAveragePool", import_global_average},
-    {"GlobalMaxPool", import_global_max},
+    {"Sum", import_sum},
+    {"Mean", import_sum},
+    {"Pow", import_pow},
     {"Softmax", import_softmax},
-    {"ReduceMean", import_reduce_mean},
-    {"ArgMax", import_arg_max},
+    {"LogSoftmax", import_softmax},
+    {"ReduceMax", import_reduction},
+    {"ReduceMean", import_reduction},
+    {"ReduceMin", import_reduction},
+    {"ReduceL1", import_reduction},
+    {"ReduceL2", import_reduction},
+    {"ReduceLogSum", import_reduction},
+    {"ReduceLogSumExp", import_reduction},
+    {"ReduceProd", import_reduction},
+    {"ReduceSum", import_reduction},
+    {"ReduceSumSquare", import_reduction},
+    {"CumSum", import_cum_sum},
+    {"Trilu", import_trilu},
     {"Identity", import_identity},
     {"Dropout", import_dropout},
-    {"Cast", import_cast},
 };
 
 }  // namespace

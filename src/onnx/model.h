@@ -1,4 +1,4 @@
-// A model from an ONNX file, opset 11 to 21, and the graphs it gives at a batch size. Import ends
+// A model from an ONNX file, opset 7 to 28, and the graphs it gives at a batch size. Import ends
 // in the operators of ops/ with static shapes; Conv and BatchNormalization stay apart, so that a
 // plan accounts for the model as its author wrote it. The file is hostile: whatever it holds, load
 // and bind end in a Status. Nothing of protobuf shows here, and no exception leaves. Thread-safety:
@@ -15,8 +15,8 @@
 
 namespace taoism::onnx {
 
-inline constexpr int64_t kMinOpset = 11;
-inline constexpr int64_t kMaxOpset = 21;
+inline constexpr int64_t kMinOpset = 7;
+inline constexpr int64_t kMaxOpset = 28;
 
 // A model's metadata under this key names the weights that are no secret, a name a line. All others
 // are private.

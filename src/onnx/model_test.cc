@@ -131,16 +131,16 @@ TEST(ModelTest, NodeNamesAreKeptAndUnique) {
 
 TEST(ModelTest, ListsEverythingUnsupportedAtOnce) {
   TestModel source;
-  source.input("x", {-1, 3, 8, 8}).input("i", {-1}, ::onnx::TensorProto::INT64).output("y");
+  source.input("x", {-1, 3, 8, 8}).input("i", {-1}, ::onnx::TensorProto::UINT8).output("y");
   source.weight("w", {4, 3, 1, 1}, std::vector<float>(12, 1));
-  source.node("Erf", {"x"}, {"a"}, "first");
-  source.node("Elu", {"a"}, {"b"}, "second");
+  source.node("Hardmax", {"x"}, {"a"}, "first");
+  source.node("Det", {"a"}, {"b"}, "second");
   source.node("Relu", {"b"}, {"c"}, "fine");
   set_int(source.node("Relu", {"x"}, {"d"}, "third"), "novelty", 1);
   source.node("Mish", {"x"}, {"e"}, "fourth").set_domain("com.example");
   source.node("Conv", {"c", "w"}, {"f"}, "fine too");
-  source.node("Sum", {"f", "d", "e", "i"}, {"y"}, "fifth");
-  source.node("Erf", {"x"}, {"unused"}, "nobody reads it");
+  source.node("Compress", {"f", "d", "e", "i"}, {"y"}, "fifth");
+  source.node("Det", {"x"}, {"unused"}, "nobody reads it");
   const auto model = source.load();
   ASSERT_TRUE(model.ok()) << model.status().message();
   const auto list = model->unsupported();

@@ -1,8 +1,20 @@
 #include "onnx/node_import.h"
 
+#include <algorithm>
+
 #include "ops/graph_view.h"
 
 namespace taoism::onnx {
+namespace {
+
+bool holds_integer_zero(const ops::Input& input) {
+  if (!input.present || input.desc.dtype != ir::DType::i64) return false;
+  const int64_t* begin = input.constant->i64();
+  const int64_t* end = begin + input.desc.shape.elements();
+  return std::find(begin, end, 0) != end;
+}
+
+}  // namespace
 
 ir::ValueId GraphImport::value_of(const Tensor& tensor) {
   if (tensor.id != ir::kNoValue || !tensor.constant) return tensor.id;
@@ -64,13 +76,51 @@ Result<std::optional<float>> NodeImport::number(size_t i, const char* name) {
   if (constant->desc.shape.elements() != 1) {
     return refuse(name, "has shape " + constant->desc.shape.text() + ", must be one number");
   }
-  return std::optional<float>(constant->desc.dtype == ir::DType::f32
-                                  ? *constant->f32()
-                                  : static_cast<float>(*constant->i64()));
+  switch (constant->desc.dtype) {
+    case ir::DType::i64: return std::optional(static_cast<float>(*constant->i64()));
+    case ir::DType::boolean: return std::optional(*constant->data != std::byte{0} ? 1.0F : 0.0F);
+    default: return std::optional(*constant->f32());
+  }
 }
 
+// An operator without packed weights and scratch walks over its output, or its input, once.
 Result<Tensor> NodeImport::emit(const char* op, const std::vector<Tensor>& inputs,
                                 ir::Attrs node_attrs, const char* suffix) {
+  const ops::OpDef* def = ops::find_op(op);
+  bool constant = def != nullptr && def->packed_bytes == nullptr && def->scratch_bytes == nullptr &&
+                  !node_attrs.has("kernel_shape");
+  for (const Tensor& input : inputs) constant = constant && (!input.exists() || input.constant);
+  if (constant) return evaluate(*def, inputs, node_attrs);
+  return emit_node(op, inputs, std::move(node_attrs), suffix);
+}
+
+Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Tensor>& tensors,
+                                    const ir::Attrs& node_attrs) {
+  std::vector<ops::Input> inputs;
+  std::vector<const std::byte*> data;
+  for (const Tensor& tensor : tensors) {
+    const ir::Constant* constant = tensor.constant.get();
+    data.push_back(constant != nullptr ? constant->data : nullptr);
+    inputs.push_back(constant != nullptr ? ops::Input{constant->desc, true, true, constant}
+                                         : ops::Input{});
+  }
+  const std::string_view op = def.name;
+  if ((op == "Div" || op == "Mod") && inputs.size() == 2 && holds_integer_zero(inputs[1])) {
+    return invalid_argument("divides by zero");
+  }
+  ir::TensorDesc output;
+  ops::NodeView view{name_, node_attrs, inputs, {}};
+  TAOISM_RETURN_IF_ERROR(ops::check_and_infer(def, view, {&output, 1}, true));
+  TAOISM_ASSIGN_OR_RETURN(const Fresh result, import_.budget.make(output.dtype, output.shape));
+  view.outputs = {&output, 1};
+  std::byte* const to = result.data;
+  SerialParallel serial;
+  (def.reference != nullptr ? def.reference : def.run)({view, data, {&to, 1}, {}, serial});
+  return Tensor{.name = name_, .constant = result.constant};
+}
+
+Result<Tensor> NodeImport::emit_node(const char* op, const std::vector<Tensor>& inputs,
+                                     ir::Attrs node_attrs, const char* suffix) {
   const ops::OpDef* def = ops::find_op(op);
   if (def == nullptr) return taoism::unsupported(std::string("needs ") + op + ", which is missing");
   ir::Node node;
@@ -101,6 +151,13 @@ Result<Tensor> NodeImport::reshape(const Tensor& tensor, const ir::Shape& shape,
   return emit("Reshape", {tensor}, std::move(reshape_attrs), suffix);
 }
 
+Result<Tensor> NodeImport::cast(const Tensor& tensor, ir::DType dtype, const char* suffix) {
+  if (desc(tensor).dtype == dtype) return tensor;
+  ir::Attrs cast_attrs;
+  cast_attrs.set("to", std::string(ir::dtype_name(dtype)));
+  return emit("Cast", {tensor}, std::move(cast_attrs), suffix);
+}
+
 Status NodeImport::give(Tensor tensor, size_t i) {
   if (i >= outputs()) return {};
   const std::string& name = node_.output(static_cast<int>(i));
@@ -119,13 +176,35 @@ Status NodeImport::refuse(const char* attribute, const std::string& reason) {
   return taoism::unsupported(reason);
 }
 
+Status import_as_it_is(NodeImport& node) {
+  const ops::OpDef& def = *ops::find_op(node.op());
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(def.min_inputs));
+  ir::Attrs attrs;
+  for (const ops::AttrSpec& spec : def.attrs) {
+    if (!node.attrs.has(spec.name)) continue;
+    switch (spec.kind) {
+      case ops::AttrSpec::integer: attrs.set(spec.name, node.attrs.i(spec.name, 0)); break;
+      case ops::AttrSpec::real: attrs.set(spec.name, node.attrs.f(spec.name, 0)); break;
+      case ops::AttrSpec::text: attrs.set(spec.name, printable(node.attrs.s(spec.name, ""))); break;
+      case ops::AttrSpec::integers: attrs.set(spec.name, node.attrs.ints(spec.name)); break;
+      case ops::AttrSpec::reals: break;  // no operator of ONNX's that comes here has one
+    }
+  }
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit(def.name, inputs, std::move(attrs)));
+  return node.give(std::move(y));
+}
+
 Import find_import(std::string_view op) {
-  for (const auto table : {linear_imports(), pointwise_imports(), layout_imports()}) {
+  for (const auto table : {linear_imports(), conv_transpose_imports(), pointwise_imports(),
+                           normalization_imports(), layout_imports(), type_imports()}) {
     for (const ImportEntry& entry : table) {
       if (op == entry.op) return entry.import;
     }
   }
-  return nullptr;
+  const bool ours = op == "Linear" || op.starts_with("taoism.");
+  return !ours && ops::find_op(op) != nullptr ? import_as_it_is : nullptr;
 }
 
 }  // namespace taoism::onnx

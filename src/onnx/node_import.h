@@ -13,6 +13,7 @@
 #include "ir/graph.h"
 #include "onnx/fold.h"
 #include "onnx/node_attributes.h"
+#include "ops/op.h"
 
 namespace taoism::onnx {
 
@@ -45,6 +46,7 @@ class NodeImport {
   NodeAttributes attrs;
 
   int64_t opset() const { return opset_; }
+  const std::string& op() const { return node_.op_type(); }  // the ONNX operator
   const std::string& name() const { return name_; }
   size_t inputs() const { return inputs_.size(); }
   size_t outputs() const { return static_cast<size_t>(node_.output_size()); }
@@ -66,11 +68,21 @@ class NodeImport {
   // The one number of constant input `i`; nothing when absent.
   Result<std::optional<float>> number(size_t i, const char* name);
 
-  // Appends a node of ours. `suffix` tells apart several of one ONNX node.
+  // A node of ours; a constant where all inputs are and the operator is cheap to evaluate. `suffix`
+  // tells apart several of one ONNX node.
   Result<Tensor> emit(const char* op, const std::vector<Tensor>& inputs, ir::Attrs attrs = {},
                       const char* suffix = "");
+  // emit() that always appends a node.
+  Result<Tensor> emit_node(const char* op, const std::vector<Tensor>& inputs, ir::Attrs attrs = {},
+                           const char* suffix = "");
   // Emits Reshape, unless the shape is the same.
   Result<Tensor> reshape(const Tensor& tensor, const ir::Shape& shape, const char* suffix = "");
+  // A constant to be filled. Errors: unsupported when there are too many of them.
+  Result<Fresh> make_constant(const ir::TensorDesc& desc) {
+    return import_.budget.make(desc.dtype, desc.shape);
+  }
+  // Emits Cast, unless the type is the same.
+  Result<Tensor> cast(const Tensor& tensor, ir::DType dtype, const char* suffix = "");
   // Says that output `i` is `tensor`.
   Status give(Tensor tensor, size_t i = 0);
 
@@ -79,6 +91,9 @@ class NodeImport {
   const std::string& refused_attribute() const { return refused_attribute_; }
 
  private:
+  Result<Tensor> evaluate(const ops::OpDef& def, const std::vector<Tensor>& inputs,
+                          const ir::Attrs& attrs);
+
   GraphImport& import_;
   const ::onnx::NodeProto& node_;
   std::string name_;
@@ -96,7 +111,12 @@ struct ImportEntry {
 std::span<const ImportEntry> linear_imports();
 std::span<const ImportEntry> pointwise_imports();
 std::span<const ImportEntry> layout_imports();
-// Null when the operator is not supported.
+std::span<const ImportEntry> type_imports();
+std::span<const ImportEntry> normalization_imports();
+std::span<const ImportEntry> conv_transpose_imports();
+// One operator of ours under the name of ONNX's, with the same inputs and attributes.
+Status import_as_it_is(NodeImport& node);
+// import_as_it_is where no rule is needed. Null when the operator is not supported.
 Import find_import(std::string_view op);
 
 }  // namespace taoism::onnx

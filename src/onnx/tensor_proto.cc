@@ -78,7 +78,7 @@ void convert_raw(int32_t type, const std::byte* from, std::byte* to, size_t coun
     case TensorProto::INT8: widen<int8_t>(from, to, count); break;
     case TensorProto::UINT8: widen<uint8_t>(from, to, count); break;
     case TensorProto::BOOL:
-      convert<uint8_t, int64_t>(from, to, count, [](uint8_t v) { return int64_t{v != 0}; });
+      convert<uint8_t, uint8_t>(from, to, count, [](uint8_t v) { return uint8_t{v != 0}; });
       break;
     case TensorProto::INT16: widen<int16_t>(from, to, count); break;
     case TensorProto::UINT16: widen<uint16_t>(from, to, count); break;
@@ -127,6 +127,9 @@ Status copy_fields(const TensorProto& tensor, size_t count, std::byte* to) {
     case TensorProto::BFLOAT16:
       return copy_field<float>(tensor.int32_data(), count, to,
                                [](int32_t v) { return from_brain(static_cast<uint16_t>(v)); });
+    case TensorProto::BOOL:
+      return copy_field<uint8_t>(tensor.int32_data(), count, to,
+                                 [](int32_t v) { return uint8_t{v != 0}; });
     default: return copy_field<int64_t>(tensor.int32_data(), count, to, to_int);
   }
 }
@@ -187,7 +190,9 @@ Result<ConstantPtr> read_external(const TensorProto& tensor, const ir::TensorDes
   TAOISM_ASSIGN_OR_RETURN(const ExternalRange range, external_range(tensor, bytes, files));
   TAOISM_RETURN_IF_ERROR(check_memory(2 * bytes + desc.bytes()));
   auto [constant, data] = ir::make_constant(desc);
-  if (desc.bytes() == bytes) {  // float32 or int64: nothing to convert
+  const bool as_it_is =
+      tensor.data_type() == TensorProto::FLOAT || tensor.data_type() == TensorProto::INT64;
+  if (as_it_is) {
     TAOISM_RETURN_IF_ERROR(range.file->read(range.offset, {data, bytes}));
   } else {
     AlignedBuffer raw(bytes);
@@ -205,7 +210,7 @@ Result<ConstantPtr> read_named(const TensorProto& tensor, ExternalFiles& files) 
     return unsupported("has " + std::to_string(tensor.dims_size()) + " dimensions, at most " +
                        std::to_string(ir::kMaxRank) + " are supported");
   }
-  ir::TensorDesc desc{is_float_type(type) ? ir::DType::f32 : ir::DType::i64, {}};
+  ir::TensorDesc desc{dtype_inside(type), {}};
   for (const int64_t dim : tensor.dims()) {
     if (dim < 0) return invalid_argument("has a dimension of " + std::to_string(dim));
     desc.shape.push_back(dim);
@@ -277,6 +282,11 @@ std::string element_type_name(int32_t type) {
 bool is_float_type(int32_t type) {
   return type == TensorProto::FLOAT || type == TensorProto::DOUBLE ||
          type == TensorProto::FLOAT16 || type == TensorProto::BFLOAT16;
+}
+
+ir::DType dtype_inside(int32_t type) {
+  if (is_float_type(type)) return ir::DType::f32;
+  return type == TensorProto::BOOL ? ir::DType::boolean : ir::DType::i64;
 }
 
 }  // namespace taoism::onnx

@@ -33,12 +33,14 @@ class ExternalFiles {
   std::map<std::string, SourceFile> files_;
 };
 
-// float32, float64, float16 and bfloat16 become float32; every integer type and bool becomes int64.
+// float32, float64, float16 and bfloat16 become float32; every integer type becomes int64.
 // Errors: unsupported for other types, invalid_argument where the data contradicts the dimensions.
 Result<ConstantPtr> read_tensor(const ::onnx::TensorProto& tensor, ExternalFiles& files);
 
 // "float16", "int4", ...; "type 99" when unknown.
 std::string element_type_name(int32_t type);
 bool is_float_type(int32_t type);
+// What a constant of this type is inside: float32, int64 or bool.
+ir::DType dtype_inside(int32_t type);
 
 }  // namespace taoism::onnx

@@ -8,7 +8,8 @@ constexpr AttrSpec kAttrs[] = {TAOISM_FUSED_ACTIVATION_ATTRS};
 
 void run(const RunContext& context) { run_binary(kernels::BinaryOp::add, context); }
 void reference(const RunContext& context) {
-  reference_binary([](double a, double b) { return a + b; }, context);
+  reference_binary(
+      kernels::BinaryOp::add, [](double a, double b) { return a + b; }, context);
 }
 
 }  // namespace

@@ -1,14 +1,17 @@
-// ArgMax: the index, along one axis, of the largest element: the first of equals; NaN is never the
-// largest. int64.
+// ArgMax and ArgMin: the index, along one axis, of the largest or smallest element: of equals the
+// first, or with select_last_index the last; NaN is never it. int64.
 #include <cstdint>
 
+#include "ops/core/element.h"
 #include "ops/core/rules.h"
 #include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
 
-constexpr AttrSpec kAttrs[] = {{"axis", AttrSpec::integer}, {"keepdims", AttrSpec::integer}};
+constexpr AttrSpec kAttrs[] = {{"axis", AttrSpec::integer},
+                               {"keepdims", AttrSpec::integer},
+                               {"select_last_index", AttrSpec::integer}};
 
 Result<size_t> axis_of(const NodeView& node) {
   return normalize_axis(node.attrs.i("axis", 0), node.shape(0).rank());
@@ -27,39 +30,55 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
+template <typename Better>
 void run(const RunContext& context) {
   const ir::Shape& x = context.node.shape(0);
   const size_t axis = *axis_of(context.node);
   const int64_t outer = x.product(0, axis);
   const int64_t count = x[axis];
   const int64_t inner = x.product(axis + 1, x.rank());
-  auto* y = reinterpret_cast<int64_t*>(context.outputs[0]);
-  parallel_for(context.parallel, static_cast<size_t>(outer), [&](size_t o, size_t) {
-    const float* block = context.f32(0) + static_cast<int64_t>(o) * count * inner;
-    for (int64_t i = 0; i < inner; ++i) {
-      int64_t best = 0;
-      for (int64_t a = 1; a < count; ++a) {
-        const float candidate = block[a * inner + i];
-        const float largest = block[best * inner + i];
-        if (candidate > largest || (largest != largest && candidate == candidate)) best = a;
+  const bool last = context.node.attrs.i("select_last_index", 0) != 0;
+  auto* y = context.out<int64_t>();
+  with_element(context.node.inputs[0].desc.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(context.parallel, static_cast<size_t>(outer), [&](size_t o, size_t) {
+      const T* block = context.in<T>(0) + static_cast<int64_t>(o) * count * inner;
+      for (int64_t i = 0; i < inner; ++i) {
+        int64_t best = 0;
+        for (int64_t a = 1; a < count; ++a) {
+          const T candidate = block[a * inner + i];
+          const T chosen = block[best * inner + i];
+          const bool is_better = Better()(candidate, chosen) || (last && candidate == chosen);
+          if (is_better || (chosen != chosen && candidate == candidate)) best = a;
+        }
+        y[static_cast<int64_t>(o) * inner + i] = best;
       }
-      y[static_cast<int64_t>(o) * inner + i] = best;
-    }
+    });
   });
 }
 
+struct Larger {
+  bool operator()(auto a, auto b) const { return a > b; }
+};
+struct Smaller {
+  bool operator()(auto a, auto b) const { return a < b; }
+};
+
 bool splits_batch(const NodeView& node) { return *axis_of(node) != 0 && share_batch(node, {0}); }
+
+constexpr OpDef index_op(const char* name, void (*run)(const RunContext&)) {
+  return {.name = name,
+          .role = Role::nonlinear,
+          .attrs = kAttrs,
+          .types = Types::number,
+          .infer = infer,
+          .run = run,
+          .splits_batch = splits_batch};
+}
 
 }  // namespace
 
-extern const OpDef kArgMaxOp;
-constinit const OpDef kArgMaxOp = {
-    .name = "ArgMax",
-    .role = Role::nonlinear,
-    .attrs = kAttrs,
-    .infer = infer,
-    .run = run,
-    .splits_batch = splits_batch,
-};
+TAOISM_OP(ArgMax) = index_op("ArgMax", run<Larger>);
+TAOISM_OP(ArgMin) = index_op("ArgMin", run<Smaller>);
 
 }  // namespace taoism::ops

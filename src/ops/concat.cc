@@ -27,17 +27,17 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
     }
     shape[axis] += other[axis];  // 255 inputs of at most 2^40: no overflow
   }
-  outputs[0] = {ir::DType::f32, shape};
+  outputs[0] = {node.inputs[0].desc.dtype, shape};
   return {};
 }
 
 void run(const RunContext& context) {
   const size_t axis = axis_of(context.node);
   const Index to_strides = strides_of(context.node.outputs[0].shape);
-  float* to = context.out_f32();
+  int64_t to = 0;
   for (size_t i = 0; i < context.inputs.size(); ++i) {
     const ir::Shape& shape = context.node.shape(i);
-    copy_block(shape, context.f32(i), strides_of(shape), to, to_strides, context.parallel);
+    copy_block(context, shape, 0, strides_of(shape), to, to_strides, i);
     to += shape[axis] * to_strides[axis];
   }
 }
@@ -52,7 +52,7 @@ void reference(const RunContext& context) {
       from[axis] -= context.node.shape(input++)[axis];
     }
     const Index strides = strides_of(context.node.shape(input));
-    context.out_f32()[position] = context.f32(input)[offset_of(from, strides, out.rank())];
+    copy_element(context, input, offset_of(from, strides, out.rank()), position);
   });
 }
 
@@ -77,6 +77,7 @@ constinit const OpDef kConcatOp = {
     .attrs = kAttrs,
     .min_inputs = 1,
     .max_inputs = 255,
+    .types = Types::any,
     .infer = infer,
     .run = run,
     .splits_batch = splits_batch,

@@ -21,8 +21,8 @@ Result<kernels::Activation> fused_activation(const ir::Attrs& attrs);
 // Writes it; the inverse of fused_activation.
 void set_fused_activation(ir::Attrs& attrs, const kernels::Activation& activation);
 
-// The activation that a node of this op computes (Relu, Clip, LeakyRelu, Sigmoid, HardSigmoid,
-// HardSwish, Tanh), so that it can be fused; nothing for any other op.
+// The activation that a node of this op computes (Relu, Clip, Sigmoid, Gelu, ...), so that it can
+// be fused; nothing for any other op.
 std::optional<kernels::Activation> activation_of(std::string_view op, const ir::Attrs& attrs);
 // Applies the activation to one float64 value: the reference kernels' helper.
 double activate(double value, const kernels::Activation& activation);

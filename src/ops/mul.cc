@@ -6,7 +6,8 @@ namespace {
 
 void run(const RunContext& context) { run_binary(kernels::BinaryOp::mul, context); }
 void reference(const RunContext& context) {
-  reference_binary([](double a, double b) { return a * b; }, context);
+  reference_binary(
+      kernels::BinaryOp::mul, [](double a, double b) { return a * b; }, context);
 }
 
 }  // namespace

@@ -26,6 +26,15 @@ enum class Role : uint8_t {
   protocol,   // ours, inserted by a strategy
 };
 
+// Which element types the inputs may have: all of them the same one of these, unless `own`.
+enum class Types : uint8_t {
+  real,     // float32
+  number,   // float32, int64
+  any,      // float32, int64, bool
+  logical,  // bool
+  own,      // infer checks each
+};
+
 struct AttrSpec {
   enum Kind : uint8_t { integer, real, text, integers, reals };
   const char* name;
@@ -85,6 +94,14 @@ struct RunContext {
   const float* f32(size_t input) const {
     return input < inputs.size() ? reinterpret_cast<const float*>(inputs[input]) : nullptr;
   }
+  template <typename T>
+  const T* in(size_t input) const {
+    return input < inputs.size() ? reinterpret_cast<const T*>(inputs[input]) : nullptr;
+  }
+  template <typename T>
+  T* out(size_t output = 0) const {
+    return reinterpret_cast<T*>(outputs[output]);
+  }
   float* out_f32(size_t output = 0) const { return reinterpret_cast<float*>(outputs[output]); }
 };
 
@@ -102,6 +119,9 @@ struct OpDef {
   uint8_t min_inputs = 1;
   uint8_t max_inputs = 1;
   uint8_t max_outputs = 1;
+  Types types = Types::real;
+  // Whether inputs may have no elements, in constants that import computes with.
+  bool takes_empty = false;
   Storage storage = Storage::fresh;
   Tolerance tolerance;
 
@@ -162,14 +182,21 @@ struct OpDef {
   void (*reference)(const RunContext& context) = nullptr;
 };
 
+// Begins the definition of an operator where a file has several; CMake looks for it.
+#define TAOISM_OP(name)           \
+  extern const OpDef k##name##Op; \
+  constinit const OpDef k##name##Op
+
 // All operators, sorted by name.
 std::span<const OpDef* const> all_ops();
 // Null when there is none of this name.
 const OpDef* find_op(std::string_view name);
 
 // Arity, attribute names and kinds against `def`, then def.infer, then the outputs' bounds. What
-// both import and the TEE call.
-Status check_and_infer(const OpDef& def, const NodeView& node, std::span<ir::TensorDesc> outputs);
+// both import and the TEE call. Nothing that is computed when a model runs is empty; constants that
+// import computes may be, where the operator takes_empty.
+Status check_and_infer(const OpDef& def, const NodeView& node, std::span<ir::TensorDesc> outputs,
+                       bool may_be_empty = false);
 // Whether the node's outputs are what its operator makes: for a node that comes from outside with
 // its types. Errors: check_and_infer's, and invalid_argument for other types.
 Status check_types(const OpDef& def, const NodeView& node);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/core/block_copy.h"
+#include "ops/core/element.h"
 #include "ops/core/rules.h"
 #include "ops/core/split.h"
 
@@ -11,14 +12,15 @@ namespace {
 constexpr AttrSpec kAttrs[] = {
     {"pads", AttrSpec::integers, true}, {"value", AttrSpec::real}, {"mode", AttrSpec::text}};
 
-enum class Mode : uint8_t { constant, reflect, edge };
+enum class Mode : uint8_t { constant, reflect, edge, wrap };
 
 Result<Mode> mode_of(const ir::Attrs& attrs) {
   const std::string_view mode = attrs.s("mode", "constant");
   if (mode == "constant") return Mode::constant;
   if (mode == "reflect") return Mode::reflect;
   if (mode == "edge") return Mode::edge;
-  return unsupported("mode must be constant, reflect or edge, got " + std::string(mode));
+  if (mode == "wrap") return Mode::wrap;
+  return unsupported("mode must be constant, reflect, edge or wrap, got " + std::string(mode));
 }
 
 Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
@@ -47,7 +49,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
       return invalid_argument("pads " + list_text(pads) + " leave nothing of " + x.text());
     }
   }
-  outputs[0] = {ir::DType::f32, shape};
+  outputs[0] = {node.inputs[0].desc.dtype, shape};
   return {};
 }
 
@@ -58,16 +60,28 @@ int64_t source(int64_t o, int64_t pad, int64_t dim, Mode mode) {
   switch (mode) {
     case Mode::constant: return -1;
     case Mode::edge: return i < 0 ? 0 : dim - 1;
+    case Mode::wrap: return (i % dim + dim) % dim;
     case Mode::reflect: return i < 0 ? -i : 2 * (dim - 1) - i;
   }
   return -1;
+}
+
+// Sets `count` elements of the output to the constant.
+void fill(const RunContext& context, int64_t begin, int64_t count) {
+  const float value = context.node.attrs.f("value");
+  with_element(context.node.outputs[0].dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T element = static_cast<T>(value != 0);
+    if constexpr (std::is_same_v<T, float>) element = value;
+    if constexpr (std::is_same_v<T, int64_t>) element = to_integer(value);
+    std::fill_n(context.out<T>() + begin, count, element);
+  });
 }
 
 void reference(const RunContext& context) {
   const ir::Shape& x = context.node.shape(0);
   const ir::Shape& out = context.node.outputs[0].shape;
   const auto pads = context.node.attrs.ints("pads");
-  const float value = context.node.attrs.f("value");
   const Mode mode = *mode_of(context.node.attrs);
   const Index strides = strides_of(x);
   for_each_index(out, [&](const Index& index, int64_t position) {
@@ -76,7 +90,11 @@ void reference(const RunContext& context) {
       const int64_t at = source(index[i], pads[i], x[i], mode);
       from = at < 0 || from < 0 ? -1 : from + at * strides[i];
     }
-    context.out_f32()[position] = from < 0 ? value : context.f32(0)[from];
+    if (from < 0) {
+      fill(context, position, 1);
+    } else {
+      copy_element(context, 0, from, position);
+    }
   });
 }
 
@@ -86,7 +104,7 @@ void run(const RunContext& context) {
   const ir::Shape& out = context.node.outputs[0].shape;
   const auto pads = context.node.attrs.ints("pads");
   const Index from_strides = strides_of(x), to_strides = strides_of(out);
-  std::fill_n(context.out_f32(), out.elements(), context.node.attrs.f("value"));
+  fill(context, 0, out.elements());
   ir::Shape kept = x;
   Index from = {}, to = {};
   for (size_t i = 0; i < x.rank(); ++i) {
@@ -96,8 +114,8 @@ void run(const RunContext& context) {
     kept[i] = x[i] - from[i] - std::max<int64_t>(0, -end);
     if (kept[i] <= 0) return;
   }
-  copy_block(kept, context.f32(0) + offset_of(from, from_strides, x.rank()), from_strides,
-             context.out_f32() + offset_of(to, to_strides, x.rank()), to_strides, context.parallel);
+  copy_block(context, kept, offset_of(from, from_strides, x.rank()), from_strides,
+             offset_of(to, to_strides, x.rank()), to_strides);
 }
 
 bool splits_batch(const NodeView& node) {
@@ -113,6 +131,7 @@ constinit const OpDef kPadOp = {
     .name = "Pad",
     .role = Role::layout,
     .attrs = kAttrs,
+    .types = Types::any,
     .infer = infer,
     .run = run,
     .splits_batch = splits_batch,

@@ -22,7 +22,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
                             std::to_string(node.shape(0).elements()) + " elements, got " +
                             list_text(dims));
   }
-  outputs[0] = {ir::DType::f32, shape};
+  outputs[0] = {node.inputs[0].desc.dtype, shape};
   return {};
 }
 
@@ -38,6 +38,7 @@ constinit const OpDef kReshapeOp = {
     .name = "Reshape",
     .role = Role::layout,
     .attrs = kAttrs,
+    .types = Types::any,
     .storage = Storage::alias,
     .infer = infer,
     .run = run,

@@ -71,7 +71,7 @@ Result<Region> region_of(const NodeView& node) {
 
 Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   TAOISM_ASSIGN_OR_RETURN(const Region region, region_of(node));
-  outputs[0] = {ir::DType::f32, region.shape};
+  outputs[0] = {node.inputs[0].desc.dtype, region.shape};
   return {};
 }
 
@@ -81,8 +81,8 @@ void run(const RunContext& context) {
   const Index own = strides_of(context.node.shape(0));
   Index from = {};
   for (size_t i = 0; i < rank; ++i) from[i] = own[i] * region.step[i];
-  copy_block(region.shape, context.f32(0) + offset_of(region.start, own, rank), from,
-             context.out_f32(), strides_of(region.shape), context.parallel);
+  copy_block(context, region.shape, offset_of(region.start, own, rank), from, 0,
+             strides_of(region.shape));
 }
 
 void reference(const RunContext& context) {
@@ -92,7 +92,7 @@ void reference(const RunContext& context) {
   for_each_index(region.shape, [&](const Index& index, int64_t position) {
     Index from = {};
     for (size_t i = 0; i < rank; ++i) from[i] = region.start[i] + index[i] * region.step[i];
-    context.out_f32()[position] = context.f32(0)[offset_of(from, own, rank)];
+    copy_element(context, 0, offset_of(from, own, rank), position);
   });
 }
 
@@ -109,6 +109,7 @@ constinit const OpDef kSliceOp = {
     .name = "Slice",
     .role = Role::layout,
     .attrs = kAttrs,
+    .types = Types::any,
     .infer = infer,
     .run = run,
     .splits_batch = splits_batch,

@@ -1,4 +1,4 @@
-// Softmax along one axis (opset 13 semantics: the axis alone, not what follows it).
+// Softmax and LogSoftmax along one axis (opset 13 semantics: the axis alone, not what follows it).
 #include "kernels/softmax.h"
 
 #include <cmath>
@@ -31,6 +31,8 @@ void run(const RunContext& context) {
   kernels::softmax(shape_of(context.node), context.f32(0), context.out_f32(), context.parallel);
 }
 
+// In float64; of the logarithm too, which no model computes over much.
+template <bool kLog>
 void reference(const RunContext& context) {
   const kernels::AxisShape s = shape_of(context.node);
   for (int64_t o = 0; o < s.outer; ++o) {
@@ -41,7 +43,9 @@ void reference(const RunContext& context) {
       for (int64_t a = 1; a < s.axis; ++a) highest = std::fmax(highest, x[a * s.inner]);
       for (int64_t a = 0; a < s.axis; ++a) sum += std::exp(x[a * s.inner] - highest);
       for (int64_t a = 0; a < s.axis; ++a) {
-        y[a * s.inner] = static_cast<float>(std::exp(x[a * s.inner] - highest) / sum);
+        const double shifted = x[a * s.inner] - highest;
+        y[a * s.inner] =
+            static_cast<float>(kLog ? shifted - std::log(sum) : std::exp(shifted) / sum);
       }
     }
   }
@@ -49,19 +53,22 @@ void reference(const RunContext& context) {
 
 bool splits_batch(const NodeView& node) { return *axis_of(node) != 0 && share_batch(node, {0}); }
 
+constexpr OpDef softmax_op(const char* name, void (*run)(const RunContext&),
+                           void (*reference)(const RunContext&)) {
+  return {.name = name,
+          .role = Role::nonlinear,
+          .attrs = kAttrs,
+          .storage = Storage::in_place,
+          .tolerance = {.relative = 1e-5F, .absolute = 1e-7F},
+          .infer = infer,
+          .run = run,
+          .splits_batch = splits_batch,
+          .reference = reference};
+}
+
 }  // namespace
 
-extern const OpDef kSoftmaxOp;
-constinit const OpDef kSoftmaxOp = {
-    .name = "Softmax",
-    .role = Role::nonlinear,
-    .attrs = kAttrs,
-    .storage = Storage::in_place,
-    .tolerance = {.relative = 1e-5F, .absolute = 1e-7F},
-    .infer = infer,
-    .run = run,
-    .splits_batch = splits_batch,
-    .reference = reference,
-};
+TAOISM_OP(LogSoftmax) = softmax_op("LogSoftmax", reference<true>, nullptr);
+TAOISM_OP(Softmax) = softmax_op("Softmax", run, reference<false>);
 
 }  // namespace taoism::ops

@@ -37,7 +37,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   for (size_t i = 0; i < shape.rank(); ++i) {
     shape[i] = node.shape(0)[static_cast<size_t>(perm[i])];
   }
-  outputs[0] = {ir::DType::f32, shape};
+  outputs[0] = {node.inputs[0].desc.dtype, shape};
   return {};
 }
 
@@ -54,15 +54,14 @@ Index permuted_strides(const NodeView& node) {
 
 void run(const RunContext& context) {
   const ir::Shape& out = context.node.outputs[0].shape;
-  copy_block(out, context.f32(0), permuted_strides(context.node), context.out_f32(),
-             strides_of(out), context.parallel);
+  copy_block(context, out, 0, permuted_strides(context.node), 0, strides_of(out));
 }
 
 void reference(const RunContext& context) {
   const ir::Shape& out = context.node.outputs[0].shape;
   const Index strides = permuted_strides(context.node);
   for_each_index(out, [&](const Index& index, int64_t position) {
-    context.out_f32()[position] = context.f32(0)[offset_of(index, strides, out.rank())];
+    copy_element(context, 0, offset_of(index, strides, out.rank()), position);
   });
 }
 
@@ -77,6 +76,7 @@ constinit const OpDef kTransposeOp = {
     .name = "Transpose",
     .role = Role::layout,
     .attrs = kAttrs,
+    .types = Types::any,
     .infer = infer,
     .run = run,
     .splits_batch = splits_batch,

@@ -178,8 +178,8 @@ def test_everything_unsupported_is_listed(run_cli, tmp_path):
     from onnx import TensorProto, helper
 
     nodes = [
-        helper.make_node("Erf", ["x"], ["a"], name="first"),
-        helper.make_node("Elu", ["a"], ["b"], name="second"),
+        helper.make_node("Hardmax", ["x"], ["a"], name="first"),
+        helper.make_node("NonZero", ["a"], ["b"], name="second"),
         helper.make_node("Relu", ["b"], ["c"], name="fine"),
         helper.make_node("Resize", ["x", "", "s"], ["d"], name="third", mode="cubic"),
         helper.make_node("Add", ["c", "d"], ["y"], name="sum"),

@@ -1,8 +1,30 @@
 #include "ops/core/binary_op.h"
 
+#include "ops/core/broadcast.h"
+
 namespace taoism::ops {
+namespace {
+
+// Wraps; what is divided by 0 is 0.
+int64_t apply(kernels::BinaryOp op, int64_t a, int64_t b) {
+  const auto ua = static_cast<uint64_t>(a), ub = static_cast<uint64_t>(b);
+  switch (op) {
+    case kernels::BinaryOp::add: return wrap(ua + ub);
+    case kernels::BinaryOp::sub: return wrap(ua - ub);
+    case kernels::BinaryOp::mul: return wrap(ua * ub);
+    case kernels::BinaryOp::div: break;
+  }
+  if (b == 0) return 0;
+  return b == -1 ? wrap(0 - ua) : a / b;
+}
+
+}  // namespace
 
 void run_binary(kernels::BinaryOp op, const RunContext& context) {
+  if (context.node.inputs[0].desc.dtype == ir::DType::i64) {
+    return map_broadcast<int64_t, int64_t, int64_t>(
+        context, [op](int64_t a, int64_t b) { return apply(op, a, b); });
+  }
   const ir::Shape& a = context.node.shape(0);
   const ir::Shape& b = context.node.shape(1);
   const ir::Shape& out = context.node.outputs[0].shape;
@@ -23,7 +45,9 @@ void run_binary(kernels::BinaryOp op, const RunContext& context) {
                             activation, context.parallel);
 }
 
-void reference_binary(double (*op)(double, double), const RunContext& context) {
+void reference_binary(kernels::BinaryOp kind, double (*op)(double, double),
+                      const RunContext& context) {
+  if (context.node.inputs[0].desc.dtype == ir::DType::i64) return run_binary(kind, context);
   const ir::Shape& out = context.node.outputs[0].shape;
   const Index a_strides = broadcast_strides(context.node.shape(0), out);
   const Index b_strides = broadcast_strides(context.node.shape(1), out);

@@ -10,13 +10,18 @@ namespace taoism::ops {
 
 inline Status infer_binary(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   TAOISM_RETURN_IF_ERROR(fused_activation(node.attrs).status());
+  if (node.attrs.has("activation") && node.inputs[0].desc.dtype != ir::DType::f32) {
+    return unsupported("an activation of integers");
+  }
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, broadcast_shape(node.shape(0), node.shape(1)));
-  outputs[0] = {ir::DType::f32, shape};
+  outputs[0] = {node.inputs[0].desc.dtype, shape};
   return {};
 }
 
 void run_binary(kernels::BinaryOp op, const RunContext& context);
-void reference_binary(double (*op)(double, double), const RunContext& context);
+// float32 in float64; int64 has no faster kernel than its plain definition.
+void reference_binary(kernels::BinaryOp kind, double (*op)(double, double),
+                      const RunContext& context);
 
 constexpr OpDef binary_op(const char* name, std::span<const AttrSpec> attrs,
                           void (*run)(const RunContext&), void (*reference)(const RunContext&)) {
@@ -25,6 +30,8 @@ constexpr OpDef binary_op(const char* name, std::span<const AttrSpec> attrs,
           .attrs = attrs,
           .min_inputs = 2,
           .max_inputs = 2,
+          .types = Types::number,
+          .takes_empty = true,
           .storage = Storage::in_place,
           .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
           .infer = infer_binary,

@@ -59,7 +59,33 @@ Status check_shape(const ir::TensorDesc& desc, const std::string& what, bool may
   return {};
 }
 
-Status check_inputs(const OpDef& def, const NodeView& node) {
+bool is_one_of(ir::DType dtype, Types types) {
+  switch (types) {
+    case Types::real: return dtype == ir::DType::f32;
+    case Types::number: return dtype == ir::DType::f32 || dtype == ir::DType::i64;
+    case Types::logical: return dtype == ir::DType::boolean;
+    case Types::any: return is_one_of(dtype, Types::number) || dtype == ir::DType::boolean;
+    case Types::own: return true;
+  }
+  return false;
+}
+
+Status check_type(Types types, const NodeView& node, size_t input, const std::string& what) {
+  constexpr const char* kNames[] = {"float32", "float32 or int64", "float32, int64 or bool", "bool",
+                                    ""};
+  const ir::DType dtype = node.inputs[input].desc.dtype;
+  if (!is_one_of(dtype, types)) {
+    return unsupported(what + " must be " + kNames[static_cast<size_t>(types)] + ", got " +
+                       dtype_name(dtype));
+  }
+  if (types != Types::own && node.has(0) && dtype != node.inputs[0].desc.dtype) {
+    return unsupported(what + " must be " + dtype_name(node.inputs[0].desc.dtype) +
+                       " like input 0, got " + dtype_name(dtype));
+  }
+  return {};
+}
+
+Status check_inputs(const OpDef& def, const NodeView& node, bool may_be_empty) {
   if (node.inputs.size() > def.max_inputs) {
     return invalid_argument("takes at most " + std::to_string(def.max_inputs) + " inputs, got " +
                             std::to_string(node.inputs.size()));
@@ -70,18 +96,17 @@ Status check_inputs(const OpDef& def, const NodeView& node) {
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (!node.has(i)) continue;
     const std::string what = "input " + std::to_string(i);
-    // The lists of our own operators may be empty or of integers: their rules check that.
-    const bool own = def.role == Role::protocol;
-    TAOISM_RETURN_IF_ERROR(check_shape(node.inputs[i].desc, what, own));
-    if (!own && node.inputs[i].desc.dtype != ir::DType::f32) {
-      return unsupported(what + " must be float32, got " + dtype_name(node.inputs[i].desc.dtype));
-    }
+    // The lists of our own operators may be empty.
+    TAOISM_RETURN_IF_ERROR(
+        check_shape(node.inputs[i].desc, what, may_be_empty || def.role == Role::protocol));
+    TAOISM_RETURN_IF_ERROR(check_type(def.types, node, i, what));
   }
   return {};
 }
 
-Status check_all(const OpDef& def, const NodeView& node, std::span<ir::TensorDesc> outputs) {
-  TAOISM_RETURN_IF_ERROR(check_inputs(def, node));
+Status check_all(const OpDef& def, const NodeView& node, std::span<ir::TensorDesc> outputs,
+                 bool may_be_empty) {
+  TAOISM_RETURN_IF_ERROR(check_inputs(def, node, may_be_empty));
   if (outputs.empty() || outputs.size() > def.max_outputs) {
     return invalid_argument("gives 1 to " + std::to_string(def.max_outputs) +
                             " outputs, asked for " + std::to_string(outputs.size()));
@@ -89,7 +114,7 @@ Status check_all(const OpDef& def, const NodeView& node, std::span<ir::TensorDes
   TAOISM_RETURN_IF_ERROR(check_attrs(def, node.attrs));
   TAOISM_RETURN_IF_ERROR(def.infer(node, outputs));
   for (size_t i = 0; i < outputs.size(); ++i) {
-    TAOISM_RETURN_IF_ERROR(check_shape(outputs[i], "output " + std::to_string(i), false));
+    TAOISM_RETURN_IF_ERROR(check_shape(outputs[i], "output " + std::to_string(i), may_be_empty));
   }
   return {};
 }
@@ -104,8 +129,9 @@ const OpDef* find_op(std::string_view name) {
   return it != ops.end() && (*it)->name == name ? *it : nullptr;
 }
 
-Status check_and_infer(const OpDef& def, const NodeView& node, std::span<ir::TensorDesc> outputs) {
-  Status status = check_all(def, node, outputs);
+Status check_and_infer(const OpDef& def, const NodeView& node, std::span<ir::TensorDesc> outputs,
+                       bool may_be_empty) {
+  Status status = check_all(def, node, outputs, may_be_empty && def.takes_empty);
   if (status.ok()) return status;
   return status.annotate(std::string(def.name) + " '" + std::string(node.name) + "'");
 }

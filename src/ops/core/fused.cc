@@ -23,6 +23,8 @@ struct Known {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+constexpr float kSeluAlpha = 1.6732632F, kSeluGamma = 1.0507010F;
+
 constexpr Known kKnown[] = {
     {"Relu", ActivationKind::relu},
     {"LeakyRelu", ActivationKind::leaky_relu, "alpha", nullptr, 0.01F},
@@ -31,6 +33,14 @@ constexpr Known kKnown[] = {
     {"HardSigmoid", ActivationKind::hard_sigmoid, "alpha", "beta", 0.2F, 0.5F},
     {"HardSwish", ActivationKind::hard_swish},
     {"Tanh", ActivationKind::tanh},
+    {"Erf", ActivationKind::erf},
+    {"Gelu", ActivationKind::gelu},
+    {"taoism.GeluTanh", ActivationKind::gelu_tanh},  // Gelu with approximate = tanh
+    {"Swish", ActivationKind::swish, "alpha", nullptr, 1.0F},
+    {"Elu", ActivationKind::elu, "alpha", nullptr, 1.0F, 1.0F},
+    {"Selu", ActivationKind::elu, "alpha", "gamma", kSeluAlpha, kSeluGamma},
+    {"Celu", ActivationKind::celu, "alpha", nullptr, 1.0F},
+    {"Mish", ActivationKind::mish},
 };
 
 const Known* find_known(std::string_view op) {
@@ -55,18 +65,21 @@ void set_fused_activation(ir::Attrs& attrs, const Activation& activation) {
   attrs.erase("activation_a");
   attrs.erase("activation_b");
   for (const Known& known : kKnown) {
-    if (known.kind != activation.kind) continue;
+    if (known.kind != activation.kind || attrs.has("activation")) continue;
     attrs.set("activation", std::string(known.op));
     if (known.a_attr != nullptr) attrs.set("activation_a", activation.a);
-    if (known.b_attr != nullptr) attrs.set("activation_b", activation.b);
+    if (known.b_attr != nullptr || known.b != activation.b) {
+      attrs.set("activation_b", activation.b);
+    }
   }
 }
 
 std::optional<Activation> activation_of(std::string_view op, const ir::Attrs& attrs) {
+  if (op == "Gelu" && attrs.s("approximate") == "tanh") op = "taoism.GeluTanh";
   const Known* known = find_known(op);
   if (known == nullptr) return std::nullopt;
-  return Activation{known->kind, known->a_attr ? attrs.f(known->a_attr, known->a) : 0.0F,
-                    known->b_attr ? attrs.f(known->b_attr, known->b) : 0.0F};
+  return Activation{known->kind, known->a_attr ? attrs.f(known->a_attr, known->a) : known->a,
+                    known->b_attr ? attrs.f(known->b_attr, known->b) : known->b};
 }
 
 double activate(double value, const Activation& activation) {
@@ -81,6 +94,17 @@ double activate(double value, const Activation& activation) {
     case ActivationKind::hard_sigmoid: return std::clamp(a * value + b, 0.0, 1.0);
     case ActivationKind::hard_swish: return value * std::clamp(value / 6 + 0.5, 0.0, 1.0);
     case ActivationKind::tanh: return std::tanh(value);
+    case ActivationKind::erf: return std::erf(value);
+    case ActivationKind::gelu: return 0.5 * value * (1 + std::erf(value * std::sqrt(0.5)));
+    case ActivationKind::gelu_tanh:
+      return 0.5 * value *
+             (1 + std::tanh(0.7978845608028654 * (value + 0.044715 * value * value * value)));
+    case ActivationKind::swish: return value / (1 + std::exp(-a * value));
+    case ActivationKind::elu: return b * (value < 0 ? a * (std::exp(value) - 1) : value);
+    case ActivationKind::celu: return value < 0 ? a * (std::exp(value / a) - 1) : value;
+    case ActivationKind::mish:
+      return value * std::tanh(value > 0 ? value + std::log1p(std::exp(-value))
+                                         : std::log1p(std::exp(value)));
   }
   return value;
 }

@@ -41,7 +41,7 @@ TEST(Fused, ReadsAnActivationsOwnAttributes) {
   const auto clip = *activation_of("Clip", attrs_for_testing({{"max", 6.0F}}));
   EXPECT_EQ(clip.a, -std::numeric_limits<float>::infinity());
   EXPECT_EQ(clip.b, 6.0F);
-  EXPECT_EQ(fused_activation(attrs_for_testing({{"activation", "Gelu"}})).code(),
+  EXPECT_EQ(fused_activation(attrs_for_testing({{"activation", "Gulp"}})).code(),
             Code::unsupported);
 }
 
@@ -54,6 +54,12 @@ TEST(Fused, KnownValues) {
   EXPECT_EQ(activate(1, {ActivationKind::hard_sigmoid, 0.25F, 0.5F}), 0.75);
   EXPECT_EQ(activate(3, {ActivationKind::hard_swish}), 3);
   EXPECT_EQ(activate(-3, {ActivationKind::hard_swish}), 0);
+  EXPECT_NEAR(activate(1, {ActivationKind::erf}), 0.8427007929, 1e-9);
+  EXPECT_NEAR(activate(1, {ActivationKind::gelu}), 0.8413447461, 1e-9);
+  EXPECT_NEAR(activate(1, {ActivationKind::gelu_tanh}), 0.8411919906, 1e-9);
+  EXPECT_NEAR(activate(1, {ActivationKind::swish, 1}), 0.7310585786, 1e-9);
+  EXPECT_NEAR(activate(-1, {ActivationKind::elu, 1, 1}), -0.6321205588, 1e-9);
+  EXPECT_NEAR(activate(1, {ActivationKind::mish}), 0.8650983883, 1e-9);
   EXPECT_TRUE(std::isnan(activate(std::nan(""), {ActivationKind::relu})));
 }
 

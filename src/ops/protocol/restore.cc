@@ -84,6 +84,7 @@ constinit const OpDef kRestoreOp = {
     .attrs = kAttrs,
     .min_inputs = 1,
     .max_inputs = 2,
+    .types = Types::own,
     .storage = Storage::in_place,
     .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
     .infer = infer,

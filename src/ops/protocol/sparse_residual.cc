@@ -233,6 +233,7 @@ constinit const OpDef kSparseResidualOp = {
     .attrs = kAttrs,
     .min_inputs = 5,
     .max_inputs = 6,
+    .types = Types::own,
     .storage = Storage::in_place,
     .tolerance = {.relative = 1e-5F, .absolute = 1e-5F},
     .infer = infer,

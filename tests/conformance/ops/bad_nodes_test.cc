@@ -32,8 +32,7 @@ Bare bare_of(const OpCase& op_case) {
     if (in.kind == CaseInput::absent) {
       bare.inputs.emplace_back();
     } else {
-      bare.inputs.push_back(input(in.shape, in.kind == CaseInput::weight,
-                                  in.given ? in.given->desc.dtype : ir::DType::f32));
+      bare.inputs.push_back(input(in.shape, in.kind == CaseInput::weight, dtype_of(in)));
     }
   }
   return bare;
@@ -65,6 +64,7 @@ struct BadNode {
 };
 
 const ops::Input kX = input({1, 4, 8, 8});
+const ops::Input kX64 = input({3}, false, ir::DType::i64);
 const ops::Input kW = constant({6, 4, 3, 3});
 constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
 
@@ -111,7 +111,7 @@ std::vector<BadNode> bad_nodes() {
        {},
        {kX, kW, {}, input({1, 6, 6, 5})},
        "residual must have the output's shape 1x6x6x6"},
-      {"Conv", attrs({{"activation", "Gelu"}}), {kX, kW}, "unknown activation Gelu", unsupported},
+      {"Conv", attrs({{"activation", "Gulp"}}), {kX, kW}, "unknown activation Gulp", unsupported},
       {"Conv",
        {},
        {input({1, 4, 8, 8, 8}), constant({6, 4, 3, 3, 3})},
@@ -149,6 +149,48 @@ std::vector<BadNode> bad_nodes() {
       {"ArgMax", attrs({{"axis", int64_t{4}}}), {kX}, "axis must be in [-4, 3], got 4"},
       {"ReduceMean", attrs({{"axes", Ints{1, -3}}}), {kX}, "axes must differ"},
       {"ReduceMean", attrs({{"axes", Ints{-5}}}), {kX}, "axes must be in [-4, 3], got -5"},
+      // Types.
+      {"Add",
+       {},
+       {input({2}), input({2}, false, ir::DType::i64)},
+       "input 1 must be float32 like input 0, got int64",
+       unsupported},
+      {"And", {}, {kX, kX}, "must be bool, got float32", unsupported},
+      {"Sqrt", {}, {input({2}, false, ir::DType::i64)}, "must be float32, got int64", unsupported},
+      {"Where", {}, {kX, kX, kX}, "needs a bool", unsupported},
+      {"Cast", attrs({{"to", "float16"}}), {kX}, "to must be", unsupported},
+      {"Cast",
+       attrs({{"to", "float32"}}),
+       {input({2}, false, ir::DType::u8)},
+       "cannot read uint8",
+       unsupported},
+      {"Gather", {}, {kX, kX}, "indices must be int64", unsupported},
+      {"Gather", attrs({{"axis", int64_t{4}}}), {kX, kX64}, "axis must be in [-4, 3], got 4"},
+      {"GatherElements", {}, {kX, kX64}, "indices of shape 3 for an x of 1x4x8x8"},
+      {"GatherND",
+       attrs({{"batch_dims", int64_t{-1}}}),
+       {kX, kX64},
+       "indices of shape 3 for an x of 1x4x8x8 and batch_dims -1"},
+      {"GatherND", {}, {input({2, 2}), kX64}, "indices of shape 3"},
+      {"Expand", attrs({{"shape", Ints{2, 4, 8, 9}}}), {kX}, "do not broadcast"},
+      {"Expand", attrs({{"shape", Ints{1, 1, 8, 8}}}), {kX}, "does not expand"},
+      {"Expand", attrs({{"shape", Ints{kHuge, 4, 8, 8}}}), {kX}, "out of bounds"},
+      // Normalisation.
+      {"LayerNormalization", {}, {kX, input({7})}, "scale must have shape 8, got 7", unsupported},
+      {"LayerNormalization", attrs({{"axis", int64_t{5}}}), {kX, kX}, "axis must be in"},
+      {"GroupNormalization",
+       attrs({{"num_groups", int64_t{3}}}),
+       {kX, constant({4}), constant({4})},
+       "num_groups must divide 4 channels, got 3"},
+      {"GroupNormalization",
+       attrs({{"num_groups", int64_t{2}}}),
+       {kX, constant({4}), constant({2})},
+       "bias must have shape 4, got 2"},
+      {"Gelu", attrs({{"approximate", "some"}}), {kX}, "approximate must be", unsupported},
+      {"PRelu", {}, {input({2, 3}), input({4, 1, 3})}, "does not broadcast to 2x3"},
+      {"CumSum", attrs({{"axis", int64_t{4}}}), {kX}, "axis must be in [-4, 3], got 4"},
+      {"LRN", attrs({{"size", int64_t{0}}}), {kX}, "size must be in [1, 1048576], got 0"},
+      {"Trilu", {}, {input({4})}, "x must have rank 2", unsupported},
       // Layout.
       {"Concat", attrs({{"axis", int64_t{9}}}), {kX}, "axis must be in [-4, 3], got 9"},
       {"Concat", attrs({{"axis", int64_t{1}}}), {kX, input({1, 4, 8, 9})}, "does not join"},
@@ -159,9 +201,9 @@ std::vector<BadNode> bad_nodes() {
       {"Pad", attrs({{"pads", Ints{3, 0}}, {"mode", "reflect"}}), {input({3})}, "got 3"},
       {"Pad", attrs({{"pads", Ints{-1, 0}}, {"mode", "edge"}}), {input({3})}, "got -1"},
       {"Pad",
-       attrs({{"pads", Ints{0, 0}}, {"mode", "wrap"}}),
+       attrs({{"pads", Ints{0, 0}}, {"mode", "mirror"}}),
        {input({3})},
-       "got wrap",
+       "got mirror",
        unsupported},
       {"Transpose", attrs({{"perm", Ints{0, 0, 1, 2}}}), {kX}, "perm must be a permutation"},
       {"Transpose", attrs({{"perm", Ints{0, 1, 2, 4}}}), {kX}, "perm must be a permutation"},

@@ -29,6 +29,7 @@ inline CaseInput absent() { return {CaseInput::absent, {}, CaseInput::uniform, n
 // The tables, one a family of operators.
 void add_conv_cases(std::vector<OpCase>& cases);
 void add_linear_cases(std::vector<OpCase>& cases);
+void add_function_cases(std::vector<OpCase>& cases);
 void add_pointwise_cases(std::vector<OpCase>& cases);
 void add_pool_cases(std::vector<OpCase>& cases);
 void add_layout_cases(std::vector<OpCase>& cases);

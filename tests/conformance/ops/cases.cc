@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include "case_builder.h"
 #include "ops/graph_view.h"
@@ -32,9 +33,10 @@ class Random {
 std::shared_ptr<const ir::Constant> data_of(const OpCase& op_case, size_t input) {
   const CaseInput& description = op_case.inputs[input];
   if (description.given) return description.given;
-  auto [constant, data] = ir::make_constant({ir::DType::f32, description.shape});
+  auto [constant, data] = ir::make_constant({dtype_of(description), description.shape});
   Random random(op_case.name, input);
   auto* values = reinterpret_cast<float*>(data);
+  auto* integers = reinterpret_cast<int64_t*>(data);
   const int64_t elements = description.shape.elements();
   for (int64_t i = 0; i < elements; ++i) {
     const float u = random.next();
@@ -42,6 +44,8 @@ std::shared_ptr<const ir::Constant> data_of(const OpCase& op_case, size_t input)
       case CaseInput::uniform: values[i] = 2 * u - 1; break;
       case CaseInput::positive: values[i] = u + 0.5F; break;
       case CaseInput::wide: values[i] = 16 * u - 8; break;
+      case CaseInput::integers: integers[i] = static_cast<int64_t>(16 * u) - 8; break;
+      case CaseInput::flags: data[i] = std::byte{u < 0.5F}; break;
     }
   }
   return constant;
@@ -62,6 +66,7 @@ std::vector<OpCase> all_cases() {
   add_conv_cases(cases);
   add_linear_cases(cases);
   add_pointwise_cases(cases);
+  add_function_cases(cases);
   add_pool_cases(cases);
   add_layout_cases(cases);
   add_protocol_cases(cases);
@@ -84,7 +89,7 @@ ir::Graph graph_of(const OpCase& op_case) {
         node.inputs.push_back(graph.add_constant(name, data_of(op_case, i)));
         break;
       case CaseInput::tensor:
-        node.inputs.push_back(graph.add_input(name, {ir::DType::f32, input.shape}));
+        node.inputs.push_back(graph.add_input(name, {dtype_of(input), input.shape}));
         break;
     }
   }
@@ -133,12 +138,13 @@ std::shared_ptr<const ir::Constant> expected_of(const OpCase& op_case) {
 std::string difference(const OpCase& op_case, const ir::Constant& expected, const float* actual) {
   const ops::Tolerance tolerance = op_of(op_case).tolerance;
   const int64_t elements = expected.desc.shape.elements();
-  if (expected.desc.dtype == ir::DType::i64) {
-    const auto* indices = reinterpret_cast<const int64_t*>(actual);
+  if (expected.desc.dtype != ir::DType::f32) {
+    const size_t bytes = ir::dtype_bytes(expected.desc.dtype);
+    const auto* got = reinterpret_cast<const std::byte*>(actual);
     for (int64_t i = 0; i < elements; ++i) {
-      if (indices[i] == expected.i64()[i]) continue;
-      return "element " + std::to_string(i) + " is " + std::to_string(indices[i]) + ", expected " +
-             std::to_string(expected.i64()[i]);
+      const size_t at = static_cast<size_t>(i) * bytes;
+      if (std::memcmp(got + at, expected.data + at, bytes) == 0) continue;
+      return "element " + std::to_string(i) + " differs";
     }
     return "";
   }

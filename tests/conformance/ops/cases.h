@@ -19,12 +19,20 @@ struct CaseInput {
     uniform,   // in [-1, 1)
     positive,  // in [0.5, 1.5): variances, divisors
     wide,      // in [-8, 8): beyond every activation's bends
+    integers,  // int64, in [-8, 8)
+    flags,     // bool
   };
   Kind kind = tensor;
   ir::Shape shape;
   Fill fill = uniform;
   std::shared_ptr<const ir::Constant> given;  // instead of a fill; a weight
 };
+
+inline ir::DType dtype_of(const CaseInput& input) {
+  if (input.given) return input.given->desc.dtype;
+  if (input.fill == CaseInput::integers) return ir::DType::i64;
+  return input.fill == CaseInput::flags ? ir::DType::boolean : ir::DType::f32;
+}
 
 struct OpCase {
   std::string name;  // unique; letters, digits and _
@@ -43,8 +51,8 @@ ir::Graph graph_of(const OpCase& op_case);
 std::vector<std::shared_ptr<const ir::Constant>> inputs_of(const OpCase& op_case);
 // What the operator's reference computes from them.
 std::shared_ptr<const ir::Constant> expected_of(const OpCase& op_case);
-// Empty when `actual` (elements as `expected` has them; int64 must be the same) is within the
-// operator's tolerance; else where and by how much it is not.
+// Empty when `actual` (elements as `expected` has them; all but float32 must be the same) is within
+// the operator's tolerance; else where and by how much it is not.
 std::string difference(const OpCase& op_case, const ir::Constant& expected, const float* actual);
 
 }  // namespace taoism::conformance

@@ -1,0 +1,172 @@
+// Functions of two inputs that broadcast as numpy's do: comparisons, logic, and the arithmetic that
+// needs no fast kernel. Each by its plain definition.
+#include <cmath>
+
+#include "ops/core/broadcast.h"
+
+namespace taoism::ops {
+namespace {
+
+Status infer_like(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, broadcast_inputs(node));
+  outputs[0] = {node.inputs[0].desc.dtype, shape};
+  return {};
+}
+
+Status infer_bool(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  TAOISM_RETURN_IF_ERROR(infer_like(node, outputs));
+  outputs[0].dtype = ir::DType::boolean;
+  return {};
+}
+
+constexpr OpDef pair_op(const char* name, Types types, void (*run)(const RunContext&)) {
+  return {.name = name,
+          .role = Role::combine,
+          .min_inputs = 2,
+          .max_inputs = 2,
+          .types = types,
+          .takes_empty = true,
+          .infer = infer_like,
+          .run = run,
+          .splits_batch = splits_broadcast_batch,
+          .split_rows = split_rows_alike};
+}
+
+constexpr OpDef comparison_op(const char* name, Types types, void (*run)(const RunContext&)) {
+  OpDef def = pair_op(name, types, run);
+  def.infer = infer_bool;
+  return def;
+}
+
+template <typename Compare>
+void compare(const RunContext& context) {
+  with_element(context.node.inputs[0].desc.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    map_broadcast<Bool, T, T>(context, [](T a, T b) -> Bool { return Compare()(a, b); });
+  });
+}
+
+// std::less and its like, named here because <functional> brings more than they are.
+struct Equal {
+  bool operator()(auto a, auto b) const { return a == b; }
+  bool operator()(Bool a, Bool b) const { return (a != 0) == (b != 0); }
+};
+struct Less {
+  bool operator()(auto a, auto b) const { return a < b; }
+};
+struct LessOrEqual {
+  bool operator()(auto a, auto b) const { return a <= b; }
+};
+struct Greater {
+  bool operator()(auto a, auto b) const { return a > b; }
+};
+struct GreaterOrEqual {
+  bool operator()(auto a, auto b) const { return a >= b; }
+};
+
+template <bool (*kFunction)(bool, bool)>
+void logic(const RunContext& context) {
+  map_broadcast<Bool, Bool, Bool>(context,
+                                  [](Bool a, Bool b) -> Bool { return kFunction(a != 0, b != 0); });
+}
+
+template <typename Function>
+void number(const RunContext& context) {
+  if (context.node.inputs[0].desc.dtype == ir::DType::i64) {
+    map_broadcast<int64_t, int64_t, int64_t>(context, Function());
+  } else {
+    map_broadcast<float, float, float>(context, Function());
+  }
+}
+
+struct Min {
+  int64_t operator()(int64_t a, int64_t b) const { return std::min(a, b); }
+  float operator()(float a, float b) const { return a != a || a < b ? a : b; }
+};
+struct Max {
+  int64_t operator()(int64_t a, int64_t b) const { return std::max(a, b); }
+  float operator()(float a, float b) const { return a != a || a > b ? a : b; }
+};
+struct Power {
+  float operator()(float a, float b) const {
+    return static_cast<float>(std::pow(static_cast<double>(a), static_cast<double>(b)));
+  }
+  int64_t operator()(int64_t a, int64_t b) const {
+    if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 != 0 ? -1 : 1) : 0;
+    uint64_t result = 1, factor = static_cast<uint64_t>(a);
+    for (; b > 0; b >>= 1, factor *= factor) {
+      if ((b & 1) != 0) result *= factor;
+    }
+    return wrap(result);
+  }
+};
+// The remainder with the divisor's sign; by 0 it is 0.
+struct Modulo {
+  float operator()(float a, float b) const {
+    const auto rest = static_cast<float>(std::fmod(static_cast<double>(a), b));
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  }
+  int64_t operator()(int64_t a, int64_t b) const {
+    if (b == 0 || b == -1) return 0;
+    return a % b != 0 && (a < 0) != (b < 0) ? a % b + b : a % b;
+  }
+};
+// The remainder with the dividend's sign.
+struct Remainder {
+  float operator()(float a, float b) const {
+    return static_cast<float>(std::fmod(static_cast<double>(a), b));
+  }
+  int64_t operator()(int64_t a, int64_t b) const { return b == 0 || b == -1 ? 0 : a % b; }
+};
+
+constexpr AttrSpec kModAttrs[] = {{"fmod", AttrSpec::integer}};
+
+void run_mod(const RunContext& context) {
+  return context.node.attrs.i("fmod") != 0 ? number<Remainder>(context) : number<Modulo>(context);
+}
+
+constexpr OpDef mod_op() {
+  OpDef def = pair_op("Mod", Types::number, run_mod);
+  def.attrs = kModAttrs;
+  return def;
+}
+
+// x < 0 ? slope * x : x; the output has x's shape.
+Status infer_prelu(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  TAOISM_RETURN_IF_ERROR(infer_like(node, outputs));
+  if (outputs[0].shape == node.shape(0)) return {};
+  return invalid_argument("slope " + node.shape(1).text() + " does not broadcast to " +
+                          node.shape(0).text());
+}
+
+void run_prelu(const RunContext& context) {
+  map_broadcast<float, float, float>(context,
+                                     [](float x, float slope) { return x < 0 ? slope * x : x; });
+}
+
+constexpr OpDef prelu_op() {
+  OpDef def = pair_op("PRelu", Types::real, run_prelu);
+  def.role = Role::nonlinear;
+  def.infer = infer_prelu;
+  return def;
+}
+
+}  // namespace
+
+TAOISM_OP(Equal) = comparison_op("Equal", Types::any, compare<Equal>);
+TAOISM_OP(Greater) = comparison_op("Greater", Types::number, compare<Greater>);
+TAOISM_OP(GreaterOrEqual) = comparison_op("GreaterOrEqual", Types::number, compare<GreaterOrEqual>);
+TAOISM_OP(Less) = comparison_op("Less", Types::number, compare<Less>);
+TAOISM_OP(LessOrEqual) = comparison_op("LessOrEqual", Types::number, compare<LessOrEqual>);
+
+TAOISM_OP(And) = pair_op("And", Types::logical, logic<[](bool a, bool b) { return a && b; }>);
+TAOISM_OP(Or) = pair_op("Or", Types::logical, logic<[](bool a, bool b) { return a || b; }>);
+TAOISM_OP(Xor) = pair_op("Xor", Types::logical, logic<[](bool a, bool b) { return a != b; }>);
+
+TAOISM_OP(Max) = pair_op("Max", Types::number, number<Max>);
+TAOISM_OP(Min) = pair_op("Min", Types::number, number<Min>);
+TAOISM_OP(Mod) = mod_op();
+TAOISM_OP(Pow) = pair_op("Pow", Types::number, number<Power>);
+TAOISM_OP(PRelu) = prelu_op();
+
+}  // namespace taoism::ops

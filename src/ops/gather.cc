@@ -1,0 +1,207 @@
+// Gather, GatherElements, GatherND: elements or slices by int64 indices; a negative one counts from
+// the end. Indices may be the model's input: one that is out of bounds gives NaN, or 0 where there
+// is no NaN, and never reads beside the tensor.
+#include <cstring>
+#include <limits>
+
+#include "ops/core/broadcast.h"
+#include "ops/core/rules.h"
+
+namespace taoism::ops {
+namespace {
+
+constexpr AttrSpec kAxis[] = {{"axis", AttrSpec::integer}};
+constexpr AttrSpec kBatchDims[] = {{"batch_dims", AttrSpec::integer}};
+constexpr size_t kX = 0, kIndices = 1;
+
+Status check_types(const NodeView& node) {
+  const ir::DType x = node.inputs[kX].desc.dtype, indices = node.inputs[kIndices].desc.dtype;
+  const bool known = x == ir::DType::f32 || x == ir::DType::i64 || x == ir::DType::boolean;
+  if (!known) return unsupported(std::string("x must not be ") + dtype_name(x));
+  if (indices == ir::DType::i64) return {};
+  return unsupported(std::string("indices must be int64, got ") + dtype_name(indices));
+}
+
+Result<size_t> axis_of(const NodeView& node) {
+  return normalize_axis(node.attrs.i("axis", 0), node.shape(kX).rank());
+}
+
+// The index counted from the front, or -1.
+int64_t resolve(int64_t index, int64_t dim) {
+  if (index < 0) index += dim;
+  return index >= 0 && index < dim ? index : -1;
+}
+
+// Fills slices with what says that there is nothing.
+void fill_missing(ir::DType dtype, std::byte* to, size_t bytes) {
+  if (dtype != ir::DType::f32) {
+    std::memset(to, 0, bytes);
+    return;
+  }
+  std::fill_n(reinterpret_cast<float*>(to), bytes / sizeof(float),
+              std::numeric_limits<float>::quiet_NaN());
+}
+
+// Copies `count` slices of `bytes` each: slice i from source(i) slices into x, or nothing at -1.
+template <typename Source>
+void copy_slices(const RunContext& context, int64_t count, size_t bytes, Source&& source) {
+  const ir::DType dtype = context.node.outputs[0].dtype;
+  const auto piece =
+      std::max<int64_t>(1, kTaskElems * 4 / static_cast<int64_t>(std::max<size_t>(bytes, 1)));
+  for_pieces(context.parallel, count, piece, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::byte* to = context.outputs[0] + static_cast<size_t>(i) * bytes;
+      const int64_t from = source(i);
+      if (from < 0) {
+        fill_missing(dtype, to, bytes);
+      } else {
+        std::memcpy(to, context.inputs[kX] + static_cast<size_t>(from) * bytes, bytes);
+      }
+    }
+  });
+}
+
+Status infer_gather(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  TAOISM_RETURN_IF_ERROR(check_types(node));
+  TAOISM_ASSIGN_OR_RETURN(const size_t axis, axis_of(node));
+  const ir::Shape &x = node.shape(kX), &indices = node.shape(kIndices);
+  if (x.rank() - 1 + indices.rank() > ir::kMaxRank) {
+    return unsupported("the output has more than " + std::to_string(ir::kMaxRank) + " dimensions");
+  }
+  ir::Shape shape;
+  for (size_t i = 0; i < axis; ++i) shape.push_back(x[i]);
+  for (const int64_t dim : indices) shape.push_back(dim);
+  for (size_t i = axis + 1; i < x.rank(); ++i) shape.push_back(x[i]);
+  outputs[0] = {node.inputs[kX].desc.dtype, shape};
+  return {};
+}
+
+void run_gather(const RunContext& context) {
+  const ir::Shape& x = context.node.shape(kX);
+  const size_t axis = *axis_of(context.node);
+  const int64_t outer = x.product(0, axis), dim = x[axis];
+  const int64_t count = context.node.shape(kIndices).elements();
+  const size_t bytes = static_cast<size_t>(x.product(axis + 1, x.rank())) *
+                       ir::dtype_bytes(context.node.outputs[0].dtype);
+  const auto* indices = context.in<int64_t>(kIndices);
+  copy_slices(context, outer * count, bytes, [&](int64_t i) {
+    const int64_t at = resolve(indices[i % count], dim);
+    return at < 0 ? -1 : i / count * dim + at;
+  });
+}
+
+// Rows of a constant by the indices of each image, or columns of each image by constant indices.
+bool splits_gather(const NodeView& node) {
+  const bool by_rows = *axis_of(node) == 0 && node.inputs[kX].is_weight;
+  return by_rows
+             ? share_batch(node, {kIndices})
+             : *axis_of(node) != 0 && node.inputs[kIndices].is_weight && share_batch(node, {kX});
+}
+
+Status infer_elements(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  TAOISM_RETURN_IF_ERROR(check_types(node));
+  TAOISM_ASSIGN_OR_RETURN(const size_t axis, axis_of(node));
+  const ir::Shape &x = node.shape(kX), &indices = node.shape(kIndices);
+  bool fits = x.rank() == indices.rank();
+  for (size_t i = 0; fits && i < x.rank(); ++i) fits = i == axis || indices[i] <= x[i];
+  if (!fits) {
+    return invalid_argument("indices of shape " + indices.text() + " for an x of " + x.text());
+  }
+  outputs[0] = {node.inputs[kX].desc.dtype, indices};
+  return {};
+}
+
+void run_elements(const RunContext& context) {
+  const ir::Shape &x = context.node.shape(kX), &out = context.node.shape(kIndices);
+  const size_t axis = *axis_of(context.node);
+  const Index strides = strides_of(x);
+  const auto* indices = context.in<int64_t>(kIndices);
+  copy_slices(context, out.elements(), ir::dtype_bytes(context.node.outputs[0].dtype),
+              [&](int64_t i) {
+                const int64_t at = resolve(indices[i], x[axis]);
+                if (at < 0) return at;
+                int64_t from = at * strides[axis];
+                for (size_t d = out.rank(); d-- > 0; i /= out[d]) {
+                  if (d != axis) from += i % out[d] * strides[d];
+                }
+                return from;
+              });
+}
+
+Result<size_t> batch_dims_of(const NodeView& node) {
+  const ir::Shape &x = node.shape(kX), &indices = node.shape(kIndices);
+  const int64_t given = node.attrs.i("batch_dims", 0);
+  bool fits = given >= 0 && given < static_cast<int64_t>(std::min(x.rank(), indices.rank()));
+  for (int64_t i = 0; fits && i < given; ++i) {
+    fits = x[static_cast<size_t>(i)] == indices[static_cast<size_t>(i)];
+  }
+  const int64_t depth = indices.rank() == 0 ? 0 : indices[indices.rank() - 1];
+  if (!fits || depth < 1 || depth > static_cast<int64_t>(x.rank()) - given) {
+    return invalid_argument("indices of shape " + indices.text() + " for an x of " + x.text() +
+                            " and batch_dims " + std::to_string(given));
+  }
+  return static_cast<size_t>(given);
+}
+
+Status infer_nd(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  TAOISM_RETURN_IF_ERROR(check_types(node));
+  TAOISM_ASSIGN_OR_RETURN(const size_t batch, batch_dims_of(node));
+  const ir::Shape &x = node.shape(kX), &indices = node.shape(kIndices);
+  const size_t first = batch + static_cast<size_t>(indices[indices.rank() - 1]);
+  if (indices.rank() - 1 + x.rank() - first > ir::kMaxRank) {
+    return unsupported("the output has more than " + std::to_string(ir::kMaxRank) + " dimensions");
+  }
+  ir::Shape shape;
+  for (size_t i = 0; i + 1 < indices.rank(); ++i) shape.push_back(indices[i]);
+  for (size_t i = first; i < x.rank(); ++i) shape.push_back(x[i]);
+  outputs[0] = {node.inputs[kX].desc.dtype, shape};
+  return {};
+}
+
+void run_nd(const RunContext& context) {
+  const ir::Shape &x = context.node.shape(kX), &shape = context.node.shape(kIndices);
+  const size_t batch = *batch_dims_of(context.node);
+  const int64_t depth = shape[shape.rank() - 1];
+  const size_t first = batch + static_cast<size_t>(depth);
+  const int64_t count = shape.product(0, shape.rank() - 1);
+  const int64_t per_batch = shape.product(batch, shape.rank() - 1);
+  const size_t bytes = static_cast<size_t>(x.product(first, x.rank())) *
+                       ir::dtype_bytes(context.node.outputs[0].dtype);
+  const auto* indices = context.in<int64_t>(kIndices);
+  copy_slices(context, count, bytes, [&](int64_t i) {
+    int64_t from = i / per_batch;
+    for (int64_t d = 0; d < depth; ++d) {
+      const int64_t dim = x[batch + static_cast<size_t>(d)];
+      const int64_t at = resolve(indices[i * depth + d], dim);
+      if (at < 0) return at;
+      from = from * dim + at;
+    }
+    return from;
+  });
+}
+
+constexpr OpDef gather_op(const char* name, std::span<const AttrSpec> attrs,
+                          Status (*infer)(const NodeView&, std::span<ir::TensorDesc>),
+                          void (*run)(const RunContext&)) {
+  return {.name = name,
+          .role = Role::layout,
+          .attrs = attrs,
+          .min_inputs = 2,
+          .max_inputs = 2,
+          .types = Types::own,
+          .infer = infer,
+          .run = run};
+}
+
+constexpr OpDef splitting(OpDef def, bool (*splits_batch)(const NodeView&)) {
+  def.splits_batch = splits_batch;
+  return def;
+}
+
+}  // namespace
+
+TAOISM_OP(Gather) = splitting(gather_op("Gather", kAxis, infer_gather, run_gather), splits_gather);
+TAOISM_OP(GatherElements) = gather_op("GatherElements", kAxis, infer_elements, run_elements);
+TAOISM_OP(GatherND) = gather_op("GatherND", kBatchDims, infer_nd, run_nd);
+
+}  // namespace taoism::ops
