@@ -1,7 +1,8 @@
-// Kernels on the layers of standard networks, each with its share of a limit of this machine that
-// is measured beside it: `peak_share` of the FMA rate times threads, `bandwidth_share` of the rate
-// at which one thread reads memory. One thread is timed by its CPU clock, so that other work on the
-// machine counts less; more threads by the wall clock, which needs an idle machine.
+// Kernels on every convolution of the zoo and on other layers, each with its share of a limit of
+// this machine that is measured beside it: `peak_share` of the FMA rate times threads,
+// `bandwidth_share` of the rate at which one thread reads memory. One thread is timed by its CPU
+// clock, so that other work on the machine counts less; more threads by the wall clock, which needs
+// an idle machine.
 //   build/release/bin/kernels_bench --benchmark_filter=resnet18
 //   TAOISM_BENCH_TARGET=avx2 build/release/bin/kernels_bench
 #include <benchmark/benchmark.h>
@@ -15,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "bench/machine_limits.h"
+#include "bench/zoo_layers.h"
 #include "device/thread_pool.h"
 #include "kernels/conv2d.h"
 #include "kernels/linear.h"
@@ -25,67 +27,7 @@
 namespace taoism::bench {
 namespace {
 
-struct ConvCase {
-  const char* name;
-  int64_t in_channels, size, out_channels, kernel, stride, groups;
-};
-
 using kernels::Conv2dShape;
-
-const ConvCase kConvs[] = {
-    {"resnet18/stem_7x7_s2", 3, 224, 64, 7, 2, 1},
-    {"resnet18/3x3_56x56x64", 64, 56, 64, 3, 1, 1},
-    {"resnet18/3x3_s2_28x28x128", 64, 56, 128, 3, 2, 1},
-    {"resnet18/1x1_s2_28x28x128", 64, 56, 128, 1, 2, 1},
-    {"resnet18/3x3_28x28x128", 128, 28, 128, 3, 1, 1},
-    {"resnet18/3x3_s2_14x14x256", 128, 28, 256, 3, 2, 1},
-    {"resnet18/3x3_14x14x256", 256, 14, 256, 3, 1, 1},
-    {"resnet18/3x3_s2_7x7x512", 256, 14, 512, 3, 2, 1},
-    {"resnet18/3x3_7x7x512", 512, 7, 512, 3, 1, 1},
-    {"resnet18_32/3x3_32x32x64", 64, 32, 64, 3, 1, 1},
-    {"resnet18_32/3x3_16x16x128", 128, 16, 128, 3, 1, 1},
-    {"resnet18_32/3x3_8x8x256", 256, 8, 256, 3, 1, 1},
-    {"resnet18_32/3x3_4x4x512", 512, 4, 512, 3, 1, 1},
-    {"resnet50/1x1_56x56_64_256", 64, 56, 256, 1, 1, 1},
-    {"resnet50/1x1_14x14_1024_256", 1024, 14, 256, 1, 1, 1},
-    {"resnet50/1x1_7x7_512_2048", 512, 7, 2048, 1, 1, 1},
-    {"vgg16/3x3_224x224x64", 64, 224, 64, 3, 1, 1},
-    {"vgg16/3x3_112x112x128", 128, 112, 128, 3, 1, 1},
-    {"vgg16/3x3_56x56x256", 256, 56, 256, 3, 1, 1},
-    {"vgg16/3x3_28x28x512", 512, 28, 512, 3, 1, 1},
-    {"vgg16/3x3_14x14x512", 512, 14, 512, 3, 1, 1},
-    {"mobilenet_v2/depthwise_112x112x32", 32, 112, 32, 3, 1, 32},
-    {"mobilenet_v2/depthwise_s2_56x56x144", 144, 56, 144, 3, 2, 144},
-    {"mobilenet_v2/depthwise_14x14x384", 384, 14, 384, 3, 1, 384},
-    {"mobilenet_v2/depthwise_7x7x960", 960, 7, 960, 3, 1, 960},
-    {"mobilenet_v2/stem_3x3_s2", 3, 224, 32, 3, 2, 1},
-    {"mobilenet_v2/1x1_112x112_32_16", 32, 112, 16, 1, 1, 1},
-    {"mobilenet_v2/1x1_112x112_16_96", 16, 112, 96, 1, 1, 1},
-    {"mobilenet_v2/1x1_56x56_96_24", 96, 56, 24, 1, 1, 1},
-    {"mobilenet_v2/1x1_56x56_24_144", 24, 56, 144, 1, 1, 1},
-    {"mobilenet_v2/1x1_28x28_32_192", 32, 28, 192, 1, 1, 1},
-    {"mobilenet_v2/1x1_28x28_192_32", 192, 28, 32, 1, 1, 1},
-    {"mobilenet_v2/1x1_14x14_64_384", 64, 14, 384, 1, 1, 1},
-    {"mobilenet_v2/1x1_14x14_384_64", 384, 14, 64, 1, 1, 1},
-    {"mobilenet_v2/1x1_14x14_576_96", 576, 14, 96, 1, 1, 1},
-    {"mobilenet_v2/1x1_7x7_160_960", 160, 7, 960, 1, 1, 1},
-    {"mobilenet_v2/1x1_7x7_960_320", 960, 7, 320, 1, 1, 1},
-    {"mobilenet_v2/1x1_7x7_320_1280", 320, 7, 1280, 1, 1, 1},
-};
-
-Conv2dShape shape_of(const ConvCase& c, int64_t batch) {
-  Conv2dShape s;
-  s.batch = batch;
-  s.in_channels = c.in_channels;
-  s.in_h = s.in_w = c.size;
-  s.out_channels = c.out_channels;
-  s.kernel_h = s.kernel_w = c.kernel;
-  s.stride_h = s.stride_w = c.stride;
-  s.pad_top = s.pad_left = c.kernel / 2;
-  s.out_h = s.out_w = (c.size + 2 * s.pad_top - c.kernel) / c.stride + 1;
-  s.groups = c.groups;
-  return s;
-}
 
 AlignedBuffer filled(int64_t count) {
   AlignedBuffer buffer(static_cast<size_t>(count) * sizeof(float));
@@ -116,8 +58,7 @@ class Shares {
   double operations_, bytes_, peak_;
 };
 
-void run_conv(benchmark::State& state, const ConvCase& c, int64_t batch, size_t threads) {
-  const Conv2dShape s = shape_of(c, batch);
+void run_conv(benchmark::State& state, const Conv2dShape& s, size_t threads) {
   const int64_t weights = s.out_channels * s.in_channels / s.groups * s.kernel_h * s.kernel_w;
   AlignedBuffer input = filled(s.batch * s.in_channels * s.in_h * s.in_w);
   AlignedBuffer packed(kernels::conv2d_packed_bytes(s));
@@ -201,15 +142,20 @@ void add(const std::string& name, size_t threads, Run&& run) {
 void register_all() {
   for (const size_t threads : {1, 2}) {
     const std::string suffix = "/threads:" + std::to_string(threads);
-    for (const ConvCase& c : kConvs) {
+    for (const ConvLayer& layer : kZooConvs) {
       for (const int64_t batch : {1, 8}) {
-        add(std::string(c.name) + "/batch:" + std::to_string(batch) + suffix, threads,
-            [&c, batch, threads](benchmark::State& state) { run_conv(state, c, batch, threads); });
+        add(layer.name() + "/batch:" + std::to_string(batch) + suffix, threads,
+            [s = layer.shape(batch), threads](benchmark::State& state) {
+              run_conv(state, s, threads);
+            });
       }
     }
     for (const kernels::LinearShape& s :
-         {kernels::LinearShape{1, 512, 1000}, kernels::LinearShape{1, 25088, 4096},
-          kernels::LinearShape{8, 4096, 4096}, kernels::LinearShape{64, 512, 1000}}) {
+         {kernels::LinearShape{1, 512, 1000}, kernels::LinearShape{1, 1280, 1000},
+          kernels::LinearShape{1, 2048, 1000}, kernels::LinearShape{1, 4096, 1000},
+          kernels::LinearShape{1, 4096, 4096}, kernels::LinearShape{1, 9216, 4096},
+          kernels::LinearShape{1, 25088, 4096}, kernels::LinearShape{8, 4096, 4096},
+          kernels::LinearShape{64, 512, 1000}}) {
       add("linear/" + std::to_string(s.in_features) + "x" + std::to_string(s.out_features) +
               "/batch:" + std::to_string(s.rows) + suffix,
           threads, [s, threads](benchmark::State& state) { run_linear(state, s, threads); });

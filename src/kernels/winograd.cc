@@ -1,9 +1,11 @@
 #include "kernels/winograd.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "kernels/activation.h"
+#include "kernels/conv_stem.h"
 #include "kernels/tile.h"
 #include "kernels/winograd_transform.h"
 
@@ -324,19 +326,28 @@ double cost_of(const Conv2dShape& s, const WinogradChoice& choice, int64_t pixel
                      input + to_planes * outputs * tile_vectors + weights);
 }
 
+std::atomic<const WinogradChoice*> forced_choice = nullptr;
+
 }  // namespace
+
+void force_winograd_for_testing(const WinogradChoice* choice) { forced_choice = choice; }
 
 WinogradChoice winograd_choice(const Conv2dShape& s) {
   if ((s.kernel_h != 3 && s.kernel_h != 5) || s.kernel_w != s.kernel_h || s.stride_h != 1 ||
       s.stride_w != 1 || s.dilation_h != 1 || s.dilation_w != 1 || s.groups != 1) {
     return {};
   }
+  if (is_conv_stem(s)) return {};  // too few channels to pay for the transforms
+  // F(4, 5) would lose too many digits.
+  const int64_t most = s.kernel_h == 5 ? 2 : 4;
+  if (const WinogradChoice* forced = forced_choice.load(std::memory_order_relaxed)) {
+    return {std::min(forced->tile, most), forced->form};
+  }
   const int64_t pixels = s.layout_pixels != 0 ? s.layout_pixels : s.out_h * s.out_w;
   WinogradChoice best;
   double least = direct_cost(s, pixels);
   for (const ConvForm form : {ConvForm::pixels, ConvForm::channels}) {
-    for (const int64_t m : {2, 4}) {
-      if (s.kernel_h == 5 && m == 4) continue;  // F(4, 5) would lose too many digits
+    for (int64_t m = 2; m <= most; m += 2) {
       const double cost = cost_of(s, {m, form}, pixels);
       if (cost < least) {
         best = {m, form};

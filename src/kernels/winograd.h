@@ -24,6 +24,9 @@ struct WinogradChoice {
 // The fastest on the current target by its cost in operations, 0 where that is no Winograd. Like
 // the packed weights independent of the batch, and the same for a band of rows as for its map.
 WinogradChoice winograd_choice(const Conv2dShape& shape);
+// Until it is called with null: what every shape that Winograd is for gets instead, where tile 0 is
+// none. For tests and benchmarks that compare the choices.
+void force_winograd_for_testing(const WinogradChoice* choice);
 inline int64_t winograd_tile(const Conv2dShape& shape) { return winograd_choice(shape).tile; }
 
 // Tiles of out channels over all of k at once.
