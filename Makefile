@@ -46,6 +46,7 @@ test: torch-device python ## run all tests but the slow ones
 	@tools/test fast
 
 test-slow: torch-device python ## run the slow tests
+	@tools/setup --models
 	@tools/test slow
 
 bench: programs $(ZOO_FILES) ## measure every strategy on the model zoo (ZOO_IMAGE=32|224 BATCH=1,8)

@@ -114,6 +114,7 @@ std::span<const ImportEntry> layout_imports();
 std::span<const ImportEntry> type_imports();
 std::span<const ImportEntry> normalization_imports();
 std::span<const ImportEntry> conv_transpose_imports();
+std::span<const ImportEntry> einsum_imports();
 // One operator of ours under the name of ONNX's, with the same inputs and attributes.
 Status import_as_it_is(NodeImport& node);
 // import_as_it_is where no rule is needed. Null when the operator is not supported.

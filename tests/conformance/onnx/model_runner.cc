@@ -1,7 +1,7 @@
 // Runs ONNX models on tensors from files, under each of the ways of splitting that are asked for,
 // in one process: what the Python tests of models use where a process a run would take too long.
 //
-//   model_runner STRATEGY@TEE... < folders
+//   model_runner STRATEGY@TEE... < folders     (STRATEGY also random:SEED)
 //
 // For every line of standard input, a folder with model.onnx and input_0.npy, input_1.npy, ... (in
 // the order of the model's inputs), and for every way w it prints one line of four fields with tabs
@@ -9,6 +9,7 @@
 // is ok.
 #include <cstdio>
 #include <iostream>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,21 @@ Status refusal(const onnx::Model& model, const onnx::ImportOptions& import) {
   return unsupported(list.front().text());
 }
 
+// "random:SEED": every node on either side by chance; else a strategy.
+Result<partition::Plan> plan_of(const ir::Graph& graph, const std::string& strategy) {
+  constexpr std::string_view kRandom = "random:";
+  const bool random = strategy.starts_with(kRandom);
+  TAOISM_ASSIGN_OR_RETURN(const auto spec,
+                          partition::StrategySpec::parse(random ? "none" : strategy));
+  TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, spec, "model"));
+  if (!random) return plan;
+  std::mt19937 engine(static_cast<unsigned>(std::stoul(strategy.substr(kRandom.size()))));
+  for (auto& node : plan.annotations.nodes) {
+    node.placement = engine() % 2 == 0 ? ir::Placement::tee : ir::Placement::device;
+  }
+  return plan;
+}
+
 Status run(const onnx::Model& model, const std::vector<files::Tensor>& inputs, const Way& way,
            const std::string& prefix) {
   onnx::ImportOptions import{.batch = 0};
@@ -61,8 +77,7 @@ Status run(const onnx::Model& model, const std::vector<files::Tensor>& inputs, c
   }
   TAOISM_RETURN_IF_ERROR(refusal(model, import));
   TAOISM_ASSIGN_OR_RETURN(const ir::Graph graph, runtime::bind_batch(model, import));
-  TAOISM_ASSIGN_OR_RETURN(const auto spec, partition::StrategySpec::parse(way.strategy));
-  TAOISM_ASSIGN_OR_RETURN(const auto plan, partition::make_plan(graph, spec, "model"));
+  TAOISM_ASSIGN_OR_RETURN(const partition::Plan plan, plan_of(graph, way.strategy));
   runtime::Machine machine;
   machine.tee = way.tee;
   machine.tee_threads = machine.device_threads = 1;

@@ -154,10 +154,30 @@ void add_gather_cases(std::vector<OpCase>& cases) {
                      "GatherND",
                      {},
                      {tensor({8, 6, 4}, fill), tensor({5, 2}, kIntegers)}});
+    cases.push_back(
+        {"ScatterElements_" + suffix,
+         "ScatterElements",
+         attrs({{"axis", int64_t{1}}}),
+         {tensor({3, 7, 4}, fill), tensor({3, 5, 2}, kIntegers), tensor({3, 5, 2}, fill)}});
+    cases.push_back({"ScatterND_" + suffix,
+                     "ScatterND",
+                     {},
+                     {tensor({8, 6, 4}, fill), weight({5, 2}, kIntegers), tensor({5, 4}, fill)}});
     cases.push_back({"GatherND_batch_" + suffix,
                      "GatherND",
                      attrs({{"batch_dims", int64_t{1}}}),
                      {tensor({3, 8, 4}, fill), tensor({3, 5, 1}, kIntegers)}});
+  }
+}
+
+void add_scatter_cases(std::vector<OpCase>& cases) {
+  for (const char* reduction : {"add", "mul", "max", "min"}) {
+    for (const auto fill : {CaseInput::uniform, kIntegers}) {
+      cases.push_back({std::string("ScatterND_") + reduction + "_" + std::to_string(fill),
+                       "ScatterND",
+                       attrs({{"reduction", reduction}}),
+                       {tensor({8, 3}, fill), tensor({9, 1}, kIntegers), tensor({9, 3}, fill)}});
+    }
   }
 }
 
@@ -248,6 +268,7 @@ void add_function_cases(std::vector<OpCase>& cases) {
   add_unary_cases(cases);
   add_pair_cases(cases);
   add_gather_cases(cases);
+  add_scatter_cases(cases);
   add_reduction_cases(cases);
   add_normalization_cases(cases);
 }

