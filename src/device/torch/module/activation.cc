@@ -1,8 +1,13 @@
 #include "device/torch/module/activation.h"
 
+#include <ATen/ops/celu.h>
 #include <ATen/ops/clamp.h>
+#include <ATen/ops/elu.h>
+#include <ATen/ops/erf.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/hardswish.h>
 #include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/mish.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
@@ -29,6 +34,13 @@ at::Tensor activate(const at::Tensor& x, const Activation& activation) {
       return at::mul(x, activation.a).add_(activation.b).clamp_(0, 1);
     case ActivationKind::hard_swish: return at::hardswish(x);
     case ActivationKind::tanh: return at::tanh(x);
+    case ActivationKind::erf: return at::erf(x);
+    case ActivationKind::gelu: return at::gelu(x);
+    case ActivationKind::gelu_tanh: return at::gelu(x, "tanh");
+    case ActivationKind::swish: return at::mul(x, at::sigmoid(at::mul(x, activation.a)));
+    case ActivationKind::elu: return at::elu(x, activation.a, activation.b, 1);
+    case ActivationKind::celu: return at::celu(x, activation.a);
+    case ActivationKind::mish: return at::mish(x);
     case ActivationKind::none: break;
   }
   TORCH_CHECK(false, "unknown activation ", static_cast<int>(activation.kind));

@@ -5,8 +5,8 @@
 namespace taoism::torch_module {
 
 const Lowering* find_lowering(std::string_view op) {
-  for (const auto& family : {linear_lowerings(), pointwise_lowerings(), pool_lowerings(),
-                             layout_lowerings(), protocol_lowerings()}) {
+  for (const auto& family : {linear_lowerings(), pointwise_lowerings(), function_lowerings(),
+                             pool_lowerings(), layout_lowerings(), protocol_lowerings()}) {
     for (const Lowering& lowering : family) {
       if (lowering.op == op) return &lowering;
     }

@@ -83,6 +83,7 @@ const Lowering* find_lowering(std::string_view op);
 
 std::span<const Lowering> linear_lowerings();
 std::span<const Lowering> pointwise_lowerings();
+std::span<const Lowering> function_lowerings();
 std::span<const Lowering> pool_lowerings();
 std::span<const Lowering> layout_lowerings();
 std::span<const Lowering> protocol_lowerings();

@@ -2,7 +2,9 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/div.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/isnan.h>
+#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/softmax.h>
@@ -29,13 +31,22 @@ constexpr const char* kSigmoid = "Sigmoid";
 constexpr const char* kHardSigmoid = "HardSigmoid";
 constexpr const char* kHardSwish = "HardSwish";
 constexpr const char* kTanh = "Tanh";
+constexpr const char* kCelu = "Celu";
+constexpr const char* kElu = "Elu";
+constexpr const char* kErf = "Erf";
+constexpr const char* kGelu = "Gelu";
+constexpr const char* kMish = "Mish";
+constexpr const char* kSelu = "Selu";
+constexpr const char* kSwish = "Swish";
 
 using Binary = at::Tensor (*)(const at::Tensor&, const at::Tensor&);
 
 at::Tensor add(const at::Tensor& a, const at::Tensor& b) { return at::add(a, b); }
 at::Tensor sub(const at::Tensor& a, const at::Tensor& b) { return at::sub(a, b); }
 at::Tensor mul(const at::Tensor& a, const at::Tensor& b) { return at::mul(a, b); }
-at::Tensor div(const at::Tensor& a, const at::Tensor& b) { return at::div(a, b); }
+at::Tensor div(const at::Tensor& a, const at::Tensor& b) {
+  return a.is_floating_point() ? at::div(a, b) : at::div(a, b, "trunc");
+}
 
 template <Binary kFunction>
 Kernel binary(NodeContext& node) {
@@ -52,14 +63,25 @@ Kernel softmax(NodeContext& node) {
   return [axis = axis_of(node, -1)](Inputs in, Outputs out) { out[0] = at::softmax(in[0], axis); };
 }
 
+Kernel log_softmax(NodeContext& node) {
+  return
+      [axis = axis_of(node, -1)](Inputs in, Outputs out) { out[0] = at::log_softmax(in[0], axis); };
+}
+
 // A NaN is never the largest, as in `cpu`; PyTorch would choose it.
 Kernel arg_max(NodeContext& node) {
-  return
-      [axis = axis_of(node, 0), keep = node.attrs().i("keepdims", 1) != 0](Inputs in, Outputs out) {
-        const at::Tensor x =
-            in[0].masked_fill(at::isnan(in[0]), -std::numeric_limits<float>::infinity());
-        out[0] = at::argmax(x, axis, keep);
-      };
+  const int64_t axis = axis_of(node, 0);
+  const bool keep = node.attrs().i("keepdims", 1) != 0;
+  const bool last = node.attrs().i("select_last_index", 0) != 0;
+  return [axis, keep, last](Inputs in, Outputs out) {
+    at::Tensor x = in[0];
+    if (x.is_floating_point()) {
+      x = x.masked_fill(at::isnan(x), -std::numeric_limits<float>::infinity());
+    }
+    if (last) x = x.flip(axis);
+    out[0] = at::argmax(x, axis, keep);
+    if (last) out[0] = at::sub(at::full_like(out[0], x.size(axis) - 1), out[0]);
+  };
 }
 
 Kernel reduce_mean(NodeContext& node) {
@@ -81,6 +103,14 @@ constexpr Lowering kLowerings[] = {
     {"HardSigmoid", activation<kHardSigmoid>},
     {"HardSwish", activation<kHardSwish>},
     {"Tanh", activation<kTanh>},
+    {"Celu", activation<kCelu>},
+    {"Elu", activation<kElu>},
+    {"Erf", activation<kErf>},
+    {"Gelu", activation<kGelu>},
+    {"Mish", activation<kMish>},
+    {"Selu", activation<kSelu>},
+    {"Swish", activation<kSwish>},
+    {"LogSoftmax", log_softmax},
     {"Add", binary<add>},
     {"Sub", binary<sub>},
     {"Mul", binary<mul>},
