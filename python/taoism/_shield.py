@@ -52,9 +52,11 @@ def shield(
     `tee_memory`: the budget of trusted memory, "64MiB" or bytes; None: what the plan needs.
     `device`: None or "cpu" for taoism's kernels. Threads 0: one a core.
 
-    Nothing is started before the first call. Errors: TrainingModeError, ControlFlowError,
-    ExportError, PlacementError, InvalidArgumentError, DtypeError, DeviceError, UnsupportedError
-    (what taoism cannot run, with the module's name)."""
+    This process has the module, and so its weights: what is shielded here is measured, not
+    protected. `taoism.seal` makes a package that keeps them from whoever runs it. Nothing is
+    started before the first call. Errors: TrainingModeError, ControlFlowError, ExportError,
+    PlacementError, InvalidArgumentError, DtypeError, DeviceError, UnsupportedError (what
+    taoism cannot run, with the module's name)."""
     if not isinstance(module, nn.Module):
         raise InvalidArgumentError(f"{type(module).__name__} is no torch.nn.Module to shield")
     where = machine(device, tee, tee_memory, tee_threads, device_threads)

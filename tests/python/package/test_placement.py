@@ -11,6 +11,7 @@ from package_checks import assert_same
 from torch import nn
 
 import taoism
+from taoism import _modules
 from taoism.errors import PlacementError
 
 EXAMPLE = torch.zeros(1, 3, 8, 8)
@@ -43,6 +44,33 @@ def test_patterns_and_functions() -> None:
     convolutions = [n for n, m in SmallCnn().named_modules() if isinstance(m, nn.Conv2d)]
     assert {name: placed[name] for name in convolutions} == dict.fromkeys(convolutions, "device")
     assert placed["fc"] == placed["layer1.0.bn1"] == "tee"
+
+
+def test_the_traces_that_exporters_leave() -> None:
+    known = frozenset(["", "layer1", "layer1.0", "layer1.0.conv1", "fc", "a_1"])
+    scopes = "['', 'layer1', 'layer1.0', 'layer1.0.conv1@2', 'conv2d_7']"
+    assert _modules._deepest_scope(scopes, known) == "layer1.0.conv1"
+    assert _modules._deepest_scope("['', 'relu']", known) == ""
+    assert _modules._deepest_scope("['_not_a_module', 'sym_size']", known) is None
+    assert _modules._deepest_scope("no list", known) is None
+    assert _modules._walk(["layer1", "layer1.0", "conv1"], known) == "layer1.0.conv1"
+    assert _modules._walk(["layer1", "layer1.0", "conv1_1"], known) == "layer1.0.conv1"
+    assert _modules._walk(["fc_3"], known) == "fc"
+    assert _modules._walk(["a_1"], known) == "a_1"
+    assert _modules._walk([], known) == ""
+
+
+def test_a_node_is_of_the_module_of_the_one_it_was_imported_from() -> None:
+    modules = {"a.b/Gemm": "a.b", "a/Gemm": "a", "Gemm": "", "a/Gemm_2": "c"}
+    for node, module in {
+        "a.b/Gemm": "a.b",
+        "a.b/Gemm/transA": "a.b",
+        "a/Gemm/C__": "a",
+        "a/Gemm_2/beta": "c",
+        "Gemm/alpha": "",
+        "unknown": "",
+    }.items():
+        assert _modules.source_module(node, modules) == module
 
 
 def test_a_strategy_decides_what_the_placement_leaves_out() -> None:

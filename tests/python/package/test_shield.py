@@ -22,6 +22,11 @@ STRATEGIES = [
 ]
 
 
+def refuse(*args: object, **kwargs: object) -> None:
+    """In place of torch.export.export: as where it cannot export a module."""
+    raise RuntimeError("no dynamo today")
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_every_strategy_equals_pytorch_at_every_batch(strategy: object) -> None:
     net = randomise(SmallCnn())
@@ -118,9 +123,6 @@ def test_a_module_whose_code_fixes_the_batch() -> None:
 
 
 def test_the_torchscript_exporter_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise RuntimeError("no dynamo today")
-
     monkeypatch.setattr(torch.export, "export", refuse)
     net = randomise(SmallCnn())
     placement = {"layer1.1": "tee", "fc": "tee", "": "device"}
@@ -159,9 +161,15 @@ def test_a_bounded_number_of_sessions_is_kept() -> None:
     assert shielded.worker_pids == []
 
 
-def test_one_module_at_two_places() -> None:
+@pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
+def test_one_module_at_two_places(exporter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if exporter == "torchscript":
+        monkeypatch.setattr(torch.export, "export", refuse)
     net = Twice().eval()
     x = torch.randn(3, 6)
     with torch.no_grad(), taoism.shield(net, x, placement={"shared": "tee", "": "device"}) as made:
+        sides = {node["name"]: node["placement"] for node in made.plan.report["nodes"]}
+        shared = {name: side for name, side in sides.items() if name.startswith("shared/")}
+        assert len(shared) == 2 and set(shared.values()) == {"tee"}
         assert made.placement["shared"] == "tee" and made.placement["head"] == "device"
         assert_same(made(x), net(x))
