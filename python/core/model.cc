@@ -50,6 +50,7 @@ partition::Plan ModelHandle::plan(const std::string& json, const ir::Graph& grap
 
 std::vector<Spec> specs_of(const std::vector<runtime::TensorSpec>& tensors) {
   std::vector<Spec> specs;
+  specs.reserve(tensors.size());
   for (const runtime::TensorSpec& tensor : tensors) {
     specs.emplace_back(tensor.name, ir::dtype_name(tensor.desc.dtype),
                        std::vector<int64_t>(tensor.desc.shape.begin(), tensor.desc.shape.end()));
@@ -61,6 +62,7 @@ namespace {
 
 std::vector<Spec> declared_inputs(const ModelHandle& self) {
   std::vector<Spec> specs;
+  specs.reserve(self.model.inputs().size());
   for (const onnx::DeclaredInput& input : self.model.inputs()) {
     specs.emplace_back(input.name, input.dtype, input.dims);
   }

@@ -83,6 +83,8 @@ class SessionHandle {
     (void)get();
     std::vector<ir::ConstTensorView> from;
     std::vector<ir::TensorView> to;
+    from.reserve(inputs.size());
+    to.reserve(outputs.size());
     for (const ReadOnlyArray& array : inputs) {
       from.push_back({desc_of(array), static_cast<const std::byte*>(array.data())});
     }
