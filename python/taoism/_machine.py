@@ -41,7 +41,8 @@ def machine(
     tee_threads: int,
     device_threads: int,
 ) -> _core.Machine:
-    """Threads 0: one a core. Names that do not exist are refused when the machine is first used."""
+    """Threads 0: one a core, or PyTorch's own on its devices. Names that do not exist are
+    refused when the machine is first used."""
     for name, threads in (("tee_threads", tee_threads), ("device_threads", device_threads)):
         if not isinstance(threads, int) or threads < 0:
             raise InvalidArgumentError(f"{name}: {threads!r}; give a number, or 0 for one a core")
@@ -50,7 +51,9 @@ def machine(
     result.device = device_name(device)
     result.tee_memory_bytes = memory_bytes(tee_memory)
     result.tee_threads = tee_threads
-    result.device_threads = device_threads
+    # PyTorch's threads are the whole process's: they stay as they are unless a number is given.
+    keeps_threads = device_threads == 0 and result.device.startswith("torch:")
+    result.device_threads = torch.get_num_threads() if keeps_threads else device_threads
     # The image of this very build, and not one that happens to lie beside the interpreter.
     image = "libtaoism-inline.so" if tee == "inline" else "taoism-enclave"
     beside = Path(_core.__file__).parent / image

@@ -50,7 +50,8 @@ def shield(
     `private`, `public`: modules whose weights are (all are, if neither is given): they count in
     what `plan` says the device sees.
     `tee_memory`: the budget of trusted memory, "64MiB" or bytes; None: what the plan needs.
-    `device`: None or "cpu" for taoism's kernels. Threads 0: one a core.
+    `device`: None or "cpu" for taoism's kernels; "torch:cpu" or "cuda:0" for PyTorch's. Threads 0:
+    one a core, or as many as PyTorch uses on its devices.
 
     This process has the module, and so its weights: what is shielded here is measured, not
     protected. `taoism.seal` makes a package that keeps them from whoever runs it. Nothing is

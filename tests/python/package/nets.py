@@ -58,6 +58,23 @@ class TwoTowers(nn.Module):
         return {"sum": a * weight + b, "each": [a, b]}
 
 
+class Tagger(nn.Module):
+    """ids [n, 7] int64, keep [n, 7] bool -> scores [n, 7, 3], tags int64, is_sure bool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(20, 8)
+        self.norm = nn.LayerNorm(8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(
+        self, ids: torch.Tensor, keep: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        x = torch.where(keep.unsqueeze(2), self.norm(self.embed(ids)), 0.0)
+        scores = self.head(x)
+        return scores, scores.argmax(2), scores.amax(2) > 0.5
+
+
 class Twice(nn.Module):
     """One module, used at two places."""
 

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from nets import Mlp, SmallCnn, Twice, TwoTowers, randomise
+from nets import Mlp, SmallCnn, Tagger, Twice, TwoTowers, randomise
 from package_checks import assert_same
 
 import taoism
@@ -73,6 +73,32 @@ def test_several_inputs_and_outputs_in_containers() -> None:
             pair, weight = (torch.randn(batch, 6), torch.randn(batch, 6)), torch.randn(4)
             assert_same(shielded(pair, weight=weight), net(pair, weight=weight))
             assert_same(shielded(weight=weight, pair=pair), net(pair, weight=weight))
+
+
+@pytest.mark.parametrize("strategy", ["none", "full", "deep:k=1"])
+def test_integers_and_booleans_go_in_and_out(strategy: str) -> None:
+    net = Tagger().eval()
+    example = (torch.zeros(2, 7, dtype=torch.int64), torch.ones(2, 7, dtype=torch.bool))
+    with taoism.shield(net, example, strategy) as shielded, torch.no_grad():
+        for batch in (2, 5):
+            ids, keep = torch.randint(20, (batch, 7)), torch.rand(batch, 7) > 0.3
+            got, want = shielded(ids, keep), net(ids, keep)
+            assert_same(got[0], want[0])
+            assert torch.equal(got[1], want[1]) and torch.equal(got[2], want[2])
+        with pytest.raises(taoism.errors.DtypeError, match=r"int32.*int64"):
+            shielded(ids.int(), keep)
+
+
+@pytest.mark.parametrize("strategy", ["none", "deep:k=1", "nonlinear"])
+def test_pytorch_itself_as_the_device(strategy: str) -> None:
+    net = randomise(SmallCnn())
+    x = torch.randn(2, 3, 8, 8)
+    threads = torch.get_num_threads()
+    with taoism.shield(net, x, strategy, device="torch:cpu") as shielded, torch.no_grad():
+        for batch in (2, 3):
+            x = torch.randn(batch, 3, 8, 8)
+            assert_same(shielded(x), net(x))
+    assert torch.get_num_threads() == threads
 
 
 def test_inputs_of_any_strides_and_alignment() -> None:
