@@ -144,6 +144,12 @@ void run_prelu(const RunContext& context) {
                                      [](float x, float slope) { return x < 0 ? slope * x : x; });
 }
 
+constexpr OpDef pow_op() {
+  OpDef def = pair_op("Pow", Types::number, number<Power>);
+  def.tolerance = {.relative = 2e-6F};  // a device's own mathematical library rounds differently
+  return def;
+}
+
 constexpr OpDef prelu_op() {
   OpDef def = pair_op("PRelu", Types::real, run_prelu);
   def.role = Role::nonlinear;
@@ -166,7 +172,7 @@ TAOISM_OP(Xor) = pair_op("Xor", Types::logical, logic<[](bool a, bool b) { retur
 TAOISM_OP(Max) = pair_op("Max", Types::number, number<Max>);
 TAOISM_OP(Min) = pair_op("Min", Types::number, number<Min>);
 TAOISM_OP(Mod) = mod_op();
-TAOISM_OP(Pow) = pair_op("Pow", Types::number, number<Power>);
+TAOISM_OP(Pow) = pow_op();
 TAOISM_OP(PRelu) = prelu_op();
 
 }  // namespace taoism::ops

@@ -85,12 +85,17 @@ int64_t multiply(int64_t a, int64_t b) {
 int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-constexpr OpDef reduction_op(const char* name, Types types, void (*run)(const RunContext&)) {
+// What adds up float32 may do so in another order.
+constexpr Tolerance kAnyOrder = {.relative = 1e-5F, .absolute = 1e-6F};
+
+constexpr OpDef reduction_op(const char* name, Types types, void (*run)(const RunContext&),
+                             Tolerance tolerance = kAnyOrder) {
   return {.name = name,
           .role = Role::nonlinear,
           .attrs = kReductionAttrs,
           .types = types,
           .takes_empty = true,
+          .tolerance = tolerance,
           .infer = infer_reduction,
           .run = run,
           .splits_batch = reduction_splits_batch};
@@ -105,8 +110,10 @@ TAOISM_OP(ReduceL1) = reduction_op("ReduceL1", kReal, run<L1>);
 TAOISM_OP(ReduceL2) = reduction_op("ReduceL2", kReal, run<L2>);
 TAOISM_OP(ReduceLogSum) = reduction_op("ReduceLogSum", kReal, run<LogSum>);
 TAOISM_OP(ReduceLogSumExp) = reduction_op("ReduceLogSumExp", kReal, run_log_sum_exp);
-TAOISM_OP(ReduceMax) = reduction_op("ReduceMax", kNumber, run_number<INT64_MIN, larger, Largest>);
-TAOISM_OP(ReduceMin) = reduction_op("ReduceMin", kNumber, run_number<INT64_MAX, smaller, Smallest>);
+TAOISM_OP(ReduceMax) = reduction_op("ReduceMax", kNumber, run_number<INT64_MIN, larger, Largest>,
+                                    {});
+TAOISM_OP(ReduceMin) = reduction_op("ReduceMin", kNumber, run_number<INT64_MAX, smaller, Smallest>,
+                                    {});
 TAOISM_OP(ReduceProd) = reduction_op("ReduceProd", kNumber, run_number<1, multiply, Product>);
 TAOISM_OP(ReduceSum) = reduction_op("ReduceSum", kNumber, run_number<0, add, Sum>);
 TAOISM_OP(ReduceSumSquare) = reduction_op("ReduceSumSquare", kReal, run<SumSquare>);

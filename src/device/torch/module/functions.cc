@@ -2,6 +2,7 @@
 #include <ATen/ops/abs.h>
 #include <ATen/ops/acos.h>
 #include <ATen/ops/acosh.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/amax.h>
 #include <ATen/ops/amin.h>
 #include <ATen/ops/asin.h>
@@ -9,33 +10,51 @@
 #include <ATen/ops/atan.h>
 #include <ATen/ops/atanh.h>
 #include <ATen/ops/ceil.h>
+#include <ATen/ops/clamp.h>
+#include <ATen/ops/clamp_min.h>
 #include <ATen/ops/cos.h>
 #include <ATen/ops/cosh.h>
+#include <ATen/ops/div.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/floor.h>
 #include <ATen/ops/ge.h>
+#include <ATen/ops/group_norm.h>
 #include <ATen/ops/gt.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/isnan.h>
+#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/le.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/logical_and.h>
 #include <ATen/ops/logical_not.h>
 #include <ATen/ops/logical_or.h>
 #include <ATen/ops/logical_xor.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/maximum.h>
+#include <ATen/ops/mean.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/neg.h>
+#include <ATen/ops/pow.h>
 #include <ATen/ops/reciprocal.h>
+#include <ATen/ops/remainder.h>
 #include <ATen/ops/round.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/sign.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/sinh.h>
+#include <ATen/ops/softplus.h>
 #include <ATen/ops/sqrt.h>
+#include <ATen/ops/square.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tan.h>
+#include <ATen/ops/tril.h>
+#include <ATen/ops/triu.h>
 #include <ATen/ops/where.h>
+
+#include <limits>
 
 #include "device/torch/module/lowering.h"
 
@@ -95,6 +114,101 @@ at::Tensor smallest(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
   return at::amin(x, axes, keep);
 }
 
+at::Tensor magnitude_sum(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
+  return at::sum(at::abs(x), axes, keep);
+}
+at::Tensor square_sum(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
+  return at::sum(at::square(x), axes, keep);
+}
+at::Tensor length(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
+  return at::sqrt(square_sum(x, axes, keep));
+}
+at::Tensor log_sum(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
+  return at::log(at::sum(x, axes, keep));
+}
+at::Tensor log_sum_exp(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
+  return at::logsumexp(x, axes, keep);
+}
+
+// Integers wrap around, and a negative exponent gives what is left of the fraction: 0, or 1 or -1.
+at::Tensor power(const at::Tensor& a, const at::Tensor& b) {
+  if (a.is_floating_point()) return at::pow(a, b);
+  const at::Tensor sign = at::where(at::eq(at::remainder(b, 2), 0), at::abs(a), a);
+  const at::Tensor fraction = at::where(at::eq(at::abs(a), 1), sign, 0);
+  return at::where(at::lt(b, 0), fraction, at::pow(a, at::clamp_min(b, 0)));
+}
+
+// As in `cpu`, an index out of bounds gives NaN, or 0 where there is none.
+Kernel gather(NodeContext& node) {
+  const auto rank = static_cast<int64_t>(node.rank(0));
+  int64_t axis = node.attrs().i("axis", 0);
+  if (axis < 0) axis += rank;
+  std::vector<int64_t> mask_dims = dims_of(node.shape(1));
+  mask_dims.insert(mask_dims.end(), static_cast<size_t>(rank - 1 - axis), 1);
+  return [axis, mask_dims, dims = dims_of(node.output().shape)](Inputs in, Outputs out) {
+    const at::Tensor& x = in[0];
+    const int64_t size = x.size(axis);
+    const at::Tensor index = at::where(at::lt(in[1], 0), at::add(in[1], size), in[1]);
+    const at::Tensor missing = at::logical_or(at::lt(index, 0), at::ge(index, size));
+    const at::Tensor found =
+        at::index_select(x, axis, at::clamp(index, 0, size - 1).flatten()).reshape(dims);
+    const double nothing = x.is_floating_point() ? std::numeric_limits<double>::quiet_NaN() : 0;
+    out[0] = found.masked_fill(missing.reshape(mask_dims), nothing);
+  };
+}
+
+// As in `cpu`, a float32 outside of int64 becomes the nearest integer there, and NaN 0.
+Kernel cast(NodeContext& node) {
+  const ir::DType to = node.output().dtype;
+  return [to](Inputs in, Outputs out) {
+    const at::Tensor& x = in[0];
+    if (!x.is_floating_point() || to != ir::DType::i64) {
+      out[0] = x.to(scalar_type(to));
+      return;
+    }
+    constexpr double kLimit = 0x1p63;
+    const at::Tensor above = at::ge(x, kLimit);
+    const at::Tensor other = at::logical_or(above, at::isnan(x));
+    const at::Tensor inside = at::clamp_min(x.masked_fill(other, 0), -kLimit);
+    out[0] = inside.to(at::kLong).masked_fill(above, std::numeric_limits<int64_t>::max());
+  };
+}
+
+std::vector<int64_t> row_of(const NodeContext& node) {
+  const std::vector<int64_t> dims = dims_of(node.shape(0));
+  int64_t axis = node.attrs().i("axis", -1);
+  if (axis < 0) axis += static_cast<int64_t>(dims.size());
+  return {dims.begin() + axis, dims.end()};
+}
+
+double epsilon_of(const NodeContext& node) {
+  return static_cast<double>(node.attrs().f("epsilon", 1e-5F));
+}
+
+Kernel layer_norm(NodeContext& node) {
+  return [row = row_of(node), epsilon = epsilon_of(node)](Inputs in, Outputs out) {
+    const at::Tensor shift = in.size() > 2 ? in[2] : at::Tensor();
+    out[0] = at::layer_norm(in[0], row, in[1], shift, epsilon);
+  };
+}
+
+Kernel rms_norm(NodeContext& node) {
+  std::vector<int64_t> axes;
+  const auto count = static_cast<int64_t>(row_of(node).size());
+  for (int64_t i = 1; i <= count; ++i) axes.push_back(-i);
+  return [axes, epsilon = epsilon_of(node)](Inputs in, Outputs out) {
+    const at::Tensor scale = at::rsqrt(at::add(at::mean(at::square(in[0]), axes, true), epsilon));
+    out[0] = at::mul(at::mul(in[0], scale), in[1]);
+  };
+}
+
+Kernel group_norm(NodeContext& node) {
+  return
+      [groups = node.attrs().i("num_groups"), epsilon = epsilon_of(node)](Inputs in, Outputs out) {
+        out[0] = at::group_norm(in[0], groups, in[1], in[2], epsilon);
+      };
+}
+
 constexpr Lowering kLowerings[] = {
     {"Acos", unary<[](const at::Tensor& x) { return at::acos(x); }>},
     {"Acosh", unary<[](const at::Tensor& x) { return at::acosh(x); }>},
@@ -132,6 +246,20 @@ constexpr Lowering kLowerings[] = {
     {"Where", where},
     {"PRelu", p_relu},
     {"Expand", expand},
+    {"Sign", unary<[](const at::Tensor& x) { return at::sign(x); }>},
+    {"Softplus", unary<[](const at::Tensor& x) { return at::softplus(x); }>},
+    {"Softsign", unary<[](const at::Tensor& x) { return at::div(x, at::add(at::abs(x), 1)); }>},
+    {"Pow", binary<power>},
+    {"Gather", gather},
+    {"Cast", cast},
+    {"LayerNormalization", layer_norm},
+    {"RMSNormalization", rms_norm},
+    {"GroupNormalization", group_norm},
+    {"ReduceL1", reduce<magnitude_sum>},
+    {"ReduceL2", reduce<length>},
+    {"ReduceSumSquare", reduce<square_sum>},
+    {"ReduceLogSum", reduce<log_sum>},
+    {"ReduceLogSumExp", reduce<log_sum_exp>},
     {"ReduceSum", reduce<sum>},
     {"ReduceMax", reduce<largest>},
     {"ReduceMin", reduce<smallest>},

@@ -110,7 +110,9 @@ Kernel pad(NodeContext& node) {
     std::vector<int64_t> index;
     for (int64_t i = -pads[axis]; i < dim + pads[x.rank() + axis]; ++i) {
       const int64_t reflected = i < 0 ? -i : i >= dim ? 2 * (dim - 1) - i : i;
-      index.push_back(mode == "edge" ? std::clamp<int64_t>(i, 0, dim - 1) : reflected);
+      index.push_back(mode == "edge"   ? std::clamp<int64_t>(i, 0, dim - 1)
+                      : mode == "wrap" ? (i % dim + dim) % dim
+                                       : reflected);
     }
     picks.push_back({static_cast<int64_t>(axis), index_tensor(node, index)});
   }

@@ -2,6 +2,7 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/div.h>
+#include <ATen/ops/eq.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/isnan.h>
 #include <ATen/ops/log_softmax.h>
@@ -44,8 +45,11 @@ using Binary = at::Tensor (*)(const at::Tensor&, const at::Tensor&);
 at::Tensor add(const at::Tensor& a, const at::Tensor& b) { return at::add(a, b); }
 at::Tensor sub(const at::Tensor& a, const at::Tensor& b) { return at::sub(a, b); }
 at::Tensor mul(const at::Tensor& a, const at::Tensor& b) { return at::mul(a, b); }
+// Of integers by 0 it is 0, as in `cpu`.
 at::Tensor div(const at::Tensor& a, const at::Tensor& b) {
-  return a.is_floating_point() ? at::div(a, b) : at::div(a, b, "trunc");
+  if (a.is_floating_point()) return at::div(a, b);
+  const at::Tensor by_zero = at::eq(b, 0);
+  return at::div(a, b.masked_fill(by_zero, 1), "trunc").masked_fill(by_zero, 0);
 }
 
 template <Binary kFunction>
