@@ -86,9 +86,17 @@ inline double reference_activation(double x, const Activation& a) {
     case ActivationKind::sigmoid: return 1 / (1 + std::exp(-x));
     case ActivationKind::hard_sigmoid: return limit(a.a * x + a.b, 0, 1);
     case ActivationKind::hard_swish: return x * limit(x / 6 + 0.5, 0, 1);
-    case ActivationKind::tanh: break;
+    case ActivationKind::tanh: return std::tanh(x);
+    case ActivationKind::erf: return std::erf(x);
+    case ActivationKind::gelu: return x * (1 + std::erf(x / std::sqrt(2.0))) / 2;
+    case ActivationKind::gelu_tanh:
+      return x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))) / 2;
+    case ActivationKind::swish: return x / (1 + std::exp(-a.a * x));
+    case ActivationKind::elu: return a.b * (x < 0 ? a.a * std::expm1(x) : x);
+    case ActivationKind::celu: return x < 0 ? a.a * std::expm1(x / a.a) : x;
+    case ActivationKind::mish: break;
   }
-  return std::tanh(x);
+  return x * std::tanh(std::log1p(std::exp(x)));
 }
 
 inline std::vector<Activation> all_activations() {
@@ -99,7 +107,14 @@ inline std::vector<Activation> all_activations() {
           {ActivationKind::sigmoid},
           {ActivationKind::hard_sigmoid, 0.2f, 0.5f},
           {ActivationKind::hard_swish},
-          {ActivationKind::tanh}};
+          {ActivationKind::tanh},
+          {ActivationKind::erf},
+          {ActivationKind::gelu},
+          {ActivationKind::gelu_tanh},
+          {ActivationKind::swish, 1.0f},
+          {ActivationKind::elu, 0.7f, 1.2f},
+          {ActivationKind::celu, 0.7f},
+          {ActivationKind::mish}};
 }
 
 // One sum with the sum of its terms' magnitudes, by which its rounding error is measured.
