@@ -61,7 +61,7 @@ Labels implied_output(const std::vector<Labels>& inputs) {
   return output;
 }
 
-Result<Equation> parse(NodeImport& node, std::string text) {
+Result<Equation> parse(NodeImport& node, const std::string& text) {
   Equation equation;
   const size_t arrow = text.find("->");
   std::string left = text.substr(0, arrow) + ",";
