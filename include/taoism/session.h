@@ -34,8 +34,8 @@ struct SessionOptions {
   // Of a package: its owner's key file, which the TEE alone reads. Empty: beside it, m.key.
   std::string key_file;
   int64_t batch = 1;
-  std::string tee = "process";  // process, inline
-  std::string device = "cpu";
+  std::string tee = "process";    // process, inline
+  std::string device = "cpu";     // cpu, torch:cpu, torch:cuda:N
   uint64_t tee_memory_bytes = 0;  // 0: what the plan needs
   size_t tee_threads = 0;         // 0: one a core
   size_t device_threads = 0;      // 0: one a core

@@ -19,8 +19,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int64_t kLanes = HWY_LANES(float);
 
-// to[i] = from[i * stride] and to[other_phase + i] = from[i * stride + 1], of which up to a vector
-// more than `count` are read and written.
+// even[i] = from[2 * i] and odd[i] = from[2 * i + 1], of which up to a vector more than `count` are
+// read and written.
 HWY_INLINE void split_two(const float* from, int64_t count, float* even, float* odd) {
 #if HWY_TARGET == HWY_SCALAR
   for (int64_t i = 0; i < count; ++i) {
