@@ -15,6 +15,7 @@
 #include "base/parallel.h"
 #include "bench/zoo_layers.h"
 #include "kernels/conv2d.h"
+#include "kernels/conv_stem.h"
 #include "kernels/target.h"
 #include "kernels/winograd.h"
 
@@ -100,8 +101,10 @@ int run(int64_t batch) {
   for (const ConvLayer& layer : kZooConvs) {
     const kernels::Conv2dShape shape = layer.shape(batch);
     const WinogradChoice picked = kernels::winograd_choice(shape);
-    if (layer.groups != 1 || layer.stride != 1 || (layer.kernel != 3 && layer.kernel != 5))
-      continue;
+    const bool is_eligible = layer.groups == 1 && layer.stride == 1 &&
+                             (layer.kernel == 3 || layer.kernel == 5) &&
+                             !kernels::is_conv_stem(shape);
+    if (!is_eligible) continue;
     double of_picked = INFINITY;
     std::vector<std::unique_ptr<Layer>> layers;
     for (const Candidate& candidate : kCandidates) {
