@@ -1,8 +1,8 @@
 // Kernels on every convolution of the zoo and on other layers, each with its share of a limit of
 // this machine that is measured beside it: `peak_share` of the FMA rate times threads,
-// `bandwidth_share` of the rate at which one thread reads memory. One thread is timed by its CPU
-// clock, so that other work on the machine counts less; more threads by the wall clock, which needs
-// an idle machine.
+// `bandwidth_share` of the rate at which one thread reads memory, or copies it, where a kernel
+// writes as much as it reads. One thread is timed by its CPU clock, so that other work on the
+// machine counts less; more threads by the wall clock, which needs an idle machine.
 //   build/release/bin/kernels_bench --benchmark_filter=resnet18
 //   TAOISM_BENCH_TARGET=avx2 build/release/bin/kernels_bench
 #include <benchmark/benchmark.h>
@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,13 @@
 #include "bench/zoo_layers.h"
 #include "device/thread_pool.h"
 #include "kernels/conv2d.h"
+#include "kernels/elementwise.h"
 #include "kernels/linear.h"
 #include "kernels/matmul.h"
+#include "kernels/normalize.h"
 #include "kernels/pool.h"
+#include "kernels/reduce.h"
+#include "kernels/softmax.h"
 #include "kernels/target.h"
 
 namespace taoism::bench {
@@ -37,25 +42,37 @@ AlignedBuffer filled(int64_t count) {
   return buffer;
 }
 
+double best_bandwidth(double (*bandwidth)()) {
+  static std::map<double (*)(), double> known;
+  double& best = known[bandwidth];
+  best = std::max(best, bandwidth());
+  return best;
+}
+
 // Counts what an iteration does against the limits, measured right before and after the loop.
 class Shares {
  public:
-  Shares(double operations, double bytes) : operations_(operations), bytes_(bytes) {
-    peak_ = fma_peak();
-  }
+  Shares(double operations, double bytes, double (*bandwidth)() = read_bandwidth)
+      : operations_(operations), bytes_(bytes), bandwidth_(bandwidth), peak_(fma_peak()) {}
   void report(benchmark::State& state, size_t threads) {
     peak_ = std::max(peak_, fma_peak());
-    static const double bandwidth = read_bandwidth();
     const auto share = [&](double amount, double limit) {
       return benchmark::Counter(amount / limit, benchmark::Counter::kIsIterationInvariantRate);
     };
-    state.counters["GFLOP/s"] = share(operations_, 1e9);
-    state.counters["peak_share"] = share(operations_, peak_ * static_cast<double>(threads));
-    if (bytes_ > 0) state.counters["bandwidth_share"] = share(bytes_, bandwidth);
+    if (operations_ > 0) {
+      state.counters["GFLOP/s"] = share(operations_, 1e9);
+      state.counters["peak_share"] = share(operations_, peak_ * static_cast<double>(threads));
+    }
+    if (bytes_ > 0) {
+      state.counters["GB/s"] = share(bytes_, 1e9);
+      state.counters["bandwidth_share"] = share(bytes_, best_bandwidth(bandwidth_));
+    }
   }
 
  private:
-  double operations_, bytes_, peak_;
+  double operations_, bytes_;
+  double (*bandwidth_)();
+  double peak_;
 };
 
 void run_conv(benchmark::State& state, const Conv2dShape& s, size_t threads) {
@@ -132,6 +149,107 @@ void run_max_pool(benchmark::State& state, size_t threads) {
   shares.report(state, threads);
 }
 
+// What a kernel does with `reads` floats, far more than the caches hold, and as many or fewer that
+// it writes.
+struct Stream {
+  const char* name;
+  int64_t writes;
+  void (*run)(const float* x, float* y, Parallel& parallel);
+};
+constexpr int64_t kStreamed = 1 << 24;  // floats: 64 MiB
+constexpr int64_t kRow = 768;
+
+void run_unary(kernels::UnaryOp op, const float* x, float* y, Parallel& parallel) {
+  kernels::unary(op, x, y, kStreamed, parallel);
+}
+void run_activation(kernels::ActivationKind kind, const float* x, float* y, Parallel& parallel) {
+  kernels::activate(x, y, kStreamed, {kind, 1.0f}, parallel);
+}
+const float* row_factors() {
+  static const AlignedBuffer factors = filled(kRow);
+  return factors.as<float>();
+}
+
+using kernels::ActivationKind;
+using kernels::Reduction;
+using kernels::UnaryOp;
+constexpr kernels::AxisShape kRows = {.outer = kStreamed / kRow, .axis = kRow};
+constexpr kernels::AxisShape kPlanes = {.outer = kStreamed / 784, .axis = 784};
+constexpr kernels::AxisShape kColumns = {.outer = 4, .axis = 1024, .inner = kStreamed / 4096};
+const Stream kStreams[] = {
+    {"relu", kStreamed, [](auto... args) { run_activation(ActivationKind::relu, args...); }},
+    {"sigmoid", kStreamed, [](auto... args) { run_activation(ActivationKind::sigmoid, args...); }},
+    {"tanh", kStreamed, [](auto... args) { run_activation(ActivationKind::tanh, args...); }},
+    {"gelu", kStreamed, [](auto... args) { run_activation(ActivationKind::gelu, args...); }},
+    {"gelu_tanh", kStreamed,
+     [](auto... args) { run_activation(ActivationKind::gelu_tanh, args...); }},
+    {"swish", kStreamed, [](auto... args) { run_activation(ActivationKind::swish, args...); }},
+    {"hard_swish", kStreamed,
+     [](auto... args) { run_activation(ActivationKind::hard_swish, args...); }},
+    {"exp", kStreamed, [](auto... args) { run_unary(UnaryOp::exp, args...); }},
+    {"log", kStreamed, [](auto... args) { run_unary(UnaryOp::log, args...); }},
+    {"sqrt", kStreamed, [](auto... args) { run_unary(UnaryOp::sqrt, args...); }},
+    {"softplus", kStreamed, [](auto... args) { run_unary(UnaryOp::softplus, args...); }},
+    {"add_halves", kStreamed / 2,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::binary(kernels::BinaryOp::add, x, x + kStreamed / 2, y, kStreamed / 2, {},
+                       parallel);
+     }},
+    {"scale_shift", kStreamed,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::scale_shift(kStreamed / (64 * 784), 64, 784, x, row_factors(), row_factors(), y, {},
+                            parallel);
+     }},
+    {"softmax_rows", kStreamed,
+     [](const float* x, float* y, Parallel& parallel) { kernels::softmax(kRows, x, y, parallel); }},
+    {"softmax_columns", kStreamed,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::softmax({4096, 64, 64}, x, y, parallel);
+     }},
+    {"layer_norm", kStreamed,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::normalize_rows({.rows = kStreamed / kRow, .count = kRow, .epsilon = 1e-5f}, x,
+                               row_factors(), row_factors(), y, parallel);
+     }},
+    {"reduce_sum_rows", kRows.outer,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::reduce(Reduction::sum, kRows, x, y, parallel);
+     }},
+    {"reduce_max_rows", kRows.outer,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::reduce(Reduction::max, kRows, x, y, parallel);
+     }},
+    {"reduce_l2_rows", kRows.outer,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::reduce(Reduction::l2, kRows, x, y, parallel);
+     }},
+    {"reduce_mean_columns", kColumns.outer* kColumns.inner,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::reduce(Reduction::mean, kColumns, x, y, parallel);
+     }},
+    {"log_sum_exp_rows", kRows.outer,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::reduce(Reduction::log_sum_exp, kRows, x, y, parallel);
+     }},
+    {"global_average_pool_28x28", kPlanes.outer,
+     [](const float* x, float* y, Parallel& parallel) {
+       kernels::reduce(Reduction::mean, kPlanes, x, y, parallel);
+     }},
+};
+
+void run_stream(benchmark::State& state, const Stream& s, size_t threads) {
+  AlignedBuffer x = filled(kStreamed);
+  AlignedBuffer y = filled(s.writes);
+  device::ThreadPool pool(threads);
+  Shares shares(0, static_cast<double>((kStreamed + s.writes) * int64_t{sizeof(float)}),
+                s.writes < kStreamed / 2 ? read_bandwidth : copy_bandwidth);
+  for (auto _ : state) {
+    s.run(x.as<float>(), y.as<float>(), pool);
+    benchmark::ClobberMemory();
+  }
+  shares.report(state, threads);
+}
+
 template <typename Run>
 void add(const std::string& name, size_t threads, Run&& run) {
   auto* added = benchmark::RegisterBenchmark(name.c_str(), std::forward<Run>(run))
@@ -163,6 +281,10 @@ void register_all() {
     for (const int64_t size : {128, 768}) {
       add("matmul/" + std::to_string(size) + suffix, threads,
           [size, threads](benchmark::State& state) { run_matmul(state, size, threads); });
+    }
+    for (const Stream& s : kStreams) {
+      add(std::string("stream/") + s.name + suffix, threads,
+          [&s, threads](benchmark::State& state) { run_stream(state, s, threads); });
     }
     add("max_pool/3x3_s2_112x112x64" + suffix, threads,
         [threads](benchmark::State& state) { run_max_pool(state, threads); });
@@ -196,6 +318,8 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("fma_peak_gflops", std::to_string(taoism::bench::fma_peak() * 1e-9));
   benchmark::AddCustomContext("read_gbytes_per_s",
                               std::to_string(taoism::bench::read_bandwidth() * 1e-9));
+  benchmark::AddCustomContext("copy_gbytes_per_s",
+                              std::to_string(taoism::bench::copy_bandwidth() * 1e-9));
   taoism::bench::register_all();
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -51,6 +51,17 @@ float read_all(const float* data, int64_t count) {
   return lanes[0];
 }
 
+void copy_all(const float* from, float* to, int64_t count) {
+  const hn::ScalableTag<float> d;
+  constexpr int64_t kLanes = HWY_LANES(float);
+  for (int64_t i = 0; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    const auto first = hn::LoadU(d, from + i);
+    const auto second = hn::LoadU(d, from + i + kLanes);
+    hn::StoreU(first, d, to + i);
+    hn::StoreU(second, d, to + i + kLanes);
+  }
+}
+
 }  // namespace taoism::bench::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -94,6 +105,15 @@ double read_bandwidth() {
   return best_rate(5, [&] {
     sink = TAOISM_DISPATCH(read_all)(data.data(), static_cast<int64_t>(data.size()));
     return static_cast<double>(data.size() * sizeof(float));
+  });
+}
+
+double copy_bandwidth() {
+  static const std::vector<float> from(size_t{1} << 25, 1.0f);
+  static std::vector<float> to(from.size());
+  return best_rate(5, [&] {
+    TAOISM_DISPATCH(copy_all)(from.data(), to.data(), static_cast<int64_t>(to.size()));
+    return 2.0 * static_cast<double>(to.size() * sizeof(float));
   });
 }
 

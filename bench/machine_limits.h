@@ -11,4 +11,8 @@ double fma_peak();
 // Bytes per second that one thread reads from memory far larger than the caches.
 double read_bandwidth();
 
+// Bytes per second, read and written together, of one thread that copies memory far larger than the
+// caches with ordinary stores, which read what they overwrite.
+double copy_bandwidth();
+
 }  // namespace taoism::bench

@@ -41,9 +41,12 @@ float apply(BinaryOp op, float a, float b) {
     case BinaryOp::add: return a + b;
     case BinaryOp::sub: return a - b;
     case BinaryOp::mul: return a * b;
-    case BinaryOp::div: break;
+    case BinaryOp::div: return a / b;
+    case BinaryOp::min: return a != a || a < b ? a : b;
+    case BinaryOp::max: return a != a || a > b ? a : b;
+    case BinaryOp::prelu: break;
   }
-  return a / b;
+  return a < 0 ? a * b : a;
 }
 
 // Drops dimensions of one and joins neighbours that both operands walk through as one.
@@ -93,6 +96,12 @@ void activate(const float* x, float* y, int64_t count, const Activation& activat
               Parallel& parallel) {
   for_pieces(parallel, count, kTaskElems, [&](int64_t begin, int64_t end) {
     activate_span(x + begin, y + begin, end - begin, activation);
+  });
+}
+
+void unary(UnaryOp op, const float* x, float* y, int64_t count, Parallel& parallel) {
+  for_pieces(parallel, count, kTaskElems, [&](int64_t begin, int64_t end) {
+    unary_span(op, x + begin, y + begin, end - begin);
   });
 }
 

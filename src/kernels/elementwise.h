@@ -14,7 +14,29 @@ namespace taoism::kernels {
 void activate(const float* x, float* y, int64_t count, const Activation& activation,
               Parallel& parallel);
 
-enum class BinaryOp : uint8_t { add, sub, mul, div };
+// abs .. reciprocal and floor .. sign are exact; the others are within a few units in the last
+// place. log of less than 0 is NaN; round: halves to the even neighbour; softplus: log(1 + exp(x));
+// softsign: x / (1 + |x|).
+enum class UnaryOp : uint8_t {
+  abs,
+  neg,
+  sqrt,
+  reciprocal,
+  floor,
+  ceil,
+  round,
+  sign,
+  exp,
+  log,
+  softplus,
+  softsign
+};
+
+// y[i] = op(x[i]).
+void unary(UnaryOp op, const float* x, float* y, int64_t count, Parallel& parallel);
+
+// min and max: NaN if either is; prelu: a < 0 ? a * b : a.
+enum class BinaryOp : uint8_t { add, sub, mul, div, min, max, prelu };
 
 // y[i] = activation(a[i] op b[i]), all of the same shape.
 void binary(BinaryOp op, const float* a, const float* b, float* y, int64_t count,

@@ -1,7 +1,8 @@
 #include "kernels/elementwise.h"
 
+#include <cfloat>
+
 #include "kernels/kernel_test_support.h"
-#include "kernels/softmax.h"
 
 namespace taoism::kernels {
 namespace {
@@ -13,12 +14,16 @@ double apply(BinaryOp op, double a, double b) {
     case BinaryOp::add: return a + b;
     case BinaryOp::sub: return a - b;
     case BinaryOp::mul: return a * b;
-    case BinaryOp::div: break;
+    case BinaryOp::div: return a / b;
+    case BinaryOp::min: return a < b ? a : b;
+    case BinaryOp::max: return a > b ? a : b;
+    case BinaryOp::prelu: break;
   }
-  return a / b;
+  return a < 0 ? a * b : a;
 }
 
-constexpr BinaryOp kOps[] = {BinaryOp::add, BinaryOp::sub, BinaryOp::mul, BinaryOp::div};
+constexpr BinaryOp kOps[] = {BinaryOp::add, BinaryOp::sub, BinaryOp::mul,  BinaryOp::div,
+                             BinaryOp::min, BinaryOp::max, BinaryOp::prelu};
 
 Sum exact(double value) {
   Sum sum;
@@ -115,7 +120,7 @@ TEST(Elementwise, BroadcastEqualsReference) {
       s.b_strides[0] = 1;
       s.b_strides[1] = s.dims[0];
     }
-    const BinaryOp op = kOps[turn % 4];
+    const BinaryOp op = kOps[turn % 7];
     const Activation activation = all_activations()[static_cast<size_t>(turn) % 8];
     std::vector<Sum> want;
     for (int64_t i = 0; i < count; ++i) {
@@ -193,54 +198,72 @@ TEST(Elementwise, ScaleShiftEqualsReference) {
   }
 }
 
-const AxisShape kAxisShapes[] = {{1, 10, 1},  {64, 1000, 1}, {3, 7, 49},
-                                 {2, 3, 600}, {1, 1, 5},     {5, 33, 2}};
+struct UnaryCase {
+  UnaryOp op;
+  double (*function)(double);
+  bool exact;
+};
+constexpr UnaryCase kUnary[] = {
+    {UnaryOp::abs, [](double x) { return std::fabs(x); }, true},
+    {UnaryOp::neg, [](double x) { return -x; }, true},
+    {UnaryOp::sqrt, [](double x) { return std::sqrt(x); }, true},
+    {UnaryOp::reciprocal, [](double x) { return 1 / x; }, true},
+    {UnaryOp::floor, [](double x) { return std::floor(x); }, true},
+    {UnaryOp::ceil, [](double x) { return std::ceil(x); }, true},
+    {UnaryOp::round, [](double x) { return std::nearbyint(x); }, true},
+    {UnaryOp::sign, [](double x) { return x > 0   ? 1
+                                          : x < 0 ? -1
+                                                  : x; }, true},
+    {UnaryOp::exp, [](double x) { return std::exp(x); }, false},
+    {UnaryOp::log, [](double x) { return std::log(x); }, false},
+    {UnaryOp::softplus,
+     [](double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); },
+     false},
+    {UnaryOp::softsign, [](double x) { return x / (1 + std::fabs(x)); }, false}};
 
-TEST(Softmax, EqualsReference) {
-  for (const AxisShape& s : kAxisShapes) {
-    Random random(6);
-    const auto x = random.floats(s.outer * s.axis * s.inner, -30.0f, 30.0f);
-    std::vector<Sum> want(x.size());
-    std::vector<Sum> mean;
-    for (int64_t o = 0; o < s.outer; ++o) {
-      for (int64_t i = 0; i < s.inner; ++i) {
-        const auto at = [&](int64_t a) {
-          return static_cast<size_t>((o * s.axis + a) * s.inner + i);
-        };
-        double largest = -INFINITY;
-        double total = 0;
-        Sum sum;
-        for (int64_t a = 0; a < s.axis; ++a) largest = std::max<double>(largest, x[at(a)]);
-        for (int64_t a = 0; a < s.axis; ++a) total += std::exp(x[at(a)] - largest);
-        for (int64_t a = 0; a < s.axis; ++a) {
-          want[at(a)].add(std::exp(x[at(a)] - largest) / total);
-          sum.add(double{x[at(a)]} / static_cast<double>(s.axis));
-        }
-        mean.push_back(sum);
-      }
-    }
+// Every magnitude, both signs, and what is at the edges.
+TEST(Elementwise, UnaryEqualsReference) {
+  std::vector<float> x = {NAN,  INFINITY, -INFINITY, 0.0f,    -0.0f,  0.5f,  -0.5f,
+                          1.5f, 2.5f,     88.7f,     -88.7f,  1e-30f, 88.8f, -150.0f,
+                          1.0f, -1.0f,    FLT_MAX,   FLT_MIN, 1e-41f, 100.0f};
+  for (const float v : Random(8).floats(3000, -60.0f, 60.0f)) {
+    x.push_back(v);
+    x.push_back(std::exp2(v) * (v < 0 ? -1.0f : 1.0f));
+    x.push_back(std::exp2(v));
+  }
+  for (const UnaryCase& c : kUnary) {
+    SCOPED_TRACE(static_cast<int>(c.op));
     for_each_target([&] {
       TestParallel parallel(2);
       std::vector<float> y = x;
-      softmax(s, y.data(), y.data(), parallel);
-      expect_close(y, want, {}, 1e-6);
-      std::vector<float> m(mean.size());
-      reduce_mean(s, x.data(), m.data(), parallel);
-      expect_close(m, mean, {}, 1e-6);
+      unary(c.op, y.data(), y.data(), static_cast<int64_t>(x.size()), parallel);
+      for (size_t i = 0; i < x.size(); ++i) {
+        const auto want = static_cast<float>(c.function(x[i]));
+        if (std::isnan(want)) {
+          ASSERT_TRUE(std::isnan(y[i])) << "of " << x[i] << ": " << y[i];
+        } else if (c.exact || std::isinf(want)) {
+          ASSERT_EQ(y[i], want) << "of " << x[i];
+        } else {
+          ASSERT_NEAR(y[i], want, 1e-6 * std::fabs(want) + 1e-37) << "of " << x[i];
+        }
+      }
     });
   }
 }
 
-TEST(Softmax, KeepsExtremesApart) {
-  const std::vector<float> x = {1000.0f, -INFINITY, 1000.0f, -1000.0f};
+TEST(Elementwise, ExtremesOfTwoKeepNan) {
+  const std::vector<float> a = {NAN, 1.0f, -1.0f, INFINITY, 2.0f};
+  const std::vector<float> b = {1.0f, NAN, -2.0f, 1.0f, 3.0f};
   for_each_target([&] {
     SerialParallel parallel;
-    std::vector<float> y(4);
-    softmax({1, 4, 1}, x.data(), y.data(), parallel);
-    EXPECT_EQ(y, (std::vector<float>{0.5f, 0.0f, 0.5f, 0.0f}));
-    softmax({1, 2, 2}, x.data(), y.data(), parallel);
-    EXPECT_FLOAT_EQ(y[0] + y[2], 1.0f);
-    EXPECT_EQ(y[3], 1.0f);
+    std::vector<float> most(5), least(5);
+    binary(BinaryOp::max, a.data(), b.data(), most.data(), 5, {}, parallel);
+    binary(BinaryOp::min, a.data(), b.data(), least.data(), 5, {}, parallel);
+    for (int i : {0, 1}) EXPECT_TRUE(std::isnan(most[i]) && std::isnan(least[i])) << i;
+    EXPECT_EQ((std::vector<float>{most.begin() + 2, most.end()}),
+              (std::vector<float>{-1.0f, INFINITY, 3.0f}));
+    EXPECT_EQ((std::vector<float>{least.begin() + 2, least.end()}),
+              (std::vector<float>{-2.0f, 1.0f, 2.0f}));
   });
 }
 

@@ -123,7 +123,7 @@ class PlanePool {
       if (fresh) {
         std::copy_n(from, end - begin, into);
       } else if (max_) {
-        max_into_span(from, into, end - begin);
+        fold_into_span(Fold::max, from, into, end - begin);
       } else {
         binary_span(BinaryOp::add, into, false, from, false, into, end - begin, Bounds{});
       }
@@ -204,17 +204,6 @@ void average_pool2d(const Pool2dShape& s, bool count_include_pad, const float* i
     for (int64_t x = 0; x < s.out_w; ++x) {
       const int64_t wide = count_inside(x * s.stride_w - s.pad_left, 1, s.kernel_w, low_x, high_x);
       row[x] = tall * wide == 0 ? 0.0f : row[x] / static_cast<float>(tall * wide);
-    }
-  });
-}
-
-void global_average_pool(int64_t planes, int64_t elements, const float* input, float* output,
-                         Parallel& parallel) {
-  const int64_t batch = std::max<int64_t>(1, kTaskElems / std::max<int64_t>(1, elements));
-  parallel_for(parallel, static_cast<size_t>(ceil_div(planes, batch)), [&](size_t task, size_t) {
-    const int64_t begin = static_cast<int64_t>(task) * batch;
-    for (int64_t i = begin; i < std::min(begin + batch, planes); ++i) {
-      output[i] = sum_span(input + i * elements, elements) / static_cast<float>(elements);
     }
   });
 }

@@ -28,8 +28,4 @@ void max_pool2d(const Pool2dShape& shape, const float* input, float* output, Par
 void average_pool2d(const Pool2dShape& shape, bool count_include_pad, const float* input,
                     float* output, Parallel& parallel);
 
-// input [planes][elements] -> output [planes]: the mean of each plane.
-void global_average_pool(int64_t planes, int64_t elements, const float* input, float* output,
-                         Parallel& parallel);
-
 }  // namespace taoism::kernels

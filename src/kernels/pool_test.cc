@@ -139,22 +139,5 @@ TEST(Pool, NanWins) {
   }
 }
 
-TEST(Pool, GlobalAverage) {
-  Random random(3);
-  for (int64_t elements : {1, 16, 49, 1000}) {
-    const auto input = random.floats(7 * elements);
-    std::vector<Sum> want(7);
-    for (int64_t i = 0; i < 7 * elements; ++i) {
-      want[i / elements].add(double{input[i]} / static_cast<double>(elements));
-    }
-    for_each_target([&] {
-      TestParallel parallel(2);
-      std::vector<float> got(7);
-      global_average_pool(7, elements, input.data(), got.data(), parallel);
-      expect_close(got, want, {}, 1e-6);
-    });
-  }
-}
-
 }  // namespace
 }  // namespace taoism::kernels

@@ -1,93 +1,89 @@
 #include "kernels/softmax.h"
 
-#include <algorithm>
-#include <limits>
+#include <cmath>
 
 #include "kernels/spans.h"
 
 namespace taoism::kernels {
 namespace {
 
-constexpr int64_t kTaskElems = 16 * 1024;
-// Columns worked on together when the axis is not the last: fits the first-level cache.
-constexpr int64_t kColumns = 256;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 void softmax_row(const float* x, float* y, int64_t count) {
-  const float total = exp_span(x, max_span(x, count), y, count);
+  const float total = exp_span(x, fold_span(Fold::max, x, count), y, count);
   const float scale = 1.0f / total;
-  const float zero = 0.0f;
-  affine_span(y, &scale, &zero, true, y, count, Bounds{});
+  binary_span(BinaryOp::mul, y, false, &scale, true, y, count, Bounds{});
 }
 
-void softmax_columns(const float* x, float* y, int64_t axis, int64_t stride, int64_t count) {
-  float largest[kColumns];
-  float total[kColumns];
-  std::fill_n(largest, count, -std::numeric_limits<float>::infinity());
+// y[i] = x[i] - largest - logarithm, in that order: the sum of the two would lose the smaller.
+void subtract_both(const float* x, const float* largest, const float* logarithm, bool scalar,
+                   float* y, int64_t count) {
+  binary_span(BinaryOp::sub, x, false, largest, scalar, y, count, Bounds{});
+  binary_span(BinaryOp::sub, y, false, logarithm, scalar, y, count, Bounds{});
+}
+
+void log_softmax_row(const float* x, float* y, int64_t count) {
+  const float largest = fold_span(Fold::max, x, count);
+  const float logarithm = std::log(exp_span(x, largest, nullptr, count));
+  subtract_both(x, &largest, &logarithm, true, y, count);
+}
+
+// The largest of each column.
+void find_largest(const float* x, const AxisShape& s, int64_t count, float* largest) {
+  std::fill_n(largest, count, identity_of(Fold::max));
+  for (int64_t a = 0; a < s.axis; ++a) fold_into_span(Fold::max, x + a * s.inner, largest, count);
+}
+
+void softmax_columns(const float* x, float* y, const AxisShape& s, int64_t count) {
+  float largest[kAxisColumns];
+  float total[kAxisColumns];
+  find_largest(x, s, count, largest);
   std::fill_n(total, count, 0.0f);
-  for (int64_t a = 0; a < axis; ++a) max_into_span(x + a * stride, largest, count);
-  for (int64_t a = 0; a < axis; ++a) {
-    exp_into_span(x + a * stride, largest, y + a * stride, total, count);
+  for (int64_t a = 0; a < s.axis; ++a) {
+    exp_into_span(x + a * s.inner, largest, y + a * s.inner, total, count);
   }
   for (int64_t i = 0; i < count; ++i) total[i] = 1.0f / total[i];
-  for (int64_t a = 0; a < axis; ++a) {
-    float* row = y + a * stride;
+  for (int64_t a = 0; a < s.axis; ++a) {
+    float* row = y + a * s.inner;
     binary_span(BinaryOp::mul, row, false, total, false, row, count, Bounds{});
   }
 }
 
-// function(outer index, first column, columns) over all, in parallel.
-template <typename Function>
-void for_columns(const AxisShape& s, Parallel& parallel, Function&& function) {
-  const int64_t pieces = ceil_div(s.inner, kColumns);
-  parallel_for(parallel, static_cast<size_t>(s.outer * pieces), [&](size_t index, size_t) {
-    const int64_t outer = static_cast<int64_t>(index) / pieces;
-    const int64_t first = static_cast<int64_t>(index) % pieces * kColumns;
-    function(outer, first, std::min(kColumns, s.inner - first));
-  });
+void log_softmax_columns(const float* x, float* y, const AxisShape& s, int64_t count) {
+  float largest[kAxisColumns];
+  float total[kAxisColumns];
+  find_largest(x, s, count, largest);
+  std::fill_n(total, count, 0.0f);
+  for (int64_t a = 0; a < s.axis; ++a) {
+    exp_into_span(x + a * s.inner, largest, nullptr, total, count);
+  }
+  for (int64_t i = 0; i < count; ++i) total[i] = std::log(total[i]);
+  for (int64_t a = 0; a < s.axis; ++a) {
+    const int64_t row = a * s.inner;
+    subtract_both(x + row, largest, total, false, y + row, count);
+  }
 }
 
-// function(outer index) over all, in parallel, several to a task.
-template <typename Function>
-void for_rows(const AxisShape& s, Parallel& parallel, Function&& function) {
-  const int64_t batch = std::max<int64_t>(1, kTaskElems / std::max<int64_t>(1, s.axis));
-  parallel_for(parallel, static_cast<size_t>(ceil_div(s.outer, batch)), [&](size_t index, size_t) {
-    const int64_t begin = static_cast<int64_t>(index) * batch;
-    for (int64_t o = begin; o < std::min(begin + batch, s.outer); ++o) function(o);
+template <typename Row, typename Columns>
+void along_axis(const AxisShape& s, const float* x, float* y, Parallel& parallel, Row&& row,
+                Columns&& columns) {
+  if (s.inner == 1) {
+    for_axis_rows(s.outer, s.axis, parallel,
+                  [&](int64_t o) { row(x + o * s.axis, y + o * s.axis, s.axis); });
+    return;
+  }
+  for_axis_columns(s, parallel, [&](int64_t outer, int64_t first, int64_t count) {
+    const int64_t offset = outer * s.axis * s.inner + first;
+    columns(x + offset, y + offset, s, count);
   });
 }
 
 }  // namespace
 
 void softmax(const AxisShape& s, const float* x, float* y, Parallel& parallel) {
-  if (s.inner == 1) {
-    for_rows(s, parallel,
-             [&](int64_t outer) { softmax_row(x + outer * s.axis, y + outer * s.axis, s.axis); });
-    return;
-  }
-  for_columns(s, parallel, [&](int64_t outer, int64_t first, int64_t count) {
-    const int64_t offset = outer * s.axis * s.inner + first;
-    softmax_columns(x + offset, y + offset, s.axis, s.inner, count);
-  });
+  along_axis(s, x, y, parallel, softmax_row, softmax_columns);
 }
 
-void reduce_mean(const AxisShape& s, const float* x, float* y, Parallel& parallel) {
-  const float scale = 1.0f / static_cast<float>(s.axis);
-  if (s.inner == 1) {
-    for_rows(s, parallel,
-             [&](int64_t outer) { y[outer] = sum_span(x + outer * s.axis, s.axis) * scale; });
-    return;
-  }
-  for_columns(s, parallel, [&](int64_t outer, int64_t first, int64_t count) {
-    float* to = y + outer * s.inner + first;
-    std::fill_n(to, count, 0.0f);
-    for (int64_t a = 0; a < s.axis; ++a) {
-      axpy_span(1.0f, x + (outer * s.axis + a) * s.inner + first, to, count);
-    }
-    const float zero = 0.0f;
-    affine_span(to, &scale, &zero, true, to, count, Bounds{});
-  });
+void log_softmax(const AxisShape& s, const float* x, float* y, Parallel& parallel) {
+  along_axis(s, x, y, parallel, log_softmax_row, log_softmax_columns);
 }
 
 }  // namespace taoism::kernels

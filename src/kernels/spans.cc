@@ -68,6 +68,11 @@ struct Binary {
     if constexpr (kOp == BinaryOp::sub) return limited(hn::Sub(a, b));
     if constexpr (kOp == BinaryOp::mul) return limited(hn::Mul(a, b));
     if constexpr (kOp == BinaryOp::div) return limited(hn::Div(a, b));
+    if constexpr (kOp == BinaryOp::min) return limited(min_or_nan(a, b));
+    if constexpr (kOp == BinaryOp::max) return limited(max_or_nan(a, b));
+    if constexpr (kOp == BinaryOp::prelu) {
+      return limited(hn::IfThenElse(hn::Lt(a, hn::Zero(Tag())), hn::Mul(a, b), a));
+    }
   }
 };
 
@@ -88,11 +93,15 @@ void binary_op(const float* a, bool a_scalar, const float* b, bool b_scalar, flo
 
 void binary(BinaryOp op, const float* a, bool a_scalar, const float* b, bool b_scalar, float* y,
             int64_t count, const Bounds& bounds) {
+  const auto run = [&](auto function) { function(a, a_scalar, b, b_scalar, y, count, bounds); };
   switch (op) {
-    case BinaryOp::add: return binary_op<BinaryOp::add>(a, a_scalar, b, b_scalar, y, count, bounds);
-    case BinaryOp::sub: return binary_op<BinaryOp::sub>(a, a_scalar, b, b_scalar, y, count, bounds);
-    case BinaryOp::mul: return binary_op<BinaryOp::mul>(a, a_scalar, b, b_scalar, y, count, bounds);
-    case BinaryOp::div: return binary_op<BinaryOp::div>(a, a_scalar, b, b_scalar, y, count, bounds);
+    case BinaryOp::add: return run(binary_op<BinaryOp::add>);
+    case BinaryOp::sub: return run(binary_op<BinaryOp::sub>);
+    case BinaryOp::mul: return run(binary_op<BinaryOp::mul>);
+    case BinaryOp::div: return run(binary_op<BinaryOp::div>);
+    case BinaryOp::min: return run(binary_op<BinaryOp::min>);
+    case BinaryOp::max: return run(binary_op<BinaryOp::max>);
+    case BinaryOp::prelu: return run(binary_op<BinaryOp::prelu>);
   }
 }
 
@@ -238,6 +247,68 @@ void activate(const float* x, float* y, int64_t count, const Activation& activat
   map(count, y, Limit(bounds_of(activation)), Stream{x});
 }
 
+// log(x) for 0 <= x < inf, which is what Highway's is right for, and beyond.
+HWY_INLINE Vec log_all(Vec x) {
+  const Tag d;
+  const Vec infinity = hn::Set(d, Bounds{}.high);
+  Vec y = hn::Log(d, x);
+  y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity), y);
+  y = hn::IfThenElse(hn::Eq(x, infinity), infinity, y);
+  y = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::NaN(d), y);
+  return keep_nan(x, y);
+}
+
+// The largest number whose exp is finite.
+constexpr float kMostOfExp = 88.72284f;
+
+template <UnaryOp kOp>
+struct Unary {
+  HWY_INLINE Vec operator()(Vec x) const {
+    const Tag d;
+    const Vec one = hn::Set(d, 1.0f);
+    if constexpr (kOp == UnaryOp::abs) return hn::Abs(x);
+    if constexpr (kOp == UnaryOp::neg) return hn::Neg(x);
+    if constexpr (kOp == UnaryOp::sqrt) return hn::Sqrt(x);
+    if constexpr (kOp == UnaryOp::reciprocal) return hn::Div(one, x);
+    if constexpr (kOp == UnaryOp::floor) return hn::Floor(x);
+    if constexpr (kOp == UnaryOp::ceil) return hn::Ceil(x);
+    if constexpr (kOp == UnaryOp::round) return hn::Round(x);
+    if constexpr (kOp == UnaryOp::sign) {
+      const Vec signed_one = hn::CopySign(one, x);
+      return hn::IfThenElse(hn::Gt(hn::Abs(x), hn::Zero(d)), signed_one, x);
+    }
+    if constexpr (kOp == UnaryOp::exp) {
+      const Vec most = hn::Set(d, kMostOfExp);
+      const Vec y = hn::Exp(d, hn::Min(x, most));
+      return keep_nan(x, hn::IfThenElse(hn::Gt(x, most), hn::Set(d, Bounds{}.high), y));
+    }
+    if constexpr (kOp == UnaryOp::log) return log_all(x);
+    if constexpr (kOp == UnaryOp::softplus) {  // max(x, 0) + log(1 + exp(-|x|))
+      const Vec e = hn::Exp(d, hn::Max(hn::Neg(hn::Abs(x)), hn::Set(d, -88.0f)));
+      return keep_nan(x, hn::Add(hn::Max(x, hn::Zero(d)), hn::Log1p(d, e)));
+    }
+    if constexpr (kOp == UnaryOp::softsign) return hn::Div(x, hn::Add(one, hn::Abs(x)));
+  }
+};
+
+void unary(UnaryOp op, const float* x, float* y, int64_t count) {
+  const auto run = [&](auto function) { map(count, y, function, Stream{x}); };
+  switch (op) {
+    case UnaryOp::abs: return run(Unary<UnaryOp::abs>());
+    case UnaryOp::neg: return run(Unary<UnaryOp::neg>());
+    case UnaryOp::sqrt: return run(Unary<UnaryOp::sqrt>());
+    case UnaryOp::reciprocal: return run(Unary<UnaryOp::reciprocal>());
+    case UnaryOp::floor: return run(Unary<UnaryOp::floor>());
+    case UnaryOp::ceil: return run(Unary<UnaryOp::ceil>());
+    case UnaryOp::round: return run(Unary<UnaryOp::round>());
+    case UnaryOp::sign: return run(Unary<UnaryOp::sign>());
+    case UnaryOp::exp: return run(Unary<UnaryOp::exp>());
+    case UnaryOp::log: return run(Unary<UnaryOp::log>());
+    case UnaryOp::softplus: return run(Unary<UnaryOp::softplus>());
+    case UnaryOp::softsign: return run(Unary<UnaryOp::softsign>());
+  }
+}
+
 struct MulAdd {
   HWY_INLINE Vec operator()(Vec weight, Vec x, Vec y) const { return hn::MulAdd(weight, x, y); }
 };
@@ -246,81 +317,185 @@ void axpy(float weight, const float* x, float* y, int64_t count) {
   map(count, y, MulAdd{}, Same(weight), Stream{x}, Stream{y});
 }
 
-struct MaxOrNan {
-  HWY_INLINE Vec operator()(Vec x, Vec y) const { return max_or_nan(x, y); }
+// One element of a fold: x taken in by a sum, a product, a larger or a smaller one.
+template <Fold kFold>
+struct Folding {
+  static constexpr bool kAdds =
+      kFold == Fold::sum || kFold == Fold::magnitudes || kFold == Fold::squares;
+  // x into y.
+  HWY_INLINE Vec operator()(Vec x, Vec y) const {
+    if constexpr (kFold == Fold::magnitudes) return hn::Add(y, hn::Abs(x));
+    if constexpr (kFold == Fold::squares) return hn::MulAdd(x, x, y);
+    return join(x, y);
+  }
+  // Two parts of a fold.
+  HWY_INLINE Vec join(Vec x, Vec y) const {
+    if constexpr (kAdds) return hn::Add(y, x);
+    if constexpr (kFold == Fold::product) return hn::Mul(y, x);
+    if constexpr (kFold == Fold::max) return max_or_nan(y, x);
+    if constexpr (kFold == Fold::min) return min_or_nan(y, x);
+  }
+  static float join_one(float x, float y) {
+    if constexpr (kAdds) return y + x;
+    if constexpr (kFold == Fold::product) return y * x;
+    if constexpr (kFold == Fold::max) return y != y || y > x ? y : x;
+    if constexpr (kFold == Fold::min) return y != y || y < x ? y : x;
+  }
 };
 
-void max_into(const float* x, float* y, int64_t count) {
-  map(count, y, MaxOrNan{}, Stream{y}, Stream{x});
+// All lanes as one, neighbours last, so that the additions do not wait for each other.
+template <typename F>
+HWY_INLINE float join_lanes(Vec v, F f) {
+  alignas(64) float lanes[kLanes];
+  hn::Store(v, Tag(), lanes);
+#pragma GCC unroll 4
+  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+    for (int64_t i = 0; i < half; ++i) lanes[i] = f.join_one(lanes[i + half], lanes[i]);
+  }
+  return lanes[0];
 }
 
+// Folds a stream in eight parts, which hide the latency of an addition; what is beyond the end of
+// it is `rest` to the fold.
+template <typename F>
+HWY_INLINE float fold_stream(const float* x, int64_t count, float identity, float rest, F f) {
+  const Tag d;
+  Vec part[8];
+  for (Vec& v : part) v = hn::Set(d, identity);
+  int64_t i = 0;
+  for (; i + 8 * kLanes <= count; i += 8 * kLanes) {
+#pragma GCC unroll 8
+    for (int64_t n = 0; n < 8; ++n) part[n] = f(hn::LoadU(d, x + i + n * kLanes), part[n]);
+  }
+  for (int64_t n = 0; i + kLanes <= count; i += kLanes, ++n) {
+    part[n] = f(hn::LoadU(d, x + i), part[n]);
+  }
+  if (i < count) part[7] = f(load_first(x + i, count - i, hn::Set(d, rest)), part[7]);
+#pragma GCC unroll 4
+  for (int64_t half = 4; half > 0; half /= 2) {
+    for (int64_t n = 0; n < half; ++n) part[n] = f.join(part[n + half], part[n]);
+  }
+  return join_lanes(part[0], f);
+}
+
+template <Fold kFold>
+float fold_one(const float* x, int64_t count) {
+  constexpr float kNothing = identity_of(kFold);
+  return fold_stream(x, count, kNothing, kNothing, Folding<kFold>());
+}
+
+template <Fold kFold>
+void fold_into_one(const float* x, float* y, int64_t count) {
+  map(count, y, Folding<kFold>(), Stream{x}, Stream{y});
+}
+
+float fold(Fold fold, const float* x, int64_t count) {
+  switch (fold) {
+    case Fold::sum: return fold_one<Fold::sum>(x, count);
+    case Fold::magnitudes: return fold_one<Fold::magnitudes>(x, count);
+    case Fold::squares: return fold_one<Fold::squares>(x, count);
+    case Fold::product: return fold_one<Fold::product>(x, count);
+    case Fold::max: return fold_one<Fold::max>(x, count);
+    case Fold::min: break;
+  }
+  return fold_one<Fold::min>(x, count);
+}
+
+void fold_into(Fold fold, const float* x, float* y, int64_t count) {
+  switch (fold) {
+    case Fold::sum: return fold_into_one<Fold::sum>(x, y, count);
+    case Fold::magnitudes: return fold_into_one<Fold::magnitudes>(x, y, count);
+    case Fold::squares: return fold_into_one<Fold::squares>(x, y, count);
+    case Fold::product: return fold_into_one<Fold::product>(x, y, count);
+    case Fold::max: return fold_into_one<Fold::max>(x, y, count);
+    case Fold::min: return fold_into_one<Fold::min>(x, y, count);
+  }
+}
+
+struct AddSquareApart : Folding<Fold::sum> {
+  Vec center;
+  explicit AddSquareApart(float c) : center(hn::Set(Tag(), c)) {}
+  HWY_INLINE Vec operator()(Vec x, Vec y) const {
+    const Vec apart = hn::Sub(x, center);
+    return hn::MulAdd(apart, apart, y);
+  }
+};
+
+float squares(const float* x, float center, int64_t count) {
+  return fold_stream(x, count, 0.0f, center, AddSquareApart(center));
+}
+
+struct Normalize {
+  Vec factor, offset;
+  HWY_INLINE Vec operator()(Vec x) const { return hn::MulAdd(x, factor, offset); }
+  HWY_INLINE Vec operator()(Vec x, Vec scale, Vec shift) const {
+    return hn::MulAdd(hn::MulAdd(x, factor, offset), scale, shift);
+  }
+};
+
+void normalize(const float* x, float factor, float offset, const float* scale, const float* shift,
+               float* y, int64_t count) {
+  const Normalize f{hn::Set(Tag(), factor), hn::Set(Tag(), offset)};
+  if (scale != nullptr && shift != nullptr) {
+    map(count, y, f, Stream{x}, Stream{scale}, Stream{shift});
+  } else if (scale != nullptr) {
+    map(count, y, f, Stream{x}, Stream{scale}, Same(0.0f));
+  } else if (shift != nullptr) {
+    map(count, y, f, Stream{x}, Same(1.0f), Stream{shift});
+  } else {
+    map(count, y, f, Stream{x});
+  }
+}
+
+// Takes exp(x - shift) into a sum and stores it, unless there is nowhere to.
+template <bool kStores>
+float exp_total(const float* x, float shift, float* y, int64_t count) {
+  const Tag d;
+  const Vec offset = hn::Set(d, shift);
+  Vec part[4];
+  for (Vec& v : part) v = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
+#pragma GCC unroll 4
+    for (int64_t n = 0; n < 4; ++n) {
+      const Vec e = exp_low(hn::Sub(hn::LoadU(d, x + i + n * kLanes), offset));
+      if constexpr (kStores) hn::StoreU(e, d, y + i + n * kLanes);
+      part[n] = hn::Add(part[n], e);
+    }
+  }
+  for (; i + kLanes <= count; i += kLanes) {
+    const Vec e = exp_low(hn::Sub(hn::LoadU(d, x + i), offset));
+    if constexpr (kStores) hn::StoreU(e, d, y + i);
+    part[0] = hn::Add(part[0], e);
+  }
+  if (i < count) {  // beyond the end: exp(-inf), which is 0
+    const Vec rest = hn::Set(d, Bounds{}.low);
+    const Vec e = exp_low(hn::Sub(load_first(x + i, count - i, rest), offset));
+    if constexpr (kStores) store_first(e, y + i, count - i);
+    part[1] = hn::Add(part[1], e);
+  }
+  return join_lanes(hn::Add(hn::Add(part[0], part[1]), hn::Add(part[2], part[3])),
+                    Folding<Fold::sum>());
+}
+
+float exp_shifted(const float* x, float shift, float* y, int64_t count) {
+  return y != nullptr ? exp_total<true>(x, shift, y, count) : exp_total<false>(x, shift, y, count);
+}
+
+struct AddExpShifted {
+  HWY_INLINE Vec operator()(Vec x, Vec shift, Vec total) const {
+    return hn::Add(total, exp_low(hn::Sub(x, shift)));
+  }
+};
 struct ExpShifted {
   HWY_INLINE Vec operator()(Vec x, Vec shift) const { return exp_low(hn::Sub(x, shift)); }
 };
-struct Plus {
-  HWY_INLINE Vec operator()(Vec x, Vec y) const { return hn::Add(x, y); }
-};
 
 void exp_into(const float* x, const float* shift, float* y, float* total, int64_t count) {
+  if (y == nullptr)
+    return map(count, total, AddExpShifted(), Stream{x}, Stream{shift}, Stream{total});
   map(count, y, ExpShifted{}, Stream{x}, Stream{shift});
-  map(count, total, Plus{}, Stream{total}, Stream{y});
-}
-
-// Folds a stream in four independent sums; `identity` fills what is missing.
-template <typename F>
-HWY_INLINE float fold(const float* x, int64_t count, float identity, F f) {
-  const Tag d;
-  Vec sums[4] = {hn::Set(d, identity), hn::Set(d, identity), hn::Set(d, identity),
-                 hn::Set(d, identity)};
-  int64_t i = 0;
-  for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
-    sums[0] = f(sums[0], hn::LoadU(d, x + i));
-    sums[1] = f(sums[1], hn::LoadU(d, x + i + kLanes));
-    sums[2] = f(sums[2], hn::LoadU(d, x + i + 2 * kLanes));
-    sums[3] = f(sums[3], hn::LoadU(d, x + i + 3 * kLanes));
-  }
-  for (; i + kLanes <= count; i += kLanes) sums[0] = f(sums[0], hn::LoadU(d, x + i));
-  alignas(64) float buffer[kLanes];
-  hn::Store(f(f(sums[0], sums[1]), f(sums[2], sums[3])), d, buffer);
-  float result = buffer[0];
-  for (int64_t j = 1; j < kLanes; ++j) result = f.one(result, buffer[j]);
-  for (; i < count; ++i) result = f.one(result, x[i]);
-  return result;
-}
-
-struct FoldSum {
-  HWY_INLINE Vec operator()(Vec x, Vec y) const { return hn::Add(x, y); }
-  static float one(float x, float y) { return x + y; }
-};
-struct FoldMax {
-  HWY_INLINE Vec operator()(Vec x, Vec y) const { return max_or_nan(x, y); }
-  static float one(float x, float y) { return x != x ? x : (y > x || y != y ? y : x); }
-};
-
-float max(const float* x, int64_t count) { return fold(x, count, Bounds{}.low, FoldMax{}); }
-float squares(const float* x, float center, int64_t count) {
-  const Tag d;
-  const Vec middle = hn::Set(d, center);
-  Vec sums[2] = {hn::Zero(d), hn::Zero(d)};
-  int64_t i = 0;
-  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
-    for (int64_t n = 0; n < 2; ++n) {
-      const Vec apart = hn::Sub(hn::LoadU(d, x + i + n * kLanes), middle);
-      sums[n] = hn::MulAdd(apart, apart, sums[n]);
-    }
-  }
-  alignas(64) float buffer[kLanes];
-  hn::Store(hn::Add(sums[0], sums[1]), d, buffer);
-  float result = buffer[0];
-  for (int64_t j = 1; j < kLanes; ++j) result += buffer[j];
-  for (; i < count; ++i) result += (x[i] - center) * (x[i] - center);
-  return result;
-}
-float sum(const float* x, int64_t count) { return fold(x, count, 0.0f, FoldSum{}); }
-
-float exp_shifted(const float* x, float shift, float* y, int64_t count) {
-  map(count, y, ExpShifted{}, Stream{x}, Same(shift));
-  return sum(y, count);
+  map(count, total, Folding<Fold::sum>(), Stream{y}, Stream{total});
 }
 
 }  // namespace taoism::kernels::HWY_NAMESPACE
@@ -328,6 +503,10 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace taoism::kernels {
+
+void unary_span(UnaryOp op, const float* x, float* y, int64_t count) {
+  TAOISM_DISPATCH(unary)(op, x, y, count);
+}
 
 void binary_span(BinaryOp op, const float* a, bool a_scalar, const float* b, bool b_scalar,
                  float* y, int64_t count, const Bounds& bounds) {
@@ -347,23 +526,29 @@ void axpy_span(float weight, const float* x, float* y, int64_t count) {
   TAOISM_DISPATCH(axpy)(weight, x, y, count);
 }
 
-void max_into_span(const float* x, float* y, int64_t count) {
-  TAOISM_DISPATCH(max_into)(x, y, count);
+float fold_span(Fold fold, const float* x, int64_t count) {
+  return TAOISM_DISPATCH(fold)(fold, x, count);
 }
 
-void exp_into_span(const float* x, const float* shift, float* y, float* total, int64_t count) {
-  TAOISM_DISPATCH(exp_into)(x, shift, y, total, count);
+void fold_into_span(Fold fold, const float* x, float* y, int64_t count) {
+  TAOISM_DISPATCH(fold_into)(fold, x, y, count);
 }
-
-float max_span(const float* x, int64_t count) { return TAOISM_DISPATCH(max)(x, count); }
-float sum_span(const float* x, int64_t count) { return TAOISM_DISPATCH(sum)(x, count); }
 
 float squares_span(const float* x, float center, int64_t count) {
   return TAOISM_DISPATCH(squares)(x, center, count);
 }
 
+void normalize_span(const float* x, float factor, float offset, const float* scale,
+                    const float* shift, float* y, int64_t count) {
+  TAOISM_DISPATCH(normalize)(x, factor, offset, scale, shift, y, count);
+}
+
 float exp_span(const float* x, float shift, float* y, int64_t count) {
   return TAOISM_DISPATCH(exp_shifted)(x, shift, y, count);
+}
+
+void exp_into_span(const float* x, const float* shift, float* y, float* total, int64_t count) {
+  TAOISM_DISPATCH(exp_into)(x, shift, y, total, count);
 }
 
 }  // namespace taoism::kernels

@@ -9,6 +9,9 @@
 
 namespace taoism::kernels {
 
+// y[i] = op(x[i]).
+void unary_span(UnaryOp op, const float* x, float* y, int64_t count);
+
 // y[i] = a[i] op b[i] limited to bounds; an operand marked scalar is one value for all i.
 void binary_span(BinaryOp op, const float* a, bool a_scalar, const float* b, bool b_scalar,
                  float* y, int64_t count, const Bounds& bounds);
@@ -20,17 +23,31 @@ void affine_span(const float* x, const float* scale, const float* shift, bool sc
 // y[i] += weight * x[i].
 void axpy_span(float weight, const float* x, float* y, int64_t count);
 
-// y[i] = max(y[i], x[i]); NaN wins.
-void max_into_span(const float* x, float* y, int64_t count);
-// y[i] = exp(x[i] - shift[i]), total[i] += y[i].
-void exp_into_span(const float* x, const float* shift, float* y, float* total, int64_t count);
+// How a fold takes in an element x: as it is, as |x| or as x * x, into a sum or a product or what
+// is larger or smaller, where NaN wins.
+enum class Fold : uint8_t { sum, magnitudes, squares, product, max, min };
 
-// The largest element (NaN if there is one), -inf when count is 0; the sum.
-float max_span(const float* x, int64_t count);
-float sum_span(const float* x, int64_t count);
+// What a fold of nothing gives.
+constexpr float identity_of(Fold fold) {
+  return fold == Fold::product ? 1.0f
+         : fold == Fold::max   ? Bounds{}.low
+         : fold == Fold::min   ? Bounds{}.high
+                               : 0.0f;
+}
+// All of x folded.
+float fold_span(Fold fold, const float* x, int64_t count);
+// y[i] = x[i] folded into y[i].
+void fold_into_span(Fold fold, const float* x, float* y, int64_t count);
+
 // The sum of (x[i] - center)^2.
 float squares_span(const float* x, float center, int64_t count);
-// y[i] = exp(x[i] - shift); returns the sum of y.
+// y[i] = (x[i] * factor + offset) * scale[i] + shift[i]; scale and shift may be null: 1 and 0.
+void normalize_span(const float* x, float factor, float offset, const float* scale,
+                    const float* shift, float* y, int64_t count);
+
+// The sum of exp(x[i] - shift), which goes to y[i] unless y is null.
 float exp_span(const float* x, float shift, float* y, int64_t count);
+// total[i] += exp(x[i] - shift[i]), which goes to y[i] unless y is null.
+void exp_into_span(const float* x, const float* shift, float* y, float* total, int64_t count);
 
 }  // namespace taoism::kernels

@@ -34,15 +34,30 @@ HWY_INLINE Vec max_or_nan(Vec x, Vec y) {
 #endif
 }
 
-// The first `count` elements (at most a vector), the others zero; no other memory is touched.
+// The smaller one, NaN if either is.
+template <typename Vec>
+HWY_INLINE Vec min_or_nan(Vec x, Vec y) {
+  namespace hn = hwy::HWY_NAMESPACE;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::IfThenElse(hn::Eq(x, x), hn::Min(x, y), x);
+#else
+  return hn::IfThenElse(hn::Or(hn::Lt(y, x), hn::Ne(y, y)), y, x);
+#endif
+}
+
+// The first `count` elements (at most a vector), the others of `rest`; no other memory is touched.
 HWY_INLINE hwy::HWY_NAMESPACE::Vec<hwy::HWY_NAMESPACE::ScalableTag<float>> load_first(
-    const float* from, int64_t count) {
+    const float* from, int64_t count,
+    hwy::HWY_NAMESPACE::Vec<hwy::HWY_NAMESPACE::ScalableTag<float>> rest =
+        hwy::HWY_NAMESPACE::Zero(hwy::HWY_NAMESPACE::ScalableTag<float>())) {
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::ScalableTag<float> d;
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(count)), d, from);
+  const auto given = hn::FirstN(d, static_cast<size_t>(count));
+  return hn::IfThenElse(given, hn::MaskedLoad(given, d, from), rest);
 #else
-  alignas(64) float lanes[HWY_LANES(float)] = {};
+  alignas(64) float lanes[HWY_LANES(float)];
+  hn::Store(rest, d, lanes);
   for (int64_t i = 0; i < count; ++i) lanes[i] = from[i];
   return hn::Load(d, lanes);
 #endif

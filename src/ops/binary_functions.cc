@@ -1,11 +1,15 @@
-// Functions of two inputs that broadcast as numpy's do: comparisons, logic, and the arithmetic that
-// needs no fast kernel. Each by its plain definition.
+// Functions of two inputs that broadcast as numpy's do: comparisons, logic, and arithmetic to which
+// no activation is fused. Min, Max and PRelu have kernels, the others are by their plain
+// definition.
 #include <cmath>
 
+#include "ops/core/binary_op.h"
 #include "ops/core/broadcast.h"
 
 namespace taoism::ops {
 namespace {
+
+using kernels::BinaryOp;
 
 Status infer_like(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, broadcast_inputs(node));
@@ -79,14 +83,6 @@ void number(const RunContext& context) {
   }
 }
 
-struct Min {
-  int64_t operator()(int64_t a, int64_t b) const { return std::min(a, b); }
-  float operator()(float a, float b) const { return a != a || a < b ? a : b; }
-};
-struct Max {
-  int64_t operator()(int64_t a, int64_t b) const { return std::max(a, b); }
-  float operator()(float a, float b) const { return a != a || a > b ? a : b; }
-};
 struct Power {
   float operator()(float a, float b) const {
     return static_cast<float>(std::pow(static_cast<double>(a), static_cast<double>(b)));
@@ -139,19 +135,49 @@ Status infer_prelu(const NodeView& node, std::span<ir::TensorDesc> outputs) {
                           node.shape(0).text());
 }
 
-void run_prelu(const RunContext& context) {
-  map_broadcast<float, float, float>(context,
-                                     [](float x, float slope) { return x < 0 ? slope * x : x; });
+void run_prelu(const RunContext& context) { run_binary(BinaryOp::prelu, context); }
+void reference_prelu(const RunContext& context) {
+  reference_binary(
+      BinaryOp::prelu, [](double x, double slope) { return x < 0 ? slope * x : x; }, context);
+}
+
+// NaN if either is.
+double larger(double a, double b) { return a != a || a > b ? a : b; }
+double smaller(double a, double b) { return a != a || a < b ? a : b; }
+
+template <BinaryOp kOp, double (*kReference)(double, double)>
+constexpr OpDef extreme_op(const char* name) {
+  OpDef def =
+      pair_op(name, Types::number, [](const RunContext& context) { run_binary(kOp, context); });
+  def.reference = [](const RunContext& context) { reference_binary(kOp, kReference, context); };
+  return def;
+}
+
+// Squares and cubes, which models write as powers, by multiplication.
+void run_pow(const RunContext& context) {
+  const NodeView& node = context.node;
+  const bool real = node.inputs[0].desc.dtype == ir::DType::f32;
+  const int64_t count = node.outputs[0].shape.elements();
+  const bool one = real && node.shape(1).elements() == 1 && node.shape(0).elements() == count;
+  const float exponent = one ? context.f32(1)[0] : 0.0F;
+  if (exponent != 2.0F && exponent != 3.0F) return number<Power>(context);
+  const float* x = context.f32(0);
+  float* y = context.out_f32();
+  kernels::binary(BinaryOp::mul, x, x, y, count, {}, context.parallel);
+  if (exponent == 3.0F) kernels::binary(BinaryOp::mul, x, y, y, count, {}, context.parallel);
 }
 
 constexpr OpDef pow_op() {
-  OpDef def = pair_op("Pow", Types::number, number<Power>);
+  OpDef def = pair_op("Pow", Types::number, run_pow);
+  def.reference = number<Power>;
   def.tolerance = {.relative = 2e-6F};  // a device's own mathematical library rounds differently
   return def;
 }
 
 constexpr OpDef prelu_op() {
   OpDef def = pair_op("PRelu", Types::real, run_prelu);
+  def.tolerance = {.relative = 1e-6F};
+  def.reference = reference_prelu;
   def.role = Role::nonlinear;
   def.infer = infer_prelu;
   return def;
@@ -169,8 +195,8 @@ TAOISM_OP(And) = pair_op("And", Types::logical, logic<[](bool a, bool b) { retur
 TAOISM_OP(Or) = pair_op("Or", Types::logical, logic<[](bool a, bool b) { return a || b; }>);
 TAOISM_OP(Xor) = pair_op("Xor", Types::logical, logic<[](bool a, bool b) { return a != b; }>);
 
-TAOISM_OP(Max) = pair_op("Max", Types::number, number<Max>);
-TAOISM_OP(Min) = pair_op("Min", Types::number, number<Min>);
+TAOISM_OP(Max) = extreme_op<BinaryOp::max, larger>("Max");
+TAOISM_OP(Min) = extreme_op<BinaryOp::min, smaller>("Min");
 TAOISM_OP(Mod) = mod_op();
 TAOISM_OP(Pow) = pow_op();
 TAOISM_OP(PRelu) = prelu_op();

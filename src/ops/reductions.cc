@@ -1,15 +1,19 @@
-// ReduceSum, ReduceMax and the like, by their plain definitions: float32 in float64, and int64.
+// ReduceSum, ReduceMax and the like. By their plain definitions, float32 in float64: what has no
+// kernel (axes that are no neighbours) and int64.
 #include <cmath>
 
+#include "kernels/reduce.h"
 #include "ops/core/element.h"
 #include "ops/core/reduction.h"
 
 namespace taoism::ops {
 namespace {
 
+using kernels::Reduction;
+
 // Of each output: Fold(), then add(x) for every element, then value().
 template <typename Fold>
-void run(const RunContext& context) {
+void reference(const RunContext& context) {
   for_each_reduced(context.node, [&](int64_t output, int64_t first, auto&& inner) {
     Fold fold;
     inner([&](int64_t offset) { fold.add(context.f32(0)[first + offset]); });
@@ -21,6 +25,14 @@ struct Sum {
   double sum = 0;
   void add(double x) { sum += x; }
   double value() const { return sum; }
+};
+struct Mean : Sum {
+  int64_t count = 0;
+  void add(double x) {
+    sum += x;
+    ++count;
+  }
+  double value() const { return sum / static_cast<double>(count); }
 };
 struct L1 : Sum {
   void add(double x) { sum += std::fabs(x); }
@@ -55,7 +67,7 @@ struct Smallest {
 };
 
 // log(sum of exp(x)) without overflow.
-void run_log_sum_exp(const RunContext& context) {
+void reference_log_sum_exp(const RunContext& context) {
   for_each_reduced(context.node, [&](int64_t output, int64_t first, auto&& inner) {
     Largest largest;
     inner([&](int64_t offset) { largest.add(context.f32(0)[first + offset]); });
@@ -66,14 +78,26 @@ void run_log_sum_exp(const RunContext& context) {
   });
 }
 
-template <int64_t kFirst, int64_t (*kFold)(int64_t, int64_t), typename Real>
-void run_number(const RunContext& context) {
-  if (context.node.inputs[0].desc.dtype != ir::DType::i64) return run<Real>(context);
+template <Reduction kReduction, void (*kReference)(const RunContext&)>
+void run(const RunContext& context) {
+  const std::optional<kernels::AxisShape> shape = middle_axis(context.node);
+  if (!shape) return kReference(context);  // such as over the batch and the pixels: rare
+  kernels::reduce(kReduction, *shape, context.f32(0), context.out_f32(), context.parallel);
+}
+
+template <int64_t kFirst, int64_t (*kFold)(int64_t, int64_t)>
+void run_integers(const RunContext& context) {
   for_each_reduced(context.node, [&](int64_t output, int64_t first, auto&& inner) {
     int64_t value = kFirst;
     inner([&](int64_t offset) { value = kFold(value, context.in<int64_t>(0)[first + offset]); });
     context.out<int64_t>()[output] = value;
   });
+}
+
+// One of the two for float32, the other for int64.
+template <void (*kReal)(const RunContext&), void (*kIntegers)(const RunContext&)>
+void by_type(const RunContext& context) {
+  context.node.inputs[0].desc.dtype == ir::DType::i64 ? kIntegers(context) : kReal(context);
 }
 
 int64_t add(int64_t a, int64_t b) {
@@ -88,34 +112,49 @@ int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 // What adds up float32 may do so in another order.
 constexpr Tolerance kAnyOrder = {.relative = 1e-5F, .absolute = 1e-6F};
 
-constexpr OpDef reduction_op(const char* name, Types types, void (*run)(const RunContext&),
-                             Tolerance tolerance = kAnyOrder) {
+template <Reduction kReduction, void (*kReference)(const RunContext&)>
+constexpr OpDef real_op(const char* name) {
   return {.name = name,
           .role = Role::nonlinear,
           .attrs = kReductionAttrs,
-          .types = types,
+          .types = Types::real,
           .takes_empty = true,
-          .tolerance = tolerance,
+          .tolerance = kAnyOrder,
           .infer = infer_reduction,
-          .run = run,
-          .splits_batch = reduction_splits_batch};
+          .run = run<kReduction, kReference>,
+          .splits_batch = reduction_splits_batch,
+          .reference = kReference};
 }
 
-constexpr auto kReal = Types::real;
-constexpr auto kNumber = Types::number;
+template <Reduction kReduction, void (*kReference)(const RunContext&),
+          void (*kIntegers)(const RunContext&)>
+constexpr OpDef number_op(const char* name, Tolerance tolerance = {}) {
+  OpDef def = real_op<kReduction, kReference>(name);
+  def.types = Types::number;
+  def.tolerance = tolerance;
+  def.run = by_type<run<kReduction, kReference>, kIntegers>;
+  def.reference = by_type<kReference, kIntegers>;
+  return def;
+}
 
 }  // namespace
 
-TAOISM_OP(ReduceL1) = reduction_op("ReduceL1", kReal, run<L1>);
-TAOISM_OP(ReduceL2) = reduction_op("ReduceL2", kReal, run<L2>);
-TAOISM_OP(ReduceLogSum) = reduction_op("ReduceLogSum", kReal, run<LogSum>);
-TAOISM_OP(ReduceLogSumExp) = reduction_op("ReduceLogSumExp", kReal, run_log_sum_exp);
-TAOISM_OP(ReduceMax) = reduction_op("ReduceMax", kNumber, run_number<INT64_MIN, larger, Largest>,
-                                    {});
-TAOISM_OP(ReduceMin) = reduction_op("ReduceMin", kNumber, run_number<INT64_MAX, smaller, Smallest>,
-                                    {});
-TAOISM_OP(ReduceProd) = reduction_op("ReduceProd", kNumber, run_number<1, multiply, Product>);
-TAOISM_OP(ReduceSum) = reduction_op("ReduceSum", kNumber, run_number<0, add, Sum>);
-TAOISM_OP(ReduceSumSquare) = reduction_op("ReduceSumSquare", kReal, run<SumSquare>);
+TAOISM_OP(ReduceL1) = real_op<Reduction::l1, reference<L1>>("ReduceL1");
+TAOISM_OP(ReduceL2) = real_op<Reduction::l2, reference<L2>>("ReduceL2");
+TAOISM_OP(ReduceLogSum) = real_op<Reduction::log_sum, reference<LogSum>>("ReduceLogSum");
+TAOISM_OP(ReduceLogSumExp) =
+    real_op<Reduction::log_sum_exp, reference_log_sum_exp>("ReduceLogSumExp");
+TAOISM_OP(ReduceMax) =
+    number_op<Reduction::max, reference<Largest>, run_integers<INT64_MIN, larger>>("ReduceMax");
+TAOISM_OP(ReduceMean) = real_op<Reduction::mean, reference<Mean>>("ReduceMean");
+TAOISM_OP(ReduceMin) =
+    number_op<Reduction::min, reference<Smallest>, run_integers<INT64_MAX, smaller>>("ReduceMin");
+TAOISM_OP(ReduceProd) =
+    number_op<Reduction::product, reference<Product>, run_integers<1, multiply>>("ReduceProd",
+                                                                                 kAnyOrder);
+TAOISM_OP(ReduceSum) = number_op<Reduction::sum, reference<Sum>, run_integers<0, add>>("ReduceSum",
+                                                                                       kAnyOrder);
+TAOISM_OP(ReduceSumSquare) =
+    real_op<Reduction::sum_square, reference<SumSquare>>("ReduceSumSquare");
 
 }  // namespace taoism::ops

@@ -27,11 +27,12 @@ kernels::AxisShape shape_of(const NodeView& node) {
   return {.outer = x.product(0, axis), .axis = x[axis], .inner = x.product(axis + 1, x.rank())};
 }
 
+template <auto kKernel>
 void run(const RunContext& context) {
-  kernels::softmax(shape_of(context.node), context.f32(0), context.out_f32(), context.parallel);
+  kKernel(shape_of(context.node), context.f32(0), context.out_f32(), context.parallel);
 }
 
-// In float64; of the logarithm too, which no model computes over much.
+// In float64.
 template <bool kLog>
 void reference(const RunContext& context) {
   const kernels::AxisShape s = shape_of(context.node);
@@ -68,7 +69,7 @@ constexpr OpDef softmax_op(const char* name, void (*run)(const RunContext&),
 
 }  // namespace
 
-TAOISM_OP(LogSoftmax) = softmax_op("LogSoftmax", reference<true>, nullptr);
-TAOISM_OP(Softmax) = softmax_op("Softmax", run, reference<false>);
+TAOISM_OP(LogSoftmax) = softmax_op("LogSoftmax", run<kernels::log_softmax>, reference<true>);
+TAOISM_OP(Softmax) = softmax_op("Softmax", run<kernels::softmax>, reference<false>);
 
 }  // namespace taoism::ops

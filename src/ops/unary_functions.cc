@@ -1,12 +1,16 @@
-// Functions of one number, element by element: each by its plain definition, in float64.
+// Functions of one number, element by element: those that models compute over much by kernels, the
+// others by their plain definition, in float64.
 #include <cmath>
 
+#include "kernels/elementwise.h"
 #include "ops/core/activation_op.h"
 #include "ops/core/broadcast.h"
 #include "ops/core/rules.h"
 
 namespace taoism::ops {
 namespace {
+
+using kernels::UnaryOp;
 
 template <double (*kFunction)(double)>
 void run(const RunContext& context) {
@@ -24,16 +28,32 @@ constexpr OpDef function_op(const char* name, void (*run)(const RunContext&)) {
           .split_rows = split_rows_alike};
 }
 
-// Of a function that a device's own mathematical library may round differently.
+// Of a function that each mathematical library rounds differently.
+constexpr Tolerance kRounds = {.relative = 2e-6F, .absolute = 1e-6F};
+
 constexpr OpDef math_op(const char* name, void (*run)(const RunContext&)) {
   OpDef def = function_op(name, run);
-  def.tolerance = {.relative = 2e-6F, .absolute = 1e-6F};
+  def.tolerance = kRounds;
+  return def;
+}
+
+template <UnaryOp kOp>
+void run_kernel(const RunContext& context) {
+  kernels::unary(kOp, context.f32(0), context.out_f32(), context.node.shape(0).elements(),
+                 context.parallel);
+}
+
+template <UnaryOp kOp, double (*kFunction)(double)>
+constexpr OpDef kernel_op(const char* name, Tolerance tolerance = {}) {
+  OpDef def = function_op(name, run_kernel<kOp>);
+  def.tolerance = tolerance;
+  def.reference = run<kFunction>;
   return def;
 }
 
 // Of float32 and int64, each by its own arithmetic.
 template <typename Function>
-void run_number(const RunContext& context) {
+void reference_number(const RunContext& context) {
   if (context.node.inputs[0].desc.dtype == ir::DType::i64) {
     map_broadcast<int64_t, int64_t>(context, Function());
   } else {
@@ -41,9 +61,20 @@ void run_number(const RunContext& context) {
   }
 }
 
-constexpr OpDef number_op(const char* name, void (*run)(const RunContext&)) {
-  OpDef def = function_op(name, run);
+template <UnaryOp kOp, typename Function>
+void run_number(const RunContext& context) {
+  if (context.node.inputs[0].desc.dtype == ir::DType::i64) {
+    reference_number<Function>(context);
+  } else {
+    run_kernel<kOp>(context);
+  }
+}
+
+template <UnaryOp kOp, typename Function>
+constexpr OpDef number_op(const char* name) {
+  OpDef def = function_op(name, run_number<kOp, Function>);
   def.types = Types::number;
+  def.reference = reference_number<Function>;
   return def;
 }
 
@@ -133,25 +164,27 @@ TAOISM_OP(Asin) = math_op("Asin", run<[](double x) { return std::asin(x); }>);
 TAOISM_OP(Asinh) = math_op("Asinh", run<[](double x) { return std::asinh(x); }>);
 TAOISM_OP(Atan) = math_op("Atan", run<[](double x) { return std::atan(x); }>);
 TAOISM_OP(Atanh) = math_op("Atanh", run<[](double x) { return std::atanh(x); }>);
-TAOISM_OP(Ceil) = function_op("Ceil", run<[](double x) { return std::ceil(x); }>);
+TAOISM_OP(Ceil) = kernel_op<UnaryOp::ceil, [](double x) { return std::ceil(x); }>("Ceil");
 TAOISM_OP(Cos) = math_op("Cos", run<[](double x) { return std::cos(x); }>);
 TAOISM_OP(Cosh) = math_op("Cosh", run<[](double x) { return std::cosh(x); }>);
-TAOISM_OP(Exp) = math_op("Exp", run<[](double x) { return std::exp(x); }>);
-TAOISM_OP(Floor) = function_op("Floor", run<[](double x) { return std::floor(x); }>);
-TAOISM_OP(Log) = math_op("Log", run<[](double x) { return std::log(x); }>);
-TAOISM_OP(Reciprocal) = function_op("Reciprocal", run<[](double x) { return 1 / x; }>);
+TAOISM_OP(Exp) = kernel_op<UnaryOp::exp, [](double x) { return std::exp(x); }>("Exp", kRounds);
+TAOISM_OP(Floor) = kernel_op<UnaryOp::floor, [](double x) { return std::floor(x); }>("Floor");
+TAOISM_OP(Log) = kernel_op<UnaryOp::log, [](double x) { return std::log(x); }>("Log", kRounds);
+TAOISM_OP(Reciprocal) =
+    kernel_op<UnaryOp::reciprocal, [](double x) { return 1 / x; }>("Reciprocal");
 // Halves to the even neighbour.
-TAOISM_OP(Round) = function_op("Round", run<[](double x) { return std::nearbyint(x); }>);
+TAOISM_OP(Round) = kernel_op<UnaryOp::round, [](double x) { return std::nearbyint(x); }>("Round");
 TAOISM_OP(Sin) = math_op("Sin", run<[](double x) { return std::sin(x); }>);
 TAOISM_OP(Sinh) = math_op("Sinh", run<[](double x) { return std::sinh(x); }>);
-TAOISM_OP(Softplus) = math_op("Softplus", run<softplus>);
-TAOISM_OP(Softsign) = math_op("Softsign", run<[](double x) { return x / (1 + std::fabs(x)); }>);
-TAOISM_OP(Sqrt) = math_op("Sqrt", run<[](double x) { return std::sqrt(x); }>);
+TAOISM_OP(Softplus) = kernel_op<UnaryOp::softplus, softplus>("Softplus", kRounds);
+TAOISM_OP(Softsign) = kernel_op<UnaryOp::softsign, [](double x) { return x / (1 + std::fabs(x)); }>(
+    "Softsign", kRounds);
+TAOISM_OP(Sqrt) = kernel_op<UnaryOp::sqrt, [](double x) { return std::sqrt(x); }>("Sqrt");
 TAOISM_OP(Tan) = math_op("Tan", run<[](double x) { return std::tan(x); }>);
 
-TAOISM_OP(Abs) = number_op("Abs", run_number<Absolute>);
-TAOISM_OP(Neg) = number_op("Neg", run_number<Negative>);
-TAOISM_OP(Sign) = number_op("Sign", run_number<Sign>);
+TAOISM_OP(Abs) = number_op<UnaryOp::abs, Absolute>("Abs");
+TAOISM_OP(Neg) = number_op<UnaryOp::neg, Negative>("Neg");
+TAOISM_OP(Sign) = number_op<UnaryOp::sign, Sign>("Sign");
 
 TAOISM_OP(IsInf) = predicate_op("IsInf", kIsInfAttrs, run_is_inf);
 TAOISM_OP(IsNaN) = predicate_op("IsNaN", {}, run_is_nan);

@@ -12,6 +12,9 @@ int64_t apply(kernels::BinaryOp op, int64_t a, int64_t b) {
     case kernels::BinaryOp::add: return wrap(ua + ub);
     case kernels::BinaryOp::sub: return wrap(ua - ub);
     case kernels::BinaryOp::mul: return wrap(ua * ub);
+    case kernels::BinaryOp::min: return std::min(a, b);
+    case kernels::BinaryOp::max: return std::max(a, b);
+    case kernels::BinaryOp::prelu: return a < 0 ? wrap(ua * ub) : a;
     case kernels::BinaryOp::div: break;
   }
   if (b == 0) return 0;

@@ -1,4 +1,4 @@
-// The rules that Add, Sub, Mul and Div share. Trusted.
+// The rules that Add, Sub, Mul and Div share, and the kernels of others of two inputs. Trusted.
 #pragma once
 
 #include "kernels/elementwise.h"

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "kernels/softmax.h"
+#include "kernels/axis.h"
 #include "ops/core/index.h"
 #include "ops/core/rules.h"
 #include "ops/core/split.h"

@@ -1,0 +1,43 @@
+// The middle axis of [outer][axis][inner] float32, and how work along it is cut into tasks.
+// Trusted.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/parallel.h"
+
+namespace taoism::kernels {
+
+struct AxisShape {
+  int64_t outer = 1, axis = 1, inner = 1;
+};
+
+// Columns worked on together when the axis is not the last: what they need fits the first-level
+// cache.
+inline constexpr int64_t kAxisColumns = 1024;
+
+// function(outer index, first column, columns) over all, in parallel.
+template <typename Function>
+void for_axis_columns(const AxisShape& s, Parallel& parallel, Function&& function) {
+  const int64_t pieces = (s.inner + kAxisColumns - 1) / kAxisColumns;
+  parallel_for(parallel, static_cast<size_t>(s.outer * pieces), [&](size_t index, size_t) {
+    const int64_t outer = static_cast<int64_t>(index) / pieces;
+    const int64_t first = static_cast<int64_t>(index) % pieces * kAxisColumns;
+    function(outer, first, std::min(kAxisColumns, s.inner - first));
+  });
+}
+
+// function(row) over `rows` of `count` elements, in parallel, several short ones to a task.
+template <typename Function>
+void for_axis_rows(int64_t rows, int64_t count, Parallel& parallel, Function&& function) {
+  constexpr int64_t kTaskElems = 16 * 1024;
+  const int64_t batch = std::max<int64_t>(1, kTaskElems / std::max<int64_t>(1, count));
+  const auto tasks = static_cast<size_t>((rows + batch - 1) / batch);
+  parallel_for(parallel, tasks, [&](size_t task, size_t) {
+    const int64_t begin = static_cast<int64_t>(task) * batch;
+    for (int64_t row = begin; row < std::min(begin + batch, rows); ++row) function(row);
+  });
+}
+
+}  // namespace taoism::kernels
