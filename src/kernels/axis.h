@@ -13,18 +13,18 @@ struct AxisShape {
   int64_t outer = 1, axis = 1, inner = 1;
 };
 
-// Columns worked on together when the axis is not the last: what they need fits the first-level
-// cache.
+// Columns worked on together, at most, when the axis is not the last.
 inline constexpr int64_t kAxisColumns = 1024;
 
-// function(outer index, first column, columns) over all, in parallel.
+// function(outer index, first column, columns) over all, in parallel, `columns` at a time.
 template <typename Function>
-void for_axis_columns(const AxisShape& s, Parallel& parallel, Function&& function) {
-  const int64_t pieces = (s.inner + kAxisColumns - 1) / kAxisColumns;
+void for_axis_columns(const AxisShape& s, int64_t columns, Parallel& parallel,
+                      Function&& function) {
+  const int64_t pieces = (s.inner + columns - 1) / columns;
   parallel_for(parallel, static_cast<size_t>(s.outer * pieces), [&](size_t index, size_t) {
     const int64_t outer = static_cast<int64_t>(index) / pieces;
-    const int64_t first = static_cast<int64_t>(index) % pieces * kAxisColumns;
-    function(outer, first, std::min(kAxisColumns, s.inner - first));
+    const int64_t first = static_cast<int64_t>(index) % pieces * columns;
+    function(outer, first, std::min(columns, s.inner - first));
   });
 }
 

@@ -54,6 +54,14 @@ CopyShape simplified(const CopyShape& in) {
   return out;
 }
 
+// Row r of the target is the r-th element of each of kColumns streams.
+template <int64_t kColumns, typename T>
+void interleave(const T* __restrict from, int64_t from_column, T* __restrict to, int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < kColumns; ++c) to[r * kColumns + c] = from[c * from_column + r];
+  }
+}
+
 // A plane [rows][columns] with a stride for each side and dimension.
 template <typename T>
 void copy_plane(const T* from, int64_t from_row, int64_t from_column, T* to, int64_t to_row,
@@ -67,6 +75,10 @@ void copy_plane(const T* from, int64_t from_row, int64_t from_column, T* to, int
   if (from_column == 0 && to_column == 1) {
     for (int64_t r = 0; r < rows; ++r) std::fill_n(to + r * to_row, columns, from[r * from_row]);
     return;
+  }
+  if (from_row == 1 && to_column == 1 && to_row == columns && (columns == 2 || columns == 4)) {
+    return columns == 2 ? interleave<2>(from, from_column, to, rows)
+                        : interleave<4>(from, from_column, to, rows);
   }
   for (int64_t r0 = 0; r0 < rows; r0 += kSquare) {
     const int64_t r1 = std::min(rows, r0 + kSquare);

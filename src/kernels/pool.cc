@@ -123,9 +123,9 @@ class PlanePool {
       if (fresh) {
         std::copy_n(from, end - begin, into);
       } else if (max_) {
-        fold_into_span(Fold::max, from, into, end - begin);
+        fold_into_span(Fold::max, from, {}, into, end - begin);
       } else {
-        binary_span(BinaryOp::add, into, false, from, false, into, end - begin, Bounds{});
+        fold_into_span(Fold::sum, from, {}, into, end - begin);
       }
       fresh = false;
     }

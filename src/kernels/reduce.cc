@@ -65,17 +65,16 @@ float reduce_row(Reduction reduction, const float* x, int64_t count) {
   return static_cast<float>(std::log(sum) + shift);
 }
 
-// take(row, into) adds row a of x into a block's sums; y gets the sums of all blocks.
+// take(rows from, how many, into) adds a block's rows to its sums; y gets the sums of all blocks.
 template <typename Take>
 void sum_columns(int64_t axis, int64_t count, float* y, Take&& take) {
-  float block[kAxisColumns];
   std::fill_n(y, count, 0.0f);
+  if (axis <= kColumnBlock) return take(int64_t{0}, axis, y);
+  float block[kAxisColumns];
   for (int64_t first = 0; first < axis; first += kColumnBlock) {
-    const bool only = axis <= kColumnBlock;
-    float* into = only ? y : block;
-    if (!only) std::fill_n(block, count, 0.0f);
-    for (int64_t a = first; a < std::min(axis, first + kColumnBlock); ++a) take(a, into);
-    if (!only) fold_into_span(Fold::sum, block, y, count);
+    std::fill_n(block, count, 0.0f);
+    take(first, std::min(kColumnBlock, axis - first), block);
+    fold_into_span(Fold::sum, block, {}, y, count);
   }
 }
 
@@ -83,18 +82,18 @@ void reduce_columns(Reduction reduction, const float* x, const AxisShape& s, flo
                     int64_t count) {
   const Fold fold = fold_of(reduction);
   if (adds(fold)) {
-    sum_columns(s.axis, count, y, [&](int64_t a, float* into) {
-      fold_into_span(fold, x + a * s.inner, into, count);
+    sum_columns(s.axis, count, y, [&](int64_t first, int64_t rows, float* into) {
+      fold_into_span(fold, x + first * s.inner, {rows, s.inner}, into, count);
     });
   } else {
     std::fill_n(y, count, identity_of(fold));
-    for (int64_t a = 0; a < s.axis; ++a) fold_into_span(fold, x + a * s.inner, y, count);
+    fold_into_span(fold, x, {s.axis, s.inner}, y, count);
   }
   if (reduction == Reduction::log_sum_exp) {
     float shift[kAxisColumns];
     for (int64_t i = 0; i < count; ++i) shift[i] = shift_of(y[i]);
-    sum_columns(s.axis, count, y, [&](int64_t a, float* into) {
-      exp_into_span(x + a * s.inner, shift, nullptr, into, count);
+    sum_columns(s.axis, count, y, [&](int64_t first, int64_t rows, float* into) {
+      exp_into_span(x + first * s.inner, {rows, s.inner}, shift, nullptr, into, count);
     });
     for (int64_t i = 0; i < count; ++i) y[i] = std::log(y[i]) + shift[i];
   } else if (reduction != Reduction::sum && adds(fold)) {
@@ -112,7 +111,7 @@ void reduce(Reduction reduction, const AxisShape& s, const float* x, float* y, P
                   [&](int64_t o) { y[o] = reduce_row(reduction, x + o * s.axis, s.axis); });
     return;
   }
-  for_axis_columns(s, parallel, [&](int64_t outer, int64_t first, int64_t count) {
+  for_axis_columns(s, kAxisColumns, parallel, [&](int64_t outer, int64_t first, int64_t count) {
     reduce_columns(reduction, x + outer * s.axis * s.inner + first, s, y + outer * s.inner + first,
                    count);
   });

@@ -26,53 +26,48 @@ void log_softmax_row(const float* x, float* y, int64_t count) {
   subtract_both(x, &largest, &logarithm, true, y, count);
 }
 
-// The largest of each column.
-void find_largest(const float* x, const AxisShape& s, int64_t count, float* largest) {
-  std::fill_n(largest, count, identity_of(Fold::max));
-  for (int64_t a = 0; a < s.axis; ++a) fold_into_span(Fold::max, x + a * s.inner, largest, count);
-}
-
-void softmax_columns(const float* x, float* y, const AxisShape& s, int64_t count) {
+// The largest of each column, and the sum of exp(x - largest), which goes to y unless it is null.
+struct ColumnSums {
   float largest[kAxisColumns];
   float total[kAxisColumns];
-  find_largest(x, s, count, largest);
-  std::fill_n(total, count, 0.0f);
-  for (int64_t a = 0; a < s.axis; ++a) {
-    exp_into_span(x + a * s.inner, largest, y + a * s.inner, total, count);
+  ColumnSums(const float* x, const Rows& rows, float* y, int64_t count) {
+    std::fill_n(largest, count, identity_of(Fold::max));
+    std::fill_n(total, count, 0.0f);
+    fold_into_span(Fold::max, x, rows, largest, count);
+    exp_into_span(x, rows, largest, y, total, count);
   }
-  for (int64_t i = 0; i < count; ++i) total[i] = 1.0f / total[i];
-  for (int64_t a = 0; a < s.axis; ++a) {
-    float* row = y + a * s.inner;
-    binary_span(BinaryOp::mul, row, false, total, false, row, count, Bounds{});
-  }
+};
+
+void softmax_columns(const float* x, float* y, const Rows& rows, int64_t count) {
+  ColumnSums sums(x, rows, y, count);
+  for (int64_t i = 0; i < count; ++i) sums.total[i] = 1.0f / sums.total[i];
+  multiply_span(y, rows, sums.total, count);
 }
 
-void log_softmax_columns(const float* x, float* y, const AxisShape& s, int64_t count) {
-  float largest[kAxisColumns];
-  float total[kAxisColumns];
-  find_largest(x, s, count, largest);
-  std::fill_n(total, count, 0.0f);
-  for (int64_t a = 0; a < s.axis; ++a) {
-    exp_into_span(x + a * s.inner, largest, nullptr, total, count);
-  }
-  for (int64_t i = 0; i < count; ++i) total[i] = std::log(total[i]);
-  for (int64_t a = 0; a < s.axis; ++a) {
-    const int64_t row = a * s.inner;
-    subtract_both(x + row, largest, total, false, y + row, count);
+void log_softmax_columns(const float* x, float* y, const Rows& rows, int64_t count) {
+  ColumnSums sums(x, rows, nullptr, count);
+  for (int64_t i = 0; i < count; ++i) sums.total[i] = std::log(sums.total[i]);
+  for (int64_t r = 0; r < rows.count; ++r) {
+    const int64_t at = r * rows.stride;
+    subtract_both(x + at, sums.largest, sums.total, false, y + at, count);
   }
 }
 
 template <typename Row, typename Columns>
 void along_axis(const AxisShape& s, const float* x, float* y, Parallel& parallel, Row&& row,
                 Columns&& columns) {
+  if (s.outer * s.axis * s.inner == 0) return;
   if (s.inner == 1) {
     for_axis_rows(s.outer, s.axis, parallel,
                   [&](int64_t o) { row(x + o * s.axis, y + o * s.axis, s.axis); });
     return;
   }
-  for_axis_columns(s, parallel, [&](int64_t outer, int64_t first, int64_t count) {
+  // Few enough that what is read three times stays in the first-level cache, where the axis is
+  // short.
+  const int64_t columns_at_once = std::clamp<int64_t>(65536 / s.axis, 128, kAxisColumns);
+  for_axis_columns(s, columns_at_once, parallel, [&](int64_t outer, int64_t first, int64_t count) {
     const int64_t offset = outer * s.axis * s.inner + first;
-    columns(x + offset, y + offset, s, count);
+    columns(x + offset, y + offset, {s.axis, s.inner}, count);
   });
 }
 

@@ -7,8 +7,8 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 
 // After foreach_target.h, which compiles this file for the other targets first.
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+#include "kernels/math-inl.h"
 #include "kernels/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -53,13 +53,9 @@ struct Limit {
   HWY_INLINE Vec operator()(Vec x) const { return limit(x, low, high); }
 };
 
-HWY_INLINE Vec keep_nan(Vec x, Vec y) { return hn::IfThenElse(hn::Eq(x, x), y, x); }
 HWY_INLINE Vec clamp(Vec x, float low, float high) {
   return limit(x, hn::Set(Tag(), low), hn::Set(Tag(), high));
 }
-// exp where it is finite and normal; the argument is at most 88.
-HWY_INLINE Vec exp_low(Vec x) { return keep_nan(x, hn::Exp(Tag(), x)); }
-
 template <BinaryOp kOp>
 struct Binary {
   Limit limited;
@@ -122,43 +118,6 @@ void affine(const float* x, const float* scale, const float* shift, bool scalar,
   }
 }
 
-// erf: its series where |x| < 1, else 1 - t * P(t) * exp(-x^2) with t = 1 / (1 + 0.3275911 |x|)
-// (Abramowitz and Stegun, 7.1.26). Within 2e-7 everywhere.
-HWY_INLINE Vec erf(Vec x) {
-  const Tag d;
-  const Vec one = hn::Set(d, 1.0f);
-  const Vec magnitude = hn::Min(hn::Abs(x), hn::Set(d, 6.0f));
-  const Vec square = hn::Mul(magnitude, magnitude);
-  // 2 / sqrt(pi) * (-1)^n / (n! (2n + 1)), the highest n first.
-  constexpr float kSeries[] = {-1.6365850e-7f, 1.6462120e-6f, -1.4925650e-5f, 1.2055333e-4f,
-                               -8.5483270e-4f, 5.2239776e-3f, -2.6866171e-2f, 1.1283792e-1f,
-                               -3.7612639e-1f, 1.1283792f};
-  Vec near = hn::Set(d, kSeries[0]);
-  for (int i = 1; i < 10; ++i) near = hn::MulAdd(near, square, hn::Set(d, kSeries[i]));
-  near = hn::Mul(near, magnitude);
-  const Vec t = hn::Div(one, hn::MulAdd(hn::Set(d, 0.3275911f), magnitude, one));
-  constexpr float kTail[] = {1.061405429f, -1.453152027f, 1.421413741f, -0.284496736f,
-                             0.254829592f};
-  Vec far = hn::Set(d, kTail[0]);
-  for (int i = 1; i < 5; ++i) far = hn::MulAdd(far, t, hn::Set(d, kTail[i]));
-  far = hn::NegMulAdd(hn::Mul(far, t), hn::Exp(d, hn::Neg(square)), one);
-  const Vec result = hn::IfThenElse(hn::Lt(magnitude, one), near, far);
-  return keep_nan(x, hn::CopySign(result, x));
-}
-
-HWY_INLINE Vec sigmoid(Vec x) {
-  const Tag d;
-  const Vec one = hn::Set(d, 1.0f);
-  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(clamp(x, -88.0f, 88.0f)))));
-}
-
-// exp(x) - 1 for x <= 0.
-HWY_INLINE Vec exp_minus_1(Vec x) {
-  const Tag d;
-  const Vec low = clamp(x, -88.0f, 0.0f);
-  return hn::Expm1(d, low);
-}
-
 template <ActivationKind kKind>
 struct Activate {
   Vec a, b;
@@ -169,8 +128,7 @@ struct Activate {
       return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(a, x), x);
     }
     if constexpr (kKind == ActivationKind::sigmoid) {
-      const Vec e = hn::Exp(d, hn::Neg(clamp(x, -88.0f, 88.0f)));
-      return keep_nan(x, hn::Div(one, hn::Add(one, e)));
+      return math::sigmoid(x);
     }
     if constexpr (kKind == ActivationKind::hard_sigmoid) {
       return clamp(hn::MulAdd(a, x, b), 0.0f, 1.0f);
@@ -180,35 +138,35 @@ struct Activate {
       return hn::Mul(x, clamp(gate, 0.0f, 1.0f));
     }
     if constexpr (kKind == ActivationKind::tanh) {
-      return keep_nan(x, hn::Tanh(d, clamp(x, -20.0f, 20.0f)));
+      return math::tanh(x);
     }
-    if constexpr (kKind == ActivationKind::erf) return erf(x);
+    if constexpr (kKind == ActivationKind::erf) return math::erf(x);
     if constexpr (kKind == ActivationKind::gelu) {
       const Vec half = hn::Mul(x, hn::Set(d, 0.5f));
-      return hn::MulAdd(half, erf(hn::Mul(x, hn::Set(d, 0.70710678f))), half);
+      return hn::MulAdd(half, math::erf(hn::Mul(x, hn::Set(d, 0.70710678f))), half);
     }
     if constexpr (kKind ==
                   ActivationKind::gelu_tanh) {  // x * sigmoid(2 z): 1 + tanh z is twice that
       const Vec cubic = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 0.044715f), one);
       const Vec z = hn::Mul(hn::Mul(x, cubic), hn::Set(d, 1.5957691f));
-      return keep_nan(x, hn::Mul(x, sigmoid(z)));
+      return hn::Mul(x, math::sigmoid(z));
     }
     if constexpr (kKind == ActivationKind::swish) {
-      return keep_nan(x, hn::Mul(x, sigmoid(hn::Mul(a, x))));
+      return hn::Mul(x, math::sigmoid(hn::Mul(a, x)));
     }
     if constexpr (kKind == ActivationKind::elu) {
-      const Vec low = hn::Mul(a, exp_minus_1(x));
+      const Vec low = hn::Mul(a, math::exp_minus_1(x));
       return hn::Mul(b, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), low, x));
     }
     if constexpr (kKind == ActivationKind::celu) {
-      const Vec low = hn::Mul(a, exp_minus_1(hn::Div(x, a)));
+      const Vec low = hn::Mul(a, math::exp_minus_1(hn::Div(x, a)));
       return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), low, x);
     }
     if constexpr (kKind == ActivationKind::mish) {
       // tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2); above 20 it is 1.
-      const Vec e = hn::Exp(d, clamp(x, -88.0f, 20.0f));
+      const Vec e = math::exp_inside(clamp(x, -87.0f, 20.0f));
       const Vec n = hn::Mul(e, hn::Add(e, hn::Set(d, 2.0f)));
-      return keep_nan(x, hn::Mul(x, hn::Div(n, hn::Add(n, hn::Set(d, 2.0f)))));
+      return math::keep_nan(x, hn::Mul(x, hn::Div(n, hn::Add(n, hn::Set(d, 2.0f)))));
     }
     return x;
   }
@@ -247,20 +205,6 @@ void activate(const float* x, float* y, int64_t count, const Activation& activat
   map(count, y, Limit(bounds_of(activation)), Stream{x});
 }
 
-// log(x) for 0 <= x < inf, which is what Highway's is right for, and beyond.
-HWY_INLINE Vec log_all(Vec x) {
-  const Tag d;
-  const Vec infinity = hn::Set(d, Bounds{}.high);
-  Vec y = hn::Log(d, x);
-  y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity), y);
-  y = hn::IfThenElse(hn::Eq(x, infinity), infinity, y);
-  y = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::NaN(d), y);
-  return keep_nan(x, y);
-}
-
-// The largest number whose exp is finite.
-constexpr float kMostOfExp = 88.72284f;
-
 template <UnaryOp kOp>
 struct Unary {
   HWY_INLINE Vec operator()(Vec x) const {
@@ -277,16 +221,9 @@ struct Unary {
       const Vec signed_one = hn::CopySign(one, x);
       return hn::IfThenElse(hn::Gt(hn::Abs(x), hn::Zero(d)), signed_one, x);
     }
-    if constexpr (kOp == UnaryOp::exp) {
-      const Vec most = hn::Set(d, kMostOfExp);
-      const Vec y = hn::Exp(d, hn::Min(x, most));
-      return keep_nan(x, hn::IfThenElse(hn::Gt(x, most), hn::Set(d, Bounds{}.high), y));
-    }
-    if constexpr (kOp == UnaryOp::log) return log_all(x);
-    if constexpr (kOp == UnaryOp::softplus) {  // max(x, 0) + log(1 + exp(-|x|))
-      const Vec e = hn::Exp(d, hn::Max(hn::Neg(hn::Abs(x)), hn::Set(d, -88.0f)));
-      return keep_nan(x, hn::Add(hn::Max(x, hn::Zero(d)), hn::Log1p(d, e)));
-    }
+    if constexpr (kOp == UnaryOp::exp) return math::exp(x);
+    if constexpr (kOp == UnaryOp::log) return math::log(x);
+    if constexpr (kOp == UnaryOp::softplus) return math::softplus(x);
     if constexpr (kOp == UnaryOp::softsign) return hn::Div(x, hn::Add(one, hn::Abs(x)));
   }
 };
@@ -384,9 +321,33 @@ float fold_one(const float* x, int64_t count) {
   return fold_stream(x, count, kNothing, kNothing, Folding<kFold>());
 }
 
+// f(row's element, so far) over kRows rows at once: so many streams keep memory busy where each is
+// short.
+template <int64_t kRows, typename F>
+HWY_INLINE void into_columns(const float* x, int64_t stride, float* y, int64_t count, F f) {
+  const Tag d;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    Vec so_far = hn::LoadU(d, y + i);
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < kRows; ++r) so_far = f(hn::LoadU(d, x + r * stride + i), so_far);
+    hn::StoreU(so_far, d, y + i);
+  }
+  if (i == count) return;
+  Vec so_far = load_first(y + i, count - i);
+  for (int64_t r = 0; r < kRows; ++r) so_far = f(load_first(x + r * stride + i, count - i), so_far);
+  store_first(so_far, y + i, count - i);
+}
+
 template <Fold kFold>
-void fold_into_one(const float* x, float* y, int64_t count) {
-  map(count, y, Folding<kFold>(), Stream{x}, Stream{y});
+void fold_into_one(const float* x, const Rows& rows, float* y, int64_t count) {
+  int64_t r = 0;
+  for (; r + 8 <= rows.count; r += 8) {
+    into_columns<8>(x + r * rows.stride, rows.stride, y, count, Folding<kFold>());
+  }
+  for (; r < rows.count; ++r) {
+    into_columns<1>(x + r * rows.stride, rows.stride, y, count, Folding<kFold>());
+  }
 }
 
 float fold(Fold fold, const float* x, int64_t count) {
@@ -401,14 +362,14 @@ float fold(Fold fold, const float* x, int64_t count) {
   return fold_one<Fold::min>(x, count);
 }
 
-void fold_into(Fold fold, const float* x, float* y, int64_t count) {
+void fold_into(Fold fold, const float* x, const Rows& rows, float* y, int64_t count) {
   switch (fold) {
-    case Fold::sum: return fold_into_one<Fold::sum>(x, y, count);
-    case Fold::magnitudes: return fold_into_one<Fold::magnitudes>(x, y, count);
-    case Fold::squares: return fold_into_one<Fold::squares>(x, y, count);
-    case Fold::product: return fold_into_one<Fold::product>(x, y, count);
-    case Fold::max: return fold_into_one<Fold::max>(x, y, count);
-    case Fold::min: return fold_into_one<Fold::min>(x, y, count);
+    case Fold::sum: return fold_into_one<Fold::sum>(x, rows, y, count);
+    case Fold::magnitudes: return fold_into_one<Fold::magnitudes>(x, rows, y, count);
+    case Fold::squares: return fold_into_one<Fold::squares>(x, rows, y, count);
+    case Fold::product: return fold_into_one<Fold::product>(x, rows, y, count);
+    case Fold::max: return fold_into_one<Fold::max>(x, rows, y, count);
+    case Fold::min: return fold_into_one<Fold::min>(x, rows, y, count);
   }
 }
 
@@ -458,19 +419,19 @@ float exp_total(const float* x, float shift, float* y, int64_t count) {
   for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
 #pragma GCC unroll 4
     for (int64_t n = 0; n < 4; ++n) {
-      const Vec e = exp_low(hn::Sub(hn::LoadU(d, x + i + n * kLanes), offset));
+      const Vec e = math::exp_low(hn::Sub(hn::LoadU(d, x + i + n * kLanes), offset));
       if constexpr (kStores) hn::StoreU(e, d, y + i + n * kLanes);
       part[n] = hn::Add(part[n], e);
     }
   }
   for (; i + kLanes <= count; i += kLanes) {
-    const Vec e = exp_low(hn::Sub(hn::LoadU(d, x + i), offset));
+    const Vec e = math::exp_low(hn::Sub(hn::LoadU(d, x + i), offset));
     if constexpr (kStores) hn::StoreU(e, d, y + i);
     part[0] = hn::Add(part[0], e);
   }
   if (i < count) {  // beyond the end: exp(-inf), which is 0
     const Vec rest = hn::Set(d, Bounds{}.low);
-    const Vec e = exp_low(hn::Sub(load_first(x + i, count - i, rest), offset));
+    const Vec e = math::exp_low(hn::Sub(load_first(x + i, count - i, rest), offset));
     if constexpr (kStores) store_first(e, y + i, count - i);
     part[1] = hn::Add(part[1], e);
   }
@@ -482,20 +443,42 @@ float exp_shifted(const float* x, float shift, float* y, int64_t count) {
   return y != nullptr ? exp_total<true>(x, shift, y, count) : exp_total<false>(x, shift, y, count);
 }
 
-struct AddExpShifted {
-  HWY_INLINE Vec operator()(Vec x, Vec shift, Vec total) const {
-    return hn::Add(total, exp_low(hn::Sub(x, shift)));
+template <bool kStores>
+HWY_INLINE void exp_into_rows(const float* x, const Rows& rows, const float* shift, float* y,
+                              float* total, int64_t count) {
+  const Tag d;
+  for (int64_t r = 0; r < rows.count; ++r) {
+    const float* from = x + r * rows.stride;
+    float* to = y + (kStores ? r * rows.stride : 0);
+    int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes) {
+      const Vec e = math::exp_low(hn::Sub(hn::LoadU(d, from + i), hn::LoadU(d, shift + i)));
+      if constexpr (kStores) hn::StoreU(e, d, to + i);
+      hn::StoreU(hn::Add(hn::LoadU(d, total + i), e), d, total + i);
+    }
+    if (i == count) continue;
+    const int64_t rest = count - i;
+    const Vec e = math::exp_low(hn::Sub(load_first(from + i, rest), load_first(shift + i, rest)));
+    if constexpr (kStores) store_first(e, to + i, rest);
+    store_first(hn::Add(load_first(total + i, rest), e), total + i, rest);
   }
-};
-struct ExpShifted {
-  HWY_INLINE Vec operator()(Vec x, Vec shift) const { return exp_low(hn::Sub(x, shift)); }
+}
+
+void exp_into(const float* x, const Rows& rows, const float* shift, float* y, float* total,
+              int64_t count) {
+  if (y != nullptr) return exp_into_rows<true>(x, rows, shift, y, total, count);
+  exp_into_rows<false>(x, rows, shift, y, total, count);
+}
+
+struct Times {
+  HWY_INLINE Vec operator()(Vec x, Vec y) const { return hn::Mul(x, y); }
 };
 
-void exp_into(const float* x, const float* shift, float* y, float* total, int64_t count) {
-  if (y == nullptr)
-    return map(count, total, AddExpShifted(), Stream{x}, Stream{shift}, Stream{total});
-  map(count, y, ExpShifted{}, Stream{x}, Stream{shift});
-  map(count, total, Folding<Fold::sum>(), Stream{y}, Stream{total});
+void multiply(float* y, const Rows& rows, const float* factor, int64_t count) {
+  for (int64_t r = 0; r < rows.count; ++r) {
+    float* row = y + r * rows.stride;
+    map(count, row, Times(), Stream{row}, Stream{factor});
+  }
 }
 
 }  // namespace taoism::kernels::HWY_NAMESPACE
@@ -530,8 +513,8 @@ float fold_span(Fold fold, const float* x, int64_t count) {
   return TAOISM_DISPATCH(fold)(fold, x, count);
 }
 
-void fold_into_span(Fold fold, const float* x, float* y, int64_t count) {
-  TAOISM_DISPATCH(fold_into)(fold, x, y, count);
+void fold_into_span(Fold fold, const float* x, const Rows& rows, float* y, int64_t count) {
+  TAOISM_DISPATCH(fold_into)(fold, x, rows, y, count);
 }
 
 float squares_span(const float* x, float center, int64_t count) {
@@ -547,8 +530,13 @@ float exp_span(const float* x, float shift, float* y, int64_t count) {
   return TAOISM_DISPATCH(exp_shifted)(x, shift, y, count);
 }
 
-void exp_into_span(const float* x, const float* shift, float* y, float* total, int64_t count) {
-  TAOISM_DISPATCH(exp_into)(x, shift, y, total, count);
+void exp_into_span(const float* x, const Rows& rows, const float* shift, float* y, float* total,
+                   int64_t count) {
+  TAOISM_DISPATCH(exp_into)(x, rows, shift, y, total, count);
+}
+
+void multiply_span(float* y, const Rows& rows, const float* factor, int64_t count) {
+  TAOISM_DISPATCH(multiply)(y, rows, factor, count);
 }
 
 }  // namespace taoism::kernels

@@ -36,8 +36,12 @@ constexpr float identity_of(Fold fold) {
 }
 // All of x folded.
 float fold_span(Fold fold, const float* x, int64_t count);
-// y[i] = x[i] folded into y[i].
-void fold_into_span(Fold fold, const float* x, float* y, int64_t count);
+// The rows that a function goes through one after the other: row r lies r * stride further.
+struct Rows {
+  int64_t count = 1, stride = 0;
+};
+// x[i] of every row folded into y[i].
+void fold_into_span(Fold fold, const float* x, const Rows& rows, float* y, int64_t count);
 
 // The sum of (x[i] - center)^2.
 float squares_span(const float* x, float center, int64_t count);
@@ -47,7 +51,10 @@ void normalize_span(const float* x, float factor, float offset, const float* sca
 
 // The sum of exp(x[i] - shift), which goes to y[i] unless y is null.
 float exp_span(const float* x, float shift, float* y, int64_t count);
-// total[i] += exp(x[i] - shift[i]), which goes to y[i] unless y is null.
-void exp_into_span(const float* x, const float* shift, float* y, float* total, int64_t count);
+// total[i] += exp(x[i] - shift[i]) of every row, which goes to y[i] of that row unless y is null.
+void exp_into_span(const float* x, const Rows& rows, const float* shift, float* y, float* total,
+                   int64_t count);
+// y[i] of every row times factor[i].
+void multiply_span(float* y, const Rows& rows, const float* factor, int64_t count);
 
 }  // namespace taoism::kernels

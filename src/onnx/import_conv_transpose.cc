@@ -1,5 +1,13 @@
-// ConvTranspose as what it is equal to: zeros between the pixels (Reshape, Pad, Reshape), then a
-// Conv of stride 1 with the weight turned round.
+// ConvTranspose as a Conv of stride 1, so that it runs, is split and is protected as one.
+//
+// By phases: output o of an axis of stride s, counted from where padding is taken from, is
+//   y[q s + r] = sum over j of x[q - j] w[j s + r],  0 <= r < s,
+// for each r a convolution of x with every s-th tap. One Conv computes the s phases as channels,
+// its kernel being ceil(k / s) wide (taps beyond k are zero), and a Transpose lays them side by
+// side.
+//
+// Where there is a dilation beside a stride: zeros between the pixels (Reshape, Pad, Reshape), then
+// a Conv with the weight turned round, which is also the case of stride 1.
 #include <algorithm>
 
 #include "onnx/node_import.h"
@@ -15,6 +23,11 @@ struct Axis {
   int64_t span() const { return (kernel - 1) * dilation + 1; }
   // What the padding is taken from.
   int64_t full() const { return stride * (in - 1) + extra + span(); }
+  int64_t out() const { return full() - begin - end; }
+  // By phases: taps of each, and the first and the last q of the output.
+  int64_t taps() const { return (kernel + stride - 1) / stride; }
+  int64_t first() const { return begin / stride; }
+  int64_t last() const { return (begin + out() - 1) / stride; }
 };
 
 // The list, or so many of `fallback`. Errors: one of another length or out of bounds.
@@ -66,8 +79,7 @@ Result<std::vector<Axis>> axes_of(NodeImport& node) {
   return axes;
 }
 
-// w [C, M / groups, kernel] as a convolution's [M, C / groups, kernel], turned round.
-Result<Tensor> turned(NodeImport& node, int64_t groups) {
+Status check_weight(NodeImport& node, int64_t groups) {
   const Tensor& w = node.input(1);
   const ir::Shape& shape = node.shape(1);
   if (!w.constant || node.desc(w).dtype != ir::DType::f32) {
@@ -77,6 +89,13 @@ Result<Tensor> turned(NodeImport& node, int64_t groups) {
     return invalid_argument("group must divide " + std::to_string(shape[0]) + " channels, got " +
                             std::to_string(groups));
   }
+  return {};
+}
+
+// w [C, M / groups, kernel] as a convolution's [M, C / groups, kernel], turned round.
+Result<Tensor> turned(NodeImport& node, int64_t groups) {
+  const Tensor& w = node.input(1);
+  const ir::Shape& shape = node.shape(1);
   const int64_t in = shape[0] / groups, out = shape[1], kernel = shape.product(2, shape.rank());
   ir::Shape target = shape;
   target[0] = groups * out;
@@ -119,37 +138,146 @@ Result<Tensor> spread(NodeImport& node, const std::vector<Axis>& axes) {
   return node.reshape(y, joined, "/join");
 }
 
-Status import_conv_transpose(NodeImport& node) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
-  const int64_t groups = node.attrs.i("group", 1);
-  TAOISM_ASSIGN_OR_RETURN(const std::vector<Axis> axes, axes_of(node));
-  TAOISM_ASSIGN_OR_RETURN(const Tensor w, turned(node, groups));
-  TAOISM_ASSIGN_OR_RETURN(Tensor x, spread(node, axes));
-  const size_t spatial = axes.size();
-  std::vector<int64_t> kernel, dilations, pads(2 * spatial), grown(2 * (2 + spatial), 0);
-  bool crops = false;
-  for (size_t i = 0; i < spatial; ++i) {
-    const Axis& axis = axes[i];
-    kernel.push_back(axis.kernel);
-    dilations.push_back(axis.dilation);
-    pads[i] = axis.span() - 1 - axis.begin;
-    pads[spatial + i] = axis.span() - 1 - axis.end + axis.extra - (axis.stride - 1);
-    grown[2 + i] = pads[i];
-    grown[4 + spatial + i] = pads[spatial + i];
-    crops = crops || pads[i] < 0 || pads[spatial + i] < 0;
-  }
-  if (crops) {
-    TAOISM_ASSIGN_OR_RETURN(x, padded(node, x, std::move(grown), "/pad"));
+// Conv with the pads of each axis, of which negative ones are taken off x first.
+Result<Tensor> convolved(NodeImport& node, Tensor x, const Tensor& w, const Tensor& bias,
+                         std::vector<int64_t> pads, ir::Attrs attrs) {
+  const size_t spatial = pads.size() / 2;
+  if (std::any_of(pads.begin(), pads.end(), [](int64_t pad) { return pad < 0; })) {
+    std::vector<int64_t> all(2 * (2 + spatial), 0);
+    for (size_t i = 0; i < spatial; ++i) {
+      all[2 + i] = pads[i];
+      all[4 + spatial + i] = pads[spatial + i];
+    }
+    TAOISM_ASSIGN_OR_RETURN(x, padded(node, x, std::move(all), "/pad"));
     pads.assign(2 * spatial, 0);
   }
-  ir::Attrs attrs;
+  const ir::Shape& shape = node.desc(w).shape;
+  std::vector<int64_t> kernel;
+  for (size_t i = 0; i < spatial; ++i) kernel.push_back(shape[2 + i]);
   attrs.set("kernel_shape", std::move(kernel));
-  attrs.set("dilations", std::move(dilations));
   attrs.set("pads", std::move(pads));
-  attrs.set("group", groups);
-  TAOISM_ASSIGN_OR_RETURN(
-      Tensor y,
-      node.emit("Conv", {x, w, node.has(2) ? node.input(2) : Tensor{}}, std::move(attrs)));
+  attrs.set("group", node.attrs.i("group", 1));
+  return node.emit("Conv", {x, w, bias}, std::move(attrs));
+}
+
+Result<Tensor> with_zeros_between(NodeImport& node, const std::vector<Axis>& axes) {
+  TAOISM_ASSIGN_OR_RETURN(const Tensor w, turned(node, node.attrs.i("group", 1)));
+  TAOISM_ASSIGN_OR_RETURN(Tensor x, spread(node, axes));
+  std::vector<int64_t> dilations, begins, ends;
+  for (const Axis& axis : axes) {
+    dilations.push_back(axis.dilation);
+    begins.push_back(axis.span() - 1 - axis.begin);
+    ends.push_back(axis.span() - 1 - axis.end + axis.extra - (axis.stride - 1));
+  }
+  begins.insert(begins.end(), ends.begin(), ends.end());
+  ir::Attrs attrs;
+  attrs.set("dilations", std::move(dilations));
+  return convolved(node, x, w, node.has(2) ? node.input(2) : Tensor{}, std::move(begins),
+                   std::move(attrs));
+}
+
+// w [C, M / groups, kernel] as [M, phases, C / groups, taps] in one, and bias as [M, phases].
+struct Phases {
+  Tensor w, bias;
+};
+Result<Phases> phases_of(NodeImport& node, const Axis& high, const Axis& wide, int64_t groups) {
+  const Tensor& w = node.input(1);
+  const ir::Shape& shape = node.shape(1);
+  const int64_t in = shape[0] / groups, out = shape[1], phases = high.stride * wide.stride;
+  ir::Shape target{groups * out * phases, in};
+  if (shape.rank() == 4) target.push_back(high.taps());
+  target.push_back(wide.taps());
+  TAOISM_ASSIGN_OR_RETURN(const Fresh made, node.make_constant({ir::DType::f32, target}));
+  auto* to = reinterpret_cast<float*>(made.data);
+  const auto tap = [&](int64_t c, int64_t m, int64_t y, int64_t x) {
+    if (y >= high.kernel || x >= wide.kernel) return 0.0F;
+    return w.constant->f32()[((c * out + m) * high.kernel + y) * wide.kernel + x];
+  };
+  for (int64_t channel = 0; channel < groups * out * phases; ++channel) {
+    const int64_t m = channel / phases % out, group = channel / phases / out;
+    const int64_t r_high = channel % phases / wide.stride, r_wide = channel % wide.stride;
+    for (int64_t c = 0; c < in; ++c) {
+      for (int64_t y = high.taps() - 1; y >= 0; --y) {
+        for (int64_t x = wide.taps() - 1; x >= 0; --x) {
+          *to++ = tap(group * in + c, m, y * high.stride + r_high, x * wide.stride + r_wide);
+        }
+      }
+    }
+  }
+  Phases result{.w = {.name = w.name + ".phases", .constant = made.constant}, .bias = {}};
+  if (!node.has(2)) return result;
+  const Tensor& bias = node.input(2);
+  if (node.shape(2).elements() != groups * out) {
+    return invalid_argument("bias must have " + std::to_string(groups * out) + " elements, got " +
+                            node.shape(2).text());
+  }
+  TAOISM_ASSIGN_OR_RETURN(const Fresh repeated,
+                          node.make_constant({ir::DType::f32, {groups * out * phases}}));
+  auto* values = reinterpret_cast<float*>(repeated.data);
+  for (int64_t i = 0; i < groups * out * phases; ++i) values[i] = bias.constant->f32()[i / phases];
+  result.bias = {.name = bias.name + ".phases", .constant = repeated.constant};
+  return result;
+}
+
+Result<Tensor> by_phases(NodeImport& node, const std::vector<Axis>& axes) {
+  const Axis one{.in = 1, .kernel = 1};
+  const bool plane = axes.size() == 2;
+  const int64_t groups = node.attrs.i("group", 1);
+  TAOISM_ASSIGN_OR_RETURN(const Phases phases,
+                          phases_of(node, plane ? axes[0] : one, axes.back(), groups));
+  const int64_t batch = node.shape(0)[0], channels = groups * node.shape(1)[1];
+  std::vector<int64_t> pads, ends, dilations, starts, stops, crop_axes;
+  ir::Shape split{batch, channels}, joined = split;
+  for (const Axis& axis : axes) {
+    dilations.push_back(axis.dilation);  // 1 but where the stride is
+    pads.push_back((axis.taps() - 1) * axis.dilation - axis.first());
+    ends.push_back(axis.last() - (axis.in - 1));
+    split.push_back(axis.stride);
+  }
+  pads.insert(pads.end(), ends.begin(), ends.end());
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const Axis& axis = axes[i];
+    const int64_t steps = axis.last() - axis.first() + 1, before = axis.begin % axis.stride;
+    split.push_back(steps);
+    joined.push_back(steps * axis.stride);
+    if (axis.out() == steps * axis.stride) continue;
+    crop_axes.push_back(static_cast<int64_t>(2 + i));
+    starts.push_back(before);
+    stops.push_back(before + axis.out());
+  }
+  ir::Attrs attrs;
+  attrs.set("dilations", std::move(dilations));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, convolved(node, node.input(0), phases.w, phases.bias,
+                                              std::move(pads), std::move(attrs)));
+  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, split, "/split"));
+  ir::Attrs order;
+  order.set("perm",
+            plane ? std::vector<int64_t>{0, 1, 4, 2, 5, 3} : std::vector<int64_t>{0, 1, 3, 2});
+  TAOISM_ASSIGN_OR_RETURN(y, node.emit("Transpose", {y}, std::move(order), "/interleave"));
+  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, joined, "/join"));
+  if (crop_axes.empty()) return y;
+  ir::Attrs crop;
+  crop.set("axes", std::move(crop_axes));
+  crop.set("starts", std::move(starts));
+  crop.set("ends", std::move(stops));
+  return node.emit("Slice", {y}, std::move(crop), "/crop");
+}
+
+Status import_conv_transpose(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<Axis> axes, axes_of(node));
+  TAOISM_RETURN_IF_ERROR(check_weight(node, node.attrs.i("group", 1)));
+  bool strided = false, dilated = false, empty = false;
+  for (const Axis& axis : axes) {
+    strided = strided || axis.stride > 1;
+    dilated = dilated || (axis.stride > 1 && axis.dilation > 1);
+    empty = empty || axis.out() < 1;
+  }
+  const bool bias_is_known =
+      !node.has(2) || (node.input(2).constant != nullptr && node.shape(2).rank() == 1);
+  const bool phased = strided && !dilated && !empty && bias_is_known;
+  TAOISM_ASSIGN_OR_RETURN(Tensor y,
+                          phased ? by_phases(node, axes) : with_zeros_between(node, axes));
   return node.give(std::move(y));
 }
 

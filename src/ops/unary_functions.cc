@@ -179,7 +179,7 @@ TAOISM_OP(Sinh) = math_op("Sinh", run<[](double x) { return std::sinh(x); }>);
 TAOISM_OP(Softplus) = kernel_op<UnaryOp::softplus, softplus>("Softplus", kRounds);
 TAOISM_OP(Softsign) = kernel_op<UnaryOp::softsign, [](double x) { return x / (1 + std::fabs(x)); }>(
     "Softsign", kRounds);
-TAOISM_OP(Sqrt) = kernel_op<UnaryOp::sqrt, [](double x) { return std::sqrt(x); }>("Sqrt");
+TAOISM_OP(Sqrt) = kernel_op<UnaryOp::sqrt, [](double x) { return std::sqrt(x); }>("Sqrt", kRounds);
 TAOISM_OP(Tan) = math_op("Tan", run<[](double x) { return std::tan(x); }>);
 
 TAOISM_OP(Abs) = number_op<UnaryOp::abs, Absolute>("Abs");

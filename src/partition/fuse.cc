@@ -51,6 +51,35 @@ class Fusion {
                                                                                        : kNoNode;
   }
 
+  // What computes `value`, seen through operators that only move elements and that nobody else
+  // looks at, where they keep images and channels apart: at most one of them joins several channels
+  // (of its input [N, C * spread, ...]) to one. `last` is the one next to `reader`.
+  struct Source {
+    NodeId node = kNoNode, last = kNoNode;
+    int64_t spread = 1;
+  };
+  Source source_of(ValueId value, const Node& reader) const {
+    Source source;
+    source.last = source.node = sole_producer(value, reader);
+    while (source.node != kNoNode) {
+      const Node& node = graph_.node(source.node);
+      const bool moves = node.op == "Reshape" || node.op == "Transpose" || node.op == "Slice";
+      if (!moves) return source;
+      const ir::Shape& to = graph_.value(node.outputs[0]).desc.shape;
+      const ir::Shape& from = graph_.value(node.inputs[0]).desc.shape;
+      if (to.rank() < 2 || from.rank() < 2 || from[0] != to[0] || to[1] == 0) return {};
+      if (node.op == "Transpose") {
+        const auto perm = node.attrs.ints("perm");
+        if (perm.size() < 2 || perm[0] != 0 || perm[1] != 1) return {};
+      } else if (node.op == "Slice" ? from[1] != to[1] : from[1] % to[1] != 0) {
+        return {};
+      }
+      source.spread *= from[1] / to[1];
+      source.node = sole_producer(node.inputs[0], node);
+    }
+    return source;
+  }
+
   // `into` takes over `absorbed`'s output; `absorbed` is left without readers for tidy() to drop.
   void absorb(Node& into, Node& absorbed) {
     std::swap(into.outputs[0], absorbed.outputs[0]);
@@ -64,10 +93,11 @@ class Fusion {
   void fold_batch_norm(NodeId id) {
     Node& norm = graph_.node(id);
     if (norm.op != "BatchNormalization" || norm.inputs.size() != 5) return;
-    const NodeId producer = sole_producer(norm.inputs[0], norm);
-    if (producer == kNoNode) return;
-    Node& linear = graph_.node(producer);
+    const Source source = source_of(norm.inputs[0], norm);
+    if (source.node == kNoNode) return;
+    Node& linear = graph_.node(source.node);
     const bool is_conv = linear.op == "Conv";
+    if (!is_conv && source.node != source.last) return;
     if ((!is_conv && linear.op != "Linear") || linear.attrs.has("activation") ||
         (linear.inputs.size() > kConvResidual && linear.inputs[kConvResidual] != kNoValue)) {
       return;
@@ -85,7 +115,8 @@ class Fusion {
       parameter[i] = constant->f32();
     }
     const bool rows_are_outputs = is_conv || linear.attrs.i("trans_w", 1) == 1;
-    const auto channels = static_cast<size_t>(out.desc.shape[1]);
+    const auto spread = static_cast<size_t>(source.spread);
+    const size_t channels = static_cast<size_t>(out.desc.shape[1]) * spread;
     const double epsilon = norm.attrs.f("epsilon", 1e-5F);
     auto [folded, folded_bytes] = ir::make_constant(weight->desc);
     auto [bias, bias_bytes] = ir::make_constant({ir::DType::f32, {static_cast<int64_t>(channels)}});
@@ -97,9 +128,10 @@ class Fusion {
     const size_t row = count / channels;
     std::vector<double> scale(channels);
     for (size_t c = 0; c < channels; ++c) {
-      scale[c] = parameter[0][c] / std::sqrt(static_cast<double>(parameter[3][c]) + epsilon);
+      const size_t p = c / spread;
+      scale[c] = parameter[0][p] / std::sqrt(static_cast<double>(parameter[3][p]) + epsilon);
       const double before = old_bias != nullptr ? old_bias[c] : 0.0;
-      b[c] = static_cast<float>((before - parameter[2][c]) * scale[c] + parameter[1][c]);
+      b[c] = static_cast<float>((before - parameter[2][p]) * scale[c] + parameter[1][p]);
     }
     for (size_t i = 0; i < count; ++i) {
       w[i] =
@@ -112,7 +144,7 @@ class Fusion {
     linear.inputs[1] = new_weight;
     if (linear.inputs.size() <= kConvBias) linear.inputs.resize(kConvBias + 1, kNoValue);
     linear.inputs[kConvBias] = new_bias;
-    absorb(linear, norm);
+    absorb(graph_.node(source.last), norm);
   }
 
   void fuse_residual(NodeId id) {
@@ -149,12 +181,12 @@ class Fusion {
     Node& node = graph_.node(id);
     const auto activation = ops::activation_of(node.op, node.attrs);
     if (!activation || node.inputs.size() != 1) return;
-    const NodeId producer = sole_producer(node.inputs[0], node);
-    if (producer == kNoNode) return;
-    Node& into = graph_.node(producer);
+    const Source source = source_of(node.inputs[0], node);
+    if (source.node == kNoNode) return;
+    Node& into = graph_.node(source.node);
     if (!takes_activation(into)) return;
     ops::set_fused_activation(into.attrs, *activation);
-    absorb(into, node);
+    absorb(graph_.node(source.last), node);
   }
 
   Graph& graph_;

@@ -103,6 +103,47 @@ TEST(Fuse, FoldsIntoConvolutionsWithBiasAndGroupsAndIntoLinear) {
   EXPECT_EQ(count(result, "Relu"), 0U);
 }
 
+// Channels of a convolution laid out as pixels, cropped, normalised and limited.
+ir::Graph shuffled(const std::vector<int64_t>& perm) {
+  GraphBuilder b;
+  ir::Attrs split, order, join, crop;
+  split.set("shape", std::vector<int64_t>{2, 3, 2, 2, 6, 6});
+  order.set("perm", perm);
+  join.set("shape", std::vector<int64_t>{2, 3, 12, 12});
+  crop.set("axes", std::vector<int64_t>{2, 3});
+  crop.set("starts", std::vector<int64_t>{1, 0});
+  crop.set("ends", std::vector<int64_t>{12, 11});
+  ir::ValueId x = b.conv(b.input({2, 4, 6, 6}), 12, 3, 1, true);
+  x = b.node("Transpose", {b.node("Reshape", {x}, split)}, order);
+  x = b.node("Slice", {b.node("Reshape", {x}, join)}, crop);
+  ir::Graph graph = b.finish({b.relu(b.batch_norm(x))});
+  place_all(graph, ir::Placement::device);
+  return graph;
+}
+
+TEST(Fuse, ThroughPixelShuffles) {
+  const ir::Graph result = fused(shuffled({0, 1, 4, 2, 5, 3}));
+  EXPECT_EQ(count(result, "BatchNormalization"), 0U);
+  EXPECT_EQ(count(result, "Relu"), 0U);
+  EXPECT_EQ(result.node_count(), 5U);
+}
+
+// As many shapes agree, but channels do not stay where they were.
+TEST(Fuse, NotWhereChannelsMove) {
+  ir::Graph graph = shuffled({0, 1, 4, 2, 5, 3});
+  for (ir::Node& node : graph.nodes()) {
+    if (node.op == "Reshape" && graph.value(node.outputs[0]).desc.shape.rank() == 6) {
+      node.attrs.set("shape", std::vector<int64_t>{2, 2, 2, 3, 6, 6});
+      graph.value(node.outputs[0]).desc.shape = ir::Shape{2, 2, 2, 3, 6, 6};
+    }
+    if (node.op == "Transpose") {
+      node.attrs.set("perm", std::vector<int64_t>{0, 3, 4, 1, 5, 2});
+    }
+  }
+  ASSERT_TRUE(graph.verify().ok());
+  EXPECT_EQ(count(fused(std::move(graph)), "BatchNormalization"), 1U);
+}
+
 TEST(Fuse, OneActivationAlone) {
   GraphBuilder b;
   ir::ValueId x = b.conv(b.input({1, 3, 6, 6}), 4, 3);
