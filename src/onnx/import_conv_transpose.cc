@@ -1,10 +1,12 @@
 // ConvTranspose as a Conv of stride 1, so that it runs, is split and is protected as one.
 //
-// By phases: output o of an axis of stride s, counted from where padding is taken from, is
-//   y[q s + r] = sum over j of x[q - j] w[j s + r],  0 <= r < s,
+// By phases: with any shift h, 0 <= h < s, output o = q s + r - h of an axis of stride s is
+//   y[o] = sum over i of x[i] w[(q - i) s + r - h + begin],  0 <= r < s,
 // for each r a convolution of x with every s-th tap. One Conv computes the s phases as channels,
-// its kernel being ceil(k / s) wide (taps beyond k are zero), and a Transpose lays them side by
-// side.
+// and a Transpose lays them side by side; what lies before o = 0 is cut off. Its kernel has a place
+// for each q - i at which some phase has a tap, the others have a zero there. h is chosen for the
+// least work: for k = 4, s = 2, begin = 1 it is 1 (two taps, and an output to cut off), for k = 3
+// it is 0.
 //
 // Where there is a dilation beside a stride: zeros between the pixels (Reshape, Pad, Reshape), then
 // a Conv with the weight turned round, which is also the case of stride 1.
@@ -24,11 +26,33 @@ struct Axis {
   // What the padding is taken from.
   int64_t full() const { return stride * (in - 1) + extra + span(); }
   int64_t out() const { return full() - begin - end; }
-  // By phases: taps of each, and the first and the last q of the output.
-  int64_t taps() const { return (kernel + stride - 1) / stride; }
-  int64_t first() const { return begin / stride; }
-  int64_t last() const { return (begin + out() - 1) / stride; }
 };
+
+// How an axis is computed by phases: x[q - i] for lowest <= i <= highest.
+struct PhaseAxis {
+  int64_t shift = 0, lowest = 0, highest = 0, steps = 0;
+  int64_t taps() const { return highest - lowest + 1; }
+};
+
+int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+
+// A stride of more than 1 comes without dilation.
+PhaseAxis phase_axis(const Axis& axis) {
+  PhaseAxis best;
+  if (axis.stride == 1) {
+    best = {.lowest = -axis.begin, .highest = axis.span() - 1 - axis.begin, .steps = axis.out()};
+    return best;
+  }
+  for (int64_t shift = 0; shift < axis.stride; ++shift) {
+    const int64_t s = axis.stride;
+    PhaseAxis phases{.shift = shift, .steps = (axis.out() + shift + s - 1) / s};
+    // The place of tap t is floor((t + shift - begin) / s), its phase the remainder.
+    phases.lowest = floor_div(shift - axis.begin, s);
+    phases.highest = floor_div(axis.kernel - 1 + shift - axis.begin, s);
+    if (best.steps == 0 || phases.taps() * phases.steps < best.taps() * best.steps) best = phases;
+  }
+  return best;
+}
 
 // The list, or so many of `fallback`. Errors: one of another length or out of bounds.
 Result<std::vector<int64_t>> list(NodeImport& node, const char* name, size_t count,
@@ -180,26 +204,45 @@ Result<Tensor> with_zeros_between(NodeImport& node, const std::vector<Axis>& axe
 struct Phases {
   Tensor w, bias;
 };
-Result<Phases> phases_of(NodeImport& node, const Axis& high, const Axis& wide, int64_t groups) {
+
+// The tap of place `v` of phase r of an axis; out of [0, kernel) where it has none.
+int64_t tap_at(const Axis& axis, const PhaseAxis& phases, int64_t r, int64_t v) {
+  if (axis.stride == 1) return axis.kernel - 1 - v;
+  return (phases.highest - v) * axis.stride + r - phases.shift + axis.begin;
+}
+// Places that a Conv's kernel has: its dilation is that of an axis without stride.
+int64_t places(const Axis& axis, const PhaseAxis& phases) {
+  return axis.stride == 1 ? axis.kernel : phases.taps();
+}
+
+Result<Phases> phases_of(NodeImport& node, std::span<const Axis> axes,
+                         std::span<const PhaseAxis> by_phase) {
   const Tensor& w = node.input(1);
   const ir::Shape& shape = node.shape(1);
-  const int64_t in = shape[0] / groups, out = shape[1], phases = high.stride * wide.stride;
+  const int64_t groups = node.attrs.i("group", 1);
+  const int64_t in = shape[0] / groups, out = shape[1];
+  const Axis one{.in = 1, .kernel = 1};
+  const PhaseAxis no_phase{.steps = 1};
+  const bool plane = axes.size() == 2;
+  const Axis &high = plane ? axes[0] : one, &wide = axes.back();
+  const PhaseAxis &high_phase = plane ? by_phase[0] : no_phase, &wide_phase = by_phase.back();
+  const int64_t phases = high.stride * wide.stride;
   ir::Shape target{groups * out * phases, in};
-  if (shape.rank() == 4) target.push_back(high.taps());
-  target.push_back(wide.taps());
+  if (plane) target.push_back(places(high, high_phase));
+  target.push_back(places(wide, wide_phase));
   TAOISM_ASSIGN_OR_RETURN(const Fresh made, node.make_constant({ir::DType::f32, target}));
   auto* to = reinterpret_cast<float*>(made.data);
-  const auto tap = [&](int64_t c, int64_t m, int64_t y, int64_t x) {
-    if (y >= high.kernel || x >= wide.kernel) return 0.0F;
-    return w.constant->f32()[((c * out + m) * high.kernel + y) * wide.kernel + x];
-  };
   for (int64_t channel = 0; channel < groups * out * phases; ++channel) {
     const int64_t m = channel / phases % out, group = channel / phases / out;
     const int64_t r_high = channel % phases / wide.stride, r_wide = channel % wide.stride;
-    for (int64_t c = 0; c < in; ++c) {
-      for (int64_t y = high.taps() - 1; y >= 0; --y) {
-        for (int64_t x = wide.taps() - 1; x >= 0; --x) {
-          *to++ = tap(group * in + c, m, y * high.stride + r_high, x * wide.stride + r_wide);
+    for (int64_t c = group * in; c < (group + 1) * in; ++c) {
+      const float* taps = w.constant->f32() + (c * out + m) * high.kernel * wide.kernel;
+      for (int64_t v_high = 0; v_high < places(high, high_phase); ++v_high) {
+        const int64_t y = tap_at(high, high_phase, r_high, v_high);
+        for (int64_t v_wide = 0; v_wide < places(wide, wide_phase); ++v_wide) {
+          const int64_t x = tap_at(wide, wide_phase, r_wide, v_wide);
+          const bool has = y >= 0 && y < high.kernel && x >= 0 && x < wide.kernel;
+          *to++ = has ? taps[y * wide.kernel + x] : 0.0F;
         }
       }
     }
@@ -219,40 +262,35 @@ Result<Phases> phases_of(NodeImport& node, const Axis& high, const Axis& wide, i
   return result;
 }
 
-Result<Tensor> by_phases(NodeImport& node, const std::vector<Axis>& axes) {
-  const Axis one{.in = 1, .kernel = 1};
-  const bool plane = axes.size() == 2;
+Result<Tensor> by_phases(NodeImport& node, std::span<const Axis> axes) {
+  std::vector<PhaseAxis> by_phase;
+  for (const Axis& axis : axes) by_phase.push_back(phase_axis(axis));
+  TAOISM_ASSIGN_OR_RETURN(const Phases phases, phases_of(node, axes, by_phase));
   const int64_t groups = node.attrs.i("group", 1);
-  TAOISM_ASSIGN_OR_RETURN(const Phases phases,
-                          phases_of(node, plane ? axes[0] : one, axes.back(), groups));
-  const int64_t batch = node.shape(0)[0], channels = groups * node.shape(1)[1];
   std::vector<int64_t> pads, ends, dilations, starts, stops, crop_axes;
-  ir::Shape split{batch, channels}, joined = split;
-  for (const Axis& axis : axes) {
-    dilations.push_back(axis.dilation);  // 1 but where the stride is
-    pads.push_back((axis.taps() - 1) * axis.dilation - axis.first());
-    ends.push_back(axis.last() - (axis.in - 1));
-    split.push_back(axis.stride);
-  }
-  pads.insert(pads.end(), ends.begin(), ends.end());
+  ir::Shape split{node.shape(0)[0], groups * node.shape(1)[1]}, joined = split;
   for (size_t i = 0; i < axes.size(); ++i) {
     const Axis& axis = axes[i];
-    const int64_t steps = axis.last() - axis.first() + 1, before = axis.begin % axis.stride;
-    split.push_back(steps);
-    joined.push_back(steps * axis.stride);
-    if (axis.out() == steps * axis.stride) continue;
+    const PhaseAxis& phase = by_phase[i];
+    dilations.push_back(axis.dilation);  // 1 but where the stride is
+    pads.push_back(phase.highest);
+    ends.push_back(phase.steps - phase.lowest - axis.in);
+    split.push_back(axis.stride);
+    joined.push_back(phase.steps * axis.stride);
+    if (axis.out() == phase.steps * axis.stride) continue;
     crop_axes.push_back(static_cast<int64_t>(2 + i));
-    starts.push_back(before);
-    stops.push_back(before + axis.out());
+    starts.push_back(phase.shift);
+    stops.push_back(phase.shift + axis.out());
   }
-  ir::Attrs attrs;
+  for (const PhaseAxis& phase : by_phase) split.push_back(phase.steps);
+  pads.insert(pads.end(), ends.begin(), ends.end());
+  ir::Attrs attrs, order;
   attrs.set("dilations", std::move(dilations));
   TAOISM_ASSIGN_OR_RETURN(Tensor y, convolved(node, node.input(0), phases.w, phases.bias,
                                               std::move(pads), std::move(attrs)));
   TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, split, "/split"));
-  ir::Attrs order;
-  order.set("perm",
-            plane ? std::vector<int64_t>{0, 1, 4, 2, 5, 3} : std::vector<int64_t>{0, 1, 3, 2});
+  order.set("perm", axes.size() == 2 ? std::vector<int64_t>{0, 1, 4, 2, 5, 3}
+                                     : std::vector<int64_t>{0, 1, 3, 2});
   TAOISM_ASSIGN_OR_RETURN(y, node.emit("Transpose", {y}, std::move(order), "/interleave"));
   TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, joined, "/join"));
   if (crop_axes.empty()) return y;
