@@ -31,7 +31,8 @@ class Fusion {
   explicit Fusion(Graph& graph) : graph_(graph) {}
 
   Status run() {
-    for (auto pass : {&Fusion::fold_batch_norm, &Fusion::fuse_residual, &Fusion::fuse_activation}) {
+    for (auto pass : {&Fusion::fold_batch_norm, &Fusion::fuse_residual, &Fusion::find_swish,
+                      &Fusion::fuse_activation}) {
       readers_ = graph_.consumers();
       for (NodeId id = 0; id < static_cast<NodeId>(graph_.node_count()); ++id) (this->*pass)(id);
       TAOISM_RETURN_IF_ERROR(graph_.tidy());
@@ -175,6 +176,23 @@ class Fusion {
     std::replace(readers_[static_cast<size_t>(residual)].begin(),
                  readers_[static_cast<size_t>(residual)].end(), id, best);
     absorb(conv, add);
+  }
+
+  // x * sigmoid(x), which is how exporters write it, becomes Swish.
+  void find_swish(NodeId id) {
+    Node& product = graph_.node(id);
+    if (product.op != "Mul" || product.inputs.size() != 2 || product.attrs.has("activation"))
+      return;
+    for (size_t side = 0; side < 2; ++side) {
+      const NodeId gate = sole_producer(product.inputs[side], product);
+      if (gate == kNoNode) continue;
+      const Node& sigmoid = graph_.node(gate);
+      const ValueId x = product.inputs[1 - side];
+      if (sigmoid.op != "Sigmoid" || sigmoid.inputs[0] != x) continue;
+      product.op = "Swish";
+      product.inputs = {x};
+      return;
+    }
   }
 
   void fuse_activation(NodeId id) {

@@ -144,6 +144,25 @@ TEST(Fuse, NotWhereChannelsMove) {
   EXPECT_EQ(count(fused(std::move(graph)), "BatchNormalization"), 1U);
 }
 
+TEST(Fuse, SwishIsOneActivation) {
+  GraphBuilder b;
+  const ir::ValueId x = b.conv(b.input({1, 3, 6, 6}), 4, 3);
+  ir::Graph graph = b.finish({b.node("Mul", {x, b.node("Sigmoid", {x})})});
+  place_all(graph, ir::Placement::tee);
+  const ir::Graph result = fused(std::move(graph));
+  EXPECT_EQ(result.node_count(), 1U);
+  EXPECT_TRUE(result.node(0).attrs.has("activation"));
+}
+
+TEST(Fuse, GateOfAnotherIsNoSwish) {
+  GraphBuilder b;
+  const ir::ValueId x = b.input({1, 4, 6, 6});
+  const ir::ValueId gate = b.node("Sigmoid", {b.conv(x, 4, 3)});
+  ir::Graph graph = b.finish({b.node("Mul", {x, gate})});
+  place_all(graph, ir::Placement::tee);
+  EXPECT_EQ(count(fused(std::move(graph)), "Mul"), 1U);
+}
+
 TEST(Fuse, OneActivationAlone) {
   GraphBuilder b;
   ir::ValueId x = b.conv(b.input({1, 3, 6, 6}), 4, 3);
