@@ -111,26 +111,23 @@ class PlanePool {
       return;
     }
     const int64_t length = (count - 1) * s_.stride_w + reach_;
-    std::fill_n(rows_, length, neutral_);
     const int64_t begin = std::clamp<int64_t>(first, 0, s_.in_w);
     const int64_t end = std::clamp<int64_t>(first + length, begin, s_.in_w);
-    bool fresh = true;
-    for (int64_t k = 0; k < s_.kernel_h; ++k) {
-      const int64_t in_y = y * s_.stride_h - s_.pad_top + k * s_.dilation_h;
-      if (in_y < 0 || in_y >= s_.in_h) continue;
-      const float* from = plane + in_y * s_.in_w + begin;
-      float* into = rows_ + (begin - first);
-      if (fresh) {
-        std::copy_n(from, end - begin, into);
-      } else if (max_) {
-        fold_into_span(Fold::max, from, {}, into, end - begin);
-      } else {
-        fold_into_span(Fold::sum, from, {}, into, end - begin);
-      }
-      fresh = false;
+    // The rows of the window that are inside the map.
+    const int64_t top = y * s_.stride_h - s_.pad_top, step = s_.dilation_h;
+    const int64_t before = top >= 0 ? 0 : ceil_div(-top, step);
+    const int64_t rows = count_inside(top, step, s_.kernel_h, 0, s_.in_h);
+    float* into = rows_ + (begin - first);
+    const int64_t given = rows > 0 ? end - begin : 0;
+    std::fill(rows_, into, neutral_);
+    std::fill(into + given, rows_ + length + kSlack, neutral_);
+    if (given > 0) {
+      const float* from = plane + (top + before * step) * s_.in_w + begin;
+      const int64_t stride = step * s_.in_w;
+      std::copy_n(from, given, into);
+      fold_into_span(max_ ? Fold::max : Fold::sum, from + stride, {rows - 1, stride}, into, given);
     }
     if (s_.stride_w <= 2) {
-      std::fill_n(rows_ + length, kSlack, neutral_);
       TAOISM_DISPATCH(combine_rows)
       (max_, rows_, s_.kernel_w, s_.stride_w, s_.dilation_w, count, result_);
       std::copy_n(result_, count, to);

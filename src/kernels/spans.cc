@@ -345,6 +345,9 @@ void fold_into_one(const float* x, const Rows& rows, float* y, int64_t count) {
   for (; r + 8 <= rows.count; r += 8) {
     into_columns<8>(x + r * rows.stride, rows.stride, y, count, Folding<kFold>());
   }
+  for (; r + 2 <= rows.count; r += 2) {
+    into_columns<2>(x + r * rows.stride, rows.stride, y, count, Folding<kFold>());
+  }
   for (; r < rows.count; ++r) {
     into_columns<1>(x + r * rows.stride, rows.stride, y, count, Folding<kFold>());
   }
