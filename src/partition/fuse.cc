@@ -5,6 +5,7 @@
 
 #include "ops/fused.h"
 #include "ops/op.h"
+#include "partition/written_out.h"
 
 namespace taoism::partition {
 namespace {
@@ -31,8 +32,7 @@ class Fusion {
   explicit Fusion(Graph& graph) : graph_(graph) {}
 
   Status run() {
-    for (auto pass : {&Fusion::fold_batch_norm, &Fusion::fuse_residual, &Fusion::find_swish,
-                      &Fusion::fuse_activation}) {
+    for (auto pass : {&Fusion::fold_batch_norm, &Fusion::fuse_residual, &Fusion::fuse_activation}) {
       readers_ = graph_.consumers();
       for (NodeId id = 0; id < static_cast<NodeId>(graph_.node_count()); ++id) (this->*pass)(id);
       TAOISM_RETURN_IF_ERROR(graph_.tidy());
@@ -178,23 +178,6 @@ class Fusion {
     absorb(conv, add);
   }
 
-  // x * sigmoid(x), which is how exporters write it, becomes Swish.
-  void find_swish(NodeId id) {
-    Node& product = graph_.node(id);
-    if (product.op != "Mul" || product.inputs.size() != 2 || product.attrs.has("activation"))
-      return;
-    for (size_t side = 0; side < 2; ++side) {
-      const NodeId gate = sole_producer(product.inputs[side], product);
-      if (gate == kNoNode) continue;
-      const Node& sigmoid = graph_.node(gate);
-      const ValueId x = product.inputs[1 - side];
-      if (sigmoid.op != "Sigmoid" || sigmoid.inputs[0] != x) continue;
-      product.op = "Swish";
-      product.inputs = {x};
-      return;
-    }
-  }
-
   void fuse_activation(NodeId id) {
     Node& node = graph_.node(id);
     const auto activation = ops::activation_of(node.op, node.attrs);
@@ -213,6 +196,9 @@ class Fusion {
 
 }  // namespace
 
-Status fuse(Graph& graph) { return Fusion(graph).run(); }
+Status fuse(Graph& graph) {
+  TAOISM_RETURN_IF_ERROR(join_written_out(graph));
+  return Fusion(graph).run();
+}
 
 }  // namespace taoism::partition

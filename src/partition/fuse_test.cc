@@ -154,6 +154,35 @@ TEST(Fuse, SwishIsOneActivation) {
   EXPECT_TRUE(result.node(0).attrs.has("activation"));
 }
 
+// x / 2 * (1 + erf(x * factor)) in the three orders that exporters use.
+ir::Graph written_out_gelu(int order, bool divides, float factor) {
+  GraphBuilder b;
+  const ir::ValueId x = b.linear(b.input({3, 5}), 4);
+  const auto number = [&](float value) { return b.weight({}, value, 1e-12F); };
+  const ir::ValueId scaled =
+      divides ? b.node("Div", {x, number(1 / factor)}) : b.node("Mul", {number(factor), x});
+  const ir::ValueId sum = b.node("Add", {b.node("Erf", {scaled}), number(1.0F)});
+  const ir::ValueId half = number(0.5F);
+  const ir::ValueId y = order == 0   ? b.node("Mul", {b.node("Mul", {x, sum}), half})
+                        : order == 1 ? b.node("Mul", {b.node("Mul", {half, x}), sum})
+                                     : b.node("Mul", {x, b.node("Mul", {sum, half})});
+  ir::Graph graph = b.finish({y});
+  place_all(graph, ir::Placement::device);
+  return graph;
+}
+
+TEST(Fuse, GeluIsOneActivation) {
+  for (const int order : {0, 1, 2}) {
+    for (const bool divides : {false, true}) {
+      const ir::Graph result = fused(written_out_gelu(order, divides, std::sqrt(0.5F)));
+      EXPECT_EQ(result.node_count(), 1U) << order;
+      EXPECT_EQ(result.node(0).attrs.s("activation"), "Gelu") << order;
+      // Close to it is not it.
+      EXPECT_GT(fused(written_out_gelu(order, divides, 0.6F)).node_count(), 1U) << order;
+    }
+  }
+}
+
 TEST(Fuse, GateOfAnotherIsNoSwish) {
   GraphBuilder b;
   const ir::ValueId x = b.input({1, 4, 6, 6});
