@@ -1,7 +1,9 @@
 // Shorthands for writing the tables of cases.
 #pragma once
 
+#include <algorithm>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,15 @@ inline CaseInput tensor(ir::Shape shape, CaseInput::Fill fill = CaseInput::unifo
 }
 inline CaseInput weight(ir::Shape shape, CaseInput::Fill fill = CaseInput::uniform) {
   return {CaseInput::weight, shape, fill, nullptr};
+}
+// These numbers, in one dimension.
+template <typename T>
+CaseInput numbers(const std::vector<T>& list) {
+  constexpr ir::DType kType = std::is_same_v<T, float> ? ir::DType::f32 : ir::DType::i64;
+  const ir::Shape shape{static_cast<int64_t>(list.size())};
+  auto [constant, data] = ir::make_constant({kType, shape});
+  std::copy(list.begin(), list.end(), reinterpret_cast<T*>(data));
+  return {CaseInput::tensor, shape, CaseInput::uniform, constant};
 }
 inline CaseInput absent() { return {CaseInput::absent, {}, CaseInput::uniform, nullptr}; }
 

@@ -25,7 +25,7 @@ struct CaseInput {
   Kind kind = tensor;
   ir::Shape shape;
   Fill fill = uniform;
-  std::shared_ptr<const ir::Constant> given;  // instead of a fill; a weight
+  std::shared_ptr<const ir::Constant> given;  // instead of a fill
 };
 
 inline ir::DType dtype_of(const CaseInput& input) {
@@ -47,6 +47,8 @@ std::vector<OpCase> all_cases();
 // One node named like the case; its tensors are the graph's inputs, its weights constants, its
 // first output the graph's output, with inferred types. Checks that the operator accepts the case.
 ir::Graph graph_of(const OpCase& op_case);
+// Whether it does: for cases that are made of others.
+bool is_accepted(const OpCase& op_case);
 // The seeded contents of the graph's inputs, in their order.
 std::vector<std::shared_ptr<const ir::Constant>> inputs_of(const OpCase& op_case);
 // What the operator's reference computes from them.

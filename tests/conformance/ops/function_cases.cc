@@ -1,5 +1,7 @@
 // Operators of many types or by plain definition: functions, comparisons, choices, reductions,
 // normalisation.
+#include <limits>
+
 #include "case_builder.h"
 
 namespace taoism::conformance {
@@ -9,6 +11,10 @@ constexpr auto kIntegers = CaseInput::integers;
 constexpr auto kFlags = CaseInput::flags;
 constexpr auto kWide = CaseInput::wide;
 constexpr auto kPositive = CaseInput::positive;
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+const Floats kSpecial{1, kInf, -kInf, kNaN, 0, -0.5F, 0.5F, -3};
 
 void add_unary_cases(std::vector<OpCase>& cases) {
   const auto add = [&](const char* op, CaseInput::Fill fill, const char* suffix = "",
@@ -31,7 +37,19 @@ void add_unary_cases(std::vector<OpCase>& cases) {
   add("Elu", kWide, "_alpha", attrs({{"alpha", 0.3F}}));
   add("Gelu", kWide, "_tanh", attrs({{"approximate", "tanh"}}));
   add("Swish", kWide, "_alpha", attrs({{"alpha", 1.7F}}));
-  add("IsInf", kWide, "_above", attrs({{"detect_negative", int64_t{0}}}));
+  for (const char* op : {"IsInf", "IsNaN", "Shrink", "ThresholdedRelu"}) {
+    cases.push_back({std::string(op) + "_special", op, {}, {numbers(kSpecial)}});
+  }
+  for (const int64_t below : {0, 1}) {
+    cases.push_back({below != 0 ? "IsInf_below" : "IsInf_none",
+                     "IsInf",
+                     attrs({{"detect_negative", below}, {"detect_positive", int64_t{0}}}),
+                     {numbers(kSpecial)}});
+  }
+  cases.push_back(
+      {"IsInf_above", "IsInf", attrs({{"detect_negative", int64_t{0}}}), {numbers(kSpecial)}});
+  add("Shrink", kWide, "_shifted", attrs({{"lambd", 2.5F}, {"bias", 1.5F}}));
+  add("ThresholdedRelu", kWide, "_alpha", attrs({{"alpha", -2.0F}}));
   for (const char* activation :
        {"Gelu", "taoism.GeluTanh", "Swish", "Elu", "Celu", "Mish", "Erf"}) {
     const std::string name = activation;
@@ -72,6 +90,17 @@ void add_pair_cases(std::vector<OpCase>& cases) {
   for (const char* op : {"And", "Or", "Xor", "Equal"}) add(op, kFlags, "_flags");
   add("Mod", kWide, "_fmod", attrs({{"fmod", int64_t{1}}}));
   add("Mod", kIntegers, "_integers_fmod", attrs({{"fmod", int64_t{1}}}));
+  add("Mod", kWide, "_wide");
+  // What a division on a CPU has no answer to, and what it rounds.
+  const Ints dividends{kLeast, kLeast, kLeast, 7, -7, 7, -7, 5, kLeast},
+      divisors{-1, 0, kLeast, -2, 2, 2, -2, -1, 3};
+  for (const char* op : {"Div", "Mod"}) {
+    cases.push_back({std::string(op) + "_edges", op, {}, {numbers(dividends), numbers(divisors)}});
+  }
+  cases.push_back({"Mod_edges_fmod",
+                   "Mod",
+                   attrs({{"fmod", int64_t{1}}}),
+                   {numbers(dividends), numbers(divisors)}});
   cases.push_back({"PRelu_channels", "PRelu", {}, {tensor({3, 5, 7, 9}), weight({5, 1, 1})}});
   cases.push_back({"PRelu_one", "PRelu", {}, {tensor({2, 6}), weight({1})}});
   for (const auto fill : {CaseInput::uniform, kIntegers, kFlags}) {
@@ -124,6 +153,14 @@ void add_pair_cases(std::vector<OpCase>& cases) {
         {"Trilu_" + suffix, "Trilu", attrs({{"k", int64_t{1}}}), {tensor({3, 5, 7}, fill)}});
   }
   cases.push_back({"Trilu_lower", "Trilu", attrs({{"upper", int64_t{0}}}), {tensor({6, 4})}});
+  for (const int64_t k : {int64_t{-2}, int64_t{9}, kLeast}) {
+    for (const int64_t upper : {0, 1}) {
+      cases.push_back({"Trilu_" + std::to_string(cases.size()),
+                       "Trilu",
+                       attrs({{"upper", upper}, {"k", k}}),
+                       {tensor({2, 4, 6})}});
+    }
+  }
   cases.push_back(
       {"Pad_wrap", "Pad", attrs({{"pads", Ints{0, 7, 0, 9}}, {"mode", "wrap"}}), {tensor({3, 4})}});
 }
@@ -163,6 +200,18 @@ void add_gather_cases(std::vector<OpCase>& cases) {
                      "ScatterND",
                      {},
                      {tensor({8, 6, 4}, fill), weight({5, 2}, kIntegers), tensor({5, 4}, fill)}});
+    cases.push_back({"GatherElements_last_" + suffix,
+                     "GatherElements",
+                     attrs({{"axis", int64_t{-1}}}),
+                     {tensor({3, 8}, fill), tensor({2, 9}, kIntegers)}});
+    cases.push_back({"ScatterElements_last_" + suffix,
+                     "ScatterElements",
+                     attrs({{"axis", int64_t{-1}}}),
+                     {tensor({3, 8}, fill), tensor({2, 9}, kIntegers), tensor({2, 9}, fill)}});
+    cases.push_back({"GatherND_whole_" + suffix,
+                     "GatherND",
+                     attrs({{"batch_dims", int64_t{2}}}),
+                     {tensor({2, 3, 8, 8}, fill), tensor({2, 3, 4, 2}, kIntegers)}});
     cases.push_back({"GatherND_batch_" + suffix,
                      "GatherND",
                      attrs({{"batch_dims", int64_t{1}}}),
@@ -177,6 +226,10 @@ void add_scatter_cases(std::vector<OpCase>& cases) {
                        "ScatterND",
                        attrs({{"reduction", reduction}}),
                        {tensor({8, 3}, fill), tensor({9, 1}, kIntegers), tensor({9, 3}, fill)}});
+      cases.push_back({std::string("ScatterElements_") + reduction + "_" + std::to_string(fill),
+                       "ScatterElements",
+                       attrs({{"axis", int64_t{1}}, {"reduction", reduction}}),
+                       {tensor({4, 5}, fill), tensor({3, 9}, kIntegers), tensor({3, 9}, fill)}});
     }
   }
 }
@@ -209,6 +262,20 @@ void add_reduction_cases(std::vector<OpCase>& cases) {
       }
     }
   }
+  for (const char* op : {"ArgMax", "ArgMin"}) {
+    cases.push_back({std::string(op) + "_special", op, {}, {numbers(kSpecial)}});
+  }
+  for (const char* which : {"exclusive", "reverse"}) {
+    cases.push_back({std::string("CumSum_") + which,
+                     "CumSum",
+                     attrs({{"axis", int64_t{1}}, {which, int64_t{1}}}),
+                     {tensor({3, 5, 7})}});
+  }
+  // What an exclusive sum must not find by subtracting.
+  cases.push_back({"CumSum_special",
+                   "CumSum",
+                   attrs({{"axis", int64_t{0}}, {"exclusive", int64_t{1}}}),
+                   {numbers(Floats{1, 2, kInf, 3})}});
   for (const int64_t axis : {0, 1, -1}) {
     const std::string suffix = std::to_string(axis + 1);
     cases.push_back({"LogSoftmax_" + suffix,
@@ -260,6 +327,10 @@ void add_normalization_cases(std::vector<OpCase>& cases) {
                    "LRN",
                    attrs({{"size", int64_t{4}}, {"beta", 0.5F}, {"bias", 2.0F}}),
                    {tensor({2, 9, 4}, kWide)}});
+  cases.push_back({"LRN_wide",
+                   "LRN",
+                   attrs({{"size", int64_t{1000}}, {"alpha", 900.0F}}),
+                   {tensor({2, 5}, kWide)}});
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <ATen/ops/atan.h>
 #include <ATen/ops/atanh.h>
 #include <ATen/ops/ceil.h>
-#include <ATen/ops/clamp.h>
 #include <ATen/ops/clamp_min.h>
 #include <ATen/ops/cos.h>
 #include <ATen/ops/cosh.h>
@@ -18,12 +17,10 @@
 #include <ATen/ops/eq.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/floor.h>
+#include <ATen/ops/fmod.h>
 #include <ATen/ops/ge.h>
-#include <ATen/ops/group_norm.h>
 #include <ATen/ops/gt.h>
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/isnan.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/le.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/logical_and.h>
@@ -33,26 +30,25 @@
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/maximum.h>
-#include <ATen/ops/mean.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/neg.h>
 #include <ATen/ops/pow.h>
+#include <ATen/ops/prod.h>
 #include <ATen/ops/reciprocal.h>
 #include <ATen/ops/remainder.h>
 #include <ATen/ops/round.h>
-#include <ATen/ops/rsqrt.h>
 #include <ATen/ops/sign.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/sinh.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/square.h>
+#include <ATen/ops/sub.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tan.h>
-#include <ATen/ops/tril.h>
-#include <ATen/ops/triu.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <limits>
 
@@ -60,6 +56,8 @@
 
 namespace taoism::torch_module {
 namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 using Unary = at::Tensor (*)(const at::Tensor&);
 using Binary = at::Tensor (*)(const at::Tensor&, const at::Tensor&);
@@ -114,6 +112,15 @@ at::Tensor smallest(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
   return at::amin(x, axes, keep);
 }
 
+// In float64, as `cpu` does: half of the factors may be far from the other half.
+at::Tensor product(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
+  const at::ScalarType type = x.scalar_type();
+  at::Tensor y = x.is_floating_point() ? x.to(at::kDouble) : x;
+  for (const int64_t axis : axes) y = at::prod(y, axis, /*keepdim=*/true);
+  if (!keep) y = y.squeeze(axes);
+  return y.to(type);
+}
+
 at::Tensor magnitude_sum(const at::Tensor& x, at::IntArrayRef axes, bool keep) {
   return at::sum(at::abs(x), axes, keep);
 }
@@ -138,25 +145,6 @@ at::Tensor power(const at::Tensor& a, const at::Tensor& b) {
   return at::where(at::lt(b, 0), fraction, at::pow(a, at::clamp_min(b, 0)));
 }
 
-// As in `cpu`, an index out of bounds gives NaN, or 0 where there is none.
-Kernel gather(NodeContext& node) {
-  const auto rank = static_cast<int64_t>(node.rank(0));
-  int64_t axis = node.attrs().i("axis", 0);
-  if (axis < 0) axis += rank;
-  std::vector<int64_t> mask_dims = dims_of(node.shape(1));
-  mask_dims.insert(mask_dims.end(), static_cast<size_t>(rank - 1 - axis), 1);
-  return [axis, mask_dims, dims = dims_of(node.output().shape)](Inputs in, Outputs out) {
-    const at::Tensor& x = in[0];
-    const int64_t size = x.size(axis);
-    const at::Tensor index = at::where(at::lt(in[1], 0), at::add(in[1], size), in[1]);
-    const at::Tensor missing = at::logical_or(at::lt(index, 0), at::ge(index, size));
-    const at::Tensor found =
-        at::index_select(x, axis, at::clamp(index, 0, size - 1).flatten()).reshape(dims);
-    const double nothing = x.is_floating_point() ? std::numeric_limits<double>::quiet_NaN() : 0;
-    out[0] = found.masked_fill(missing.reshape(mask_dims), nothing);
-  };
-}
-
 // As in `cpu`, a float32 outside of int64 becomes the nearest integer there, and NaN 0.
 Kernel cast(NodeContext& node) {
   const ir::DType to = node.output().dtype;
@@ -174,39 +162,51 @@ Kernel cast(NodeContext& node) {
   };
 }
 
-std::vector<int64_t> row_of(const NodeContext& node) {
-  const std::vector<int64_t> dims = dims_of(node.shape(0));
-  int64_t axis = node.attrs().i("axis", -1);
-  if (axis < 0) axis += static_cast<int64_t>(dims.size());
-  return {dims.begin() + axis, dims.end()};
-}
-
-double epsilon_of(const NodeContext& node) {
-  return static_cast<double>(node.attrs().f("epsilon", 1e-5F));
-}
-
-Kernel layer_norm(NodeContext& node) {
-  return [row = row_of(node), epsilon = epsilon_of(node)](Inputs in, Outputs out) {
-    const at::Tensor shift = in.size() > 2 ? in[2] : at::Tensor();
-    out[0] = at::layer_norm(in[0], row, in[1], shift, epsilon);
+Kernel is_inf(NodeContext& node) {
+  std::vector<double> wanted;
+  if (node.attrs().i("detect_negative", 1) != 0) wanted.push_back(-kInfinity);
+  if (node.attrs().i("detect_positive", 1) != 0) wanted.push_back(kInfinity);
+  return [wanted](Inputs in, Outputs out) {
+    out[0] = at::zeros_like(in[0], at::kBool);
+    for (const double value : wanted) out[0] = at::logical_or(out[0], at::eq(in[0], value));
   };
 }
 
-Kernel rms_norm(NodeContext& node) {
-  std::vector<int64_t> axes;
-  const auto count = static_cast<int64_t>(row_of(node).size());
-  for (int64_t i = 1; i <= count; ++i) axes.push_back(-i);
-  return [axes, epsilon = epsilon_of(node)](Inputs in, Outputs out) {
-    const at::Tensor scale = at::rsqrt(at::add(at::mean(at::square(in[0]), axes, true), epsilon));
-    out[0] = at::mul(at::mul(in[0], scale), in[1]);
+// Of integers by 0 it is 0, as in `cpu`. So it is by -1, which a CPU's division refuses for the
+// smallest integer.
+template <Binary kFunction>
+at::Tensor remainder_of(const at::Tensor& a, const at::Tensor& b) {
+  if (a.is_floating_point()) return kFunction(a, b);
+  const at::Tensor gives_zero = at::logical_or(at::eq(b, 0), at::eq(b, -1));
+  return kFunction(a, b.masked_fill(gives_zero, 1));
+}
+
+at::Tensor remainder_as_divisor(const at::Tensor& a, const at::Tensor& b) {
+  return at::remainder(a, b);
+}
+at::Tensor remainder_as_dividend(const at::Tensor& a, const at::Tensor& b) {
+  return at::fmod(a, b);
+}
+
+Kernel mod(NodeContext& node) {
+  return node.attrs().i("fmod") != 0 ? binary<remainder_of<remainder_as_dividend>>(node)
+                                     : binary<remainder_of<remainder_as_divisor>>(node);
+}
+
+Kernel shrink(NodeContext& node) {
+  return [limit = node.attrs().f("lambd", 0.5F), bias = node.attrs().f("bias")](Inputs in,
+                                                                                Outputs out) {
+    const at::Tensor& x = in[0];
+    const at::Tensor middle = x.masked_fill(at::le(at::abs(x), limit), 0);  // keeps NaN
+    const at::Tensor lower = at::where(at::lt(x, -limit), at::add(x, bias), middle);
+    out[0] = at::where(at::gt(x, limit), at::sub(x, bias), lower);
   };
 }
 
-Kernel group_norm(NodeContext& node) {
-  return
-      [groups = node.attrs().i("num_groups"), epsilon = epsilon_of(node)](Inputs in, Outputs out) {
-        out[0] = at::group_norm(in[0], groups, in[1], in[2], epsilon);
-      };
+Kernel thresholded_relu(NodeContext& node) {
+  return [alpha = node.attrs().f("alpha", 1.0F)](Inputs in, Outputs out) {
+    out[0] = in[0].masked_fill(at::le(in[0], alpha), 0);
+  };
 }
 
 constexpr Lowering kLowerings[] = {
@@ -231,6 +231,9 @@ constexpr Lowering kLowerings[] = {
     {"Abs", unary<[](const at::Tensor& x) { return at::abs(x); }>},
     {"Neg", unary<[](const at::Tensor& x) { return at::neg(x); }>},
     {"IsNaN", unary<[](const at::Tensor& x) { return at::isnan(x); }>},
+    {"IsInf", is_inf},
+    {"Shrink", shrink},
+    {"ThresholdedRelu", thresholded_relu},
     {"Not", unary<[](const at::Tensor& x) { return at::logical_not(x); }>},
     {"Equal", binary<[](const at::Tensor& a, const at::Tensor& b) { return at::eq(a, b); }>},
     {"Greater", binary<[](const at::Tensor& a, const at::Tensor& b) { return at::gt(a, b); }>},
@@ -250,16 +253,14 @@ constexpr Lowering kLowerings[] = {
     {"Softplus", unary<[](const at::Tensor& x) { return at::softplus(x); }>},
     {"Softsign", unary<[](const at::Tensor& x) { return at::div(x, at::add(at::abs(x), 1)); }>},
     {"Pow", binary<power>},
-    {"Gather", gather},
+    {"Mod", mod},
     {"Cast", cast},
-    {"LayerNormalization", layer_norm},
-    {"RMSNormalization", rms_norm},
-    {"GroupNormalization", group_norm},
     {"ReduceL1", reduce<magnitude_sum>},
     {"ReduceL2", reduce<length>},
     {"ReduceSumSquare", reduce<square_sum>},
     {"ReduceLogSum", reduce<log_sum>},
     {"ReduceLogSumExp", reduce<log_sum_exp>},
+    {"ReduceProd", reduce<product>},
     {"ReduceSum", reduce<sum>},
     {"ReduceMax", reduce<largest>},
     {"ReduceMin", reduce<smallest>},

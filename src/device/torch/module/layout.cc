@@ -1,9 +1,11 @@
-// What moves elements: Reshape, Transpose, Slice, Pad, Concat, Resize.
+// What moves elements: Reshape, Transpose, Slice, Pad, Concat, Trilu, Resize.
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/lerp.h>
+#include <ATen/ops/tril.h>
+#include <ATen/ops/triu.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,12 +15,6 @@
 
 namespace taoism::torch_module {
 namespace {
-
-at::Tensor index_tensor(NodeContext& node, const std::vector<int64_t>& index) {
-  at::Tensor host = at::empty({static_cast<int64_t>(index.size())}, at::kLong);
-  std::copy(index.begin(), index.end(), host.mutable_data_ptr<int64_t>());
-  return node.to_device(host);
-}
 
 // Elements of one dimension, picked by index.
 struct Pick {
@@ -81,7 +77,7 @@ Kernel slice(NodeContext& node) {
     }
     std::vector<int64_t> index;
     for (int64_t k = 0; k < count; ++k) index.push_back(first + k * step);
-    picks.push_back({axis, index_tensor(node, index)});
+    picks.push_back({axis, node.to_device(index)});
   }
   return [ranges, picks](Inputs in, Outputs out) {
     at::Tensor x = in[0];
@@ -114,9 +110,17 @@ Kernel pad(NodeContext& node) {
                       : mode == "wrap" ? (i % dim + dim) % dim
                                        : reflected);
     }
-    picks.push_back({static_cast<int64_t>(axis), index_tensor(node, index)});
+    picks.push_back({static_cast<int64_t>(axis), node.to_device(index)});
   }
   return [picks](Inputs in, Outputs out) { out[0] = pick_all(in[0], picks); };
+}
+
+Kernel trilu(NodeContext& node) {
+  const ir::Shape& x = node.shape(0);
+  const int64_t k = std::clamp(node.attrs().i("k", 0), -x[x.rank() - 2], x[x.rank() - 1]);
+  return [k, upper = node.attrs().i("upper", 1) != 0](Inputs in, Outputs out) {
+    out[0] = upper ? at::triu(in[0], k) : at::tril(in[0], k);
+  };
 }
 
 // What each position of a resized dimension mixes: x[low] + (x[high] - x[low]) * weight.
@@ -180,9 +184,9 @@ Kernel resize(NodeContext& node) {
     const Taps taps = taps_of(node, axis, linear);
     ResizedAxis& to = resized.emplace_back();
     to.axis = static_cast<int64_t>(axis);
-    to.low = index_tensor(node, taps.low);
+    to.low = node.to_device(taps.low);
     if (!linear) continue;
-    to.high = index_tensor(node, taps.high);
+    to.high = node.to_device(taps.high);
     std::vector<int64_t> dims(back, 1);
     dims[0] = static_cast<int64_t>(taps.weight.size());
     at::Tensor weight = at::empty(dims, at::kFloat);
@@ -200,8 +204,8 @@ Kernel resize(NodeContext& node) {
 }
 
 constexpr Lowering kLowerings[] = {
-    {"Reshape", reshape}, {"Transpose", transpose}, {"Slice", slice},
-    {"Pad", pad},         {"Concat", concat},       {"Resize", resize},
+    {"Reshape", reshape}, {"Transpose", transpose}, {"Slice", slice},   {"Pad", pad},
+    {"Concat", concat},   {"Trilu", trilu},         {"Resize", resize},
 };
 
 }  // namespace

@@ -1,12 +1,16 @@
 #include "device/torch/module/lowering.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+
+#include <algorithm>
 
 namespace taoism::torch_module {
 
 const Lowering* find_lowering(std::string_view op) {
   for (const auto& family : {linear_lowerings(), pointwise_lowerings(), function_lowerings(),
-                             pool_lowerings(), layout_lowerings(), protocol_lowerings()}) {
+                             pool_lowerings(), layout_lowerings(), indexing_lowerings(),
+                             normalization_lowerings(), protocol_lowerings()}) {
     for (const Lowering& lowering : family) {
       if (lowering.op == op) return &lowering;
     }
@@ -54,6 +58,12 @@ at::Tensor NodeContext::take(size_t i) {
   if (!has(i)) return {};
   taken_[i] = true;
   return weights_.get(graph_, node_.inputs[i]);
+}
+
+at::Tensor NodeContext::to_device(const std::vector<int64_t>& list) {
+  at::Tensor host = at::empty({static_cast<int64_t>(list.size())}, at::kLong);
+  std::copy(list.begin(), list.end(), host.mutable_data_ptr<int64_t>());
+  return to_device(host);
 }
 
 at::Tensor NodeContext::on_host(size_t i) const { return view_of(*value(i).constant); }

@@ -60,6 +60,8 @@ class NodeContext {
   // The weight as it lies in the graph: for what is computed while compiling.
   at::Tensor on_host(size_t i) const;
   at::Tensor to_device(const at::Tensor& host) { return weights_.to_device(host); }
+  // int64, of one dimension.
+  at::Tensor to_device(const std::vector<int64_t>& list);
   // The kernel is given nothing at `i`.
   void leave_out(size_t i) { taken_[i] = true; }
   bool is_taken(size_t i) const { return taken_[i]; }
@@ -86,6 +88,8 @@ std::span<const Lowering> pointwise_lowerings();
 std::span<const Lowering> function_lowerings();
 std::span<const Lowering> pool_lowerings();
 std::span<const Lowering> layout_lowerings();
+std::span<const Lowering> indexing_lowerings();
+std::span<const Lowering> normalization_lowerings();
 std::span<const Lowering> protocol_lowerings();
 
 at::ScalarType scalar_type(ir::DType dtype);

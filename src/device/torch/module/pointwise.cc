@@ -1,15 +1,22 @@
 // Activations, arithmetic, and what goes along one axis.
 #include <ATen/ops/add.h>
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/argmin.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cumsum.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/isnan.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/logical_or.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/neg.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/sub.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <limits>
 
@@ -45,11 +52,14 @@ using Binary = at::Tensor (*)(const at::Tensor&, const at::Tensor&);
 at::Tensor add(const at::Tensor& a, const at::Tensor& b) { return at::add(a, b); }
 at::Tensor sub(const at::Tensor& a, const at::Tensor& b) { return at::sub(a, b); }
 at::Tensor mul(const at::Tensor& a, const at::Tensor& b) { return at::mul(a, b); }
-// Of integers by 0 it is 0, as in `cpu`.
+// Of integers by 0 it is 0, as in `cpu`. By -1 it is a negation: a CPU's division refuses the
+// smallest integer.
 at::Tensor div(const at::Tensor& a, const at::Tensor& b) {
   if (a.is_floating_point()) return at::div(a, b);
-  const at::Tensor by_zero = at::eq(b, 0);
-  return at::div(a, b.masked_fill(by_zero, 1), "trunc").masked_fill(by_zero, 0);
+  const at::Tensor by_zero = at::eq(b, 0), negates = at::eq(b, -1);
+  const at::Tensor divisor = b.masked_fill(at::logical_or(by_zero, negates), 1);
+  const at::Tensor quotient = at::div(a, divisor, "trunc").masked_fill(by_zero, 0);
+  return at::where(negates, at::neg(a), quotient);
 }
 
 template <Binary kFunction>
@@ -72,19 +82,44 @@ Kernel log_softmax(NodeContext& node) {
       [axis = axis_of(node, -1)](Inputs in, Outputs out) { out[0] = at::log_softmax(in[0], axis); };
 }
 
-// A NaN is never the largest, as in `cpu`; PyTorch would choose it.
-Kernel arg_max(NodeContext& node) {
+using IndexOf = at::Tensor (*)(const at::Tensor&, std::optional<int64_t>, bool);
+
+// A NaN is never chosen, as in `cpu`; PyTorch would choose it.
+template <IndexOf kIndexOf, int kWorst>
+Kernel arg(NodeContext& node) {
   const int64_t axis = axis_of(node, 0);
   const bool keep = node.attrs().i("keepdims", 1) != 0;
   const bool last = node.attrs().i("select_last_index", 0) != 0;
   return [axis, keep, last](Inputs in, Outputs out) {
     at::Tensor x = in[0];
     if (x.is_floating_point()) {
-      x = x.masked_fill(at::isnan(x), -std::numeric_limits<float>::infinity());
+      x = x.masked_fill(at::isnan(x), kWorst * std::numeric_limits<float>::infinity());
     }
     if (last) x = x.flip(axis);
-    out[0] = at::argmax(x, axis, keep);
+    out[0] = kIndexOf(x, axis, keep);
     if (last) out[0] = at::sub(at::full_like(out[0], x.size(axis) - 1), out[0]);
+  };
+}
+
+at::Tensor largest(const at::Tensor& x, std::optional<int64_t> axis, bool keep) {
+  return at::argmax(x, axis, keep);
+}
+at::Tensor smallest(const at::Tensor& x, std::optional<int64_t> axis, bool keep) {
+  return at::argmin(x, axis, keep);
+}
+
+// float32 in float64, as `cpu` adds it up.
+Kernel cum_sum(NodeContext& node) {
+  return [axis = axis_of(node, 0), exclusive = node.attrs().i("exclusive") != 0,
+          reverse = node.attrs().i("reverse") != 0](Inputs in, Outputs out) {
+    at::Tensor x = reverse ? in[0].flip(axis) : in[0];
+    if (exclusive) {
+      const at::Tensor first = at::zeros_like(x.narrow(axis, 0, 1));
+      x = at::cat({first, x.narrow(axis, 0, x.size(axis) - 1)}, axis);
+    }
+    const at::ScalarType sum = x.is_floating_point() ? at::kDouble : x.scalar_type();
+    const at::Tensor y = at::cumsum(x, axis, sum).to(x.scalar_type());
+    out[0] = reverse ? y.flip(axis) : y;
   };
 }
 
@@ -120,7 +155,9 @@ constexpr Lowering kLowerings[] = {
     {"Mul", binary<mul>},
     {"Div", binary<div>},
     {"Softmax", softmax},
-    {"ArgMax", arg_max},
+    {"ArgMax", arg<largest, -1>},
+    {"ArgMin", arg<smallest, 1>},
+    {"CumSum", cum_sum},
     {"ReduceMean", reduce_mean},
 };
 
