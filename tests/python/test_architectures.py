@@ -14,7 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "conformance/onnx"))
 from architectures import ARCHITECTURES, inputs, make  # noqa: E402
 from model_runner import run_models, write_model  # noqa: E402
 
-WAYS = ["none@inline", "full@inline", "deep@inline", "shallow@inline", "random:5@process"]
+SPLITS = ["none@inline", "full@inline", "deep@inline", "shallow@inline", "random:5@process"]
+WAYS = [f"{split}@{device}" for device in ("cpu", "torch:cpu") for split in SPLITS]
 BATCH = 3
 
 

@@ -1,7 +1,7 @@
 // Runs ONNX models on tensors from files, under each of the ways of splitting that are asked for,
 // in one process: what the Python tests of models use where a process a run would take too long.
 //
-//   model_runner STRATEGY@TEE... < folders     (STRATEGY also random:SEED)
+//   model_runner STRATEGY@TEE[@DEVICE]... < folders     (STRATEGY also random:SEED)
 //
 // For every line of standard input, a folder with model.onnx and input_0.npy, input_1.npy, ... (in
 // the order of the model's inputs), and for every way w it prints one line of four fields with tabs
@@ -26,6 +26,7 @@ namespace {
 struct Way {
   std::string strategy;
   std::string tee;
+  std::string device = "cpu";
 };
 
 Result<std::vector<files::Tensor>> read_inputs(const std::string& folder) {
@@ -80,6 +81,7 @@ Status run(const onnx::Model& model, const std::vector<files::Tensor>& inputs, c
   TAOISM_ASSIGN_OR_RETURN(const partition::Plan plan, plan_of(graph, way.strategy));
   runtime::Machine machine;
   machine.tee = way.tee;
+  machine.device = way.device;
   machine.tee_threads = machine.device_threads = 1;
   TAOISM_ASSIGN_OR_RETURN(machine, runtime::resolve(machine));
   TAOISM_ASSIGN_OR_RETURN(const auto prepared, runtime::prepare(graph, plan, machine));
@@ -128,10 +130,14 @@ int main(int argc, char** argv) {
     const std::string text = argv[i];
     const size_t at = text.find('@');
     if (at == std::string::npos) {
-      std::fprintf(stderr, "model_runner: '%s' is not STRATEGY@TEE\n", argv[i]);
+      std::fprintf(stderr, "model_runner: '%s' is not STRATEGY@TEE[@DEVICE]\n", argv[i]);
       return 2;
     }
-    ways.push_back({text.substr(0, at), text.substr(at + 1)});
+    const size_t end = text.find('@', at + 1);
+    taoism::Way& way = ways.emplace_back();
+    way.strategy = text.substr(0, at);
+    way.tee = text.substr(at + 1, end == std::string::npos ? end : end - at - 1);
+    if (end != std::string::npos) way.device = text.substr(end + 1);
   }
   for (std::string folder; std::getline(std::cin, folder);) taoism::run_folder(folder, ways);
   return 0;

@@ -35,7 +35,8 @@ def write_model(folder: pathlib.Path, model: bytes, inputs: Iterable[np.ndarray]
 def run_models(
     folders: Sequence[pathlib.Path], ways: Sequence[str], timeout: float = 600
 ) -> dict[pathlib.Path, list[Answer]]:
-    """The answers of every model, one for each of `ways` ("full@inline": strategy and TEE)."""
+    """The answers of every model, one for each of `ways`: "full@inline", strategy and TEE, or
+    "full@inline@torch:cpu", with a device that is not `cpu`."""
     bin_folder = pathlib.Path(os.environ.get("TAOISM_BIN", ROOT / "build/release/bin"))
     program = (bin_folder if bin_folder.is_dir() else bin_folder.parent) / "../tests/model_runner"
     done = subprocess.run(
