@@ -1,4 +1,4 @@
-"""The ONNX project's own tests of single operators, on the CPU device and in the TEE.
+"""The ONNX project's own tests of single operators, on both devices and in both TEEs.
 
 passing.txt lists those that pass and how, unsupported.txt those that are refused, by reason. Both
 are kept true: a test fails when a listed one does not pass, and when one that is not listed does.
@@ -22,7 +22,9 @@ from onnx import numpy_helper  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 PASSING, UNSUPPORTED = HERE / "passing.txt", HERE / "unsupported.txt"
-WAYS = ["none@inline", "full@inline", "full@process"]
+WAYS = [
+    "none@inline", "full@inline", "full@process", "none@inline@torch:cpu", "random:7@inline@torch:cpu",
+]  # fmt: skip
 # Which inputs of the test are constants of the model: what gives a weight or a shape must be one.
 KINDS = ["inputs", "constants", "folded"]
 # Where we do what PyTorch and ONNX Runtime do, and ONNX's test wants something else.
@@ -32,7 +34,7 @@ OTHERWISE = {
 }
 EXPLANATION = {
     PASSING: """\
-# The ONNX project's tests that pass on the CPU device and in both TEEs. "inputs": all the test's
+# The ONNX project's tests that pass on both devices and in both TEEs. "inputs": all the test's
 # inputs are the model's; "constants": all but the first are constants of the model, because the
 # operator wants a weight, a shape or a bound to be one; "folded": all are, and the model is computed
 # when it is imported. Written by test_onnx_node_tests.py.
