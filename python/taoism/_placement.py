@@ -6,22 +6,27 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from torch import nn
 
 from taoism._modules import is_within, nearest_owner, source_module
 from taoism.errors import PlacementError
 
+if TYPE_CHECKING:
+    from taoism._plan import Plan
+
 Side: TypeAlias = Literal["tee", "device"]
 PlacementMap: TypeAlias = Mapping[str | re.Pattern[str], Side]
 PlacementFunction: TypeAlias = Callable[[str, nn.Module], Side | None]
-Placement: TypeAlias = PlacementMap | PlacementFunction
+ModulePlacement: TypeAlias = PlacementMap | PlacementFunction
+Placement: TypeAlias = "ModulePlacement | Plan | Path"  # a path is that of a plan.json
 
 _SIDES = ("tee", "device")
 
 
-def sides_of(placement: Placement, modules: Mapping[str, nn.Module]) -> dict[str, Side]:
+def sides_of(placement: ModulePlacement, modules: Mapping[str, nn.Module]) -> dict[str, Side]:
     """By module, the side of it and of all within that no longer name decides. A text names one
     module ("" is the root), a pattern all whose whole name it matches, a function is asked for
     each. A text counts before a pattern for the same module, a later pattern before an earlier
@@ -105,6 +110,31 @@ def place(
         )
     if not left_out:
         plan["strategy"] = "custom"
+    return json.dumps(plan)
+
+
+def place_as(given: Plan | Path, plan_json: str, is_of_module: bool) -> str:
+    """The plan `plan_json` with every node where `given` has it. A module is another file at each
+    export, so that a plan of one is known by its nodes alone; that they are the model's is checked
+    by who reads the result. Errors: PlacementError for a file that is no plan."""
+    if isinstance(given, Path):
+        try:
+            text = given.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlacementError(f"placement: cannot read the plan {given}: {error}") from None
+    else:
+        text = given.plan_json
+    plan = json.loads(plan_json)
+    try:
+        edited = json.loads(text)
+        plan.update({key: edited[key] for key in ("schema", "strategy", "nodes")})
+        if not is_of_module:
+            plan["model_hash"] = edited["model_hash"]
+    except (ValueError, KeyError, TypeError):
+        name = str(given) if isinstance(given, Path) else "a package's plan"
+        raise PlacementError(
+            f"placement: {name} is not what Plan.save writes; make one with taoism.plan(...)"
+        ) from None
     return json.dumps(plan)
 
 

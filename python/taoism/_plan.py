@@ -98,7 +98,8 @@ class Plan:
         return "\n".join([*lines, "", *self._summary()])
 
     def save(self, path: str | Path) -> None:
-        """Writes plan.json, which can be edited and given to `taoism run --plan`."""
+        """Writes plan.json, which can be edited and given to `taoism run --plan`, or as the
+        `placement` of `shield`."""
         Path(path).write_text(self.plan_json, encoding="utf-8")
 
     def _repr_html_(self) -> str:

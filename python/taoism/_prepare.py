@@ -14,7 +14,7 @@ from torch import nn
 from taoism import _core
 from taoism._export import Exported, export
 from taoism._modules import label_nodes, module_names
-from taoism._placement import Placement, place, privacy_of, sides_of
+from taoism._placement import Placement, place, place_as, privacy_of, sides_of
 from taoism._plan import Plan, plan_of_report
 from taoism._runner import ShieldedModule
 from taoism.errors import InvalidArgumentError, PlacementError
@@ -41,11 +41,16 @@ class Prepared:
         answer: str = "logits",
     ) -> str:
         """Errors: InvalidArgumentError, PlacementError."""
+        if isinstance(placement, Plan | Path):
+            if strategy is not None:
+                raise PlacementError("placement is a plan, which says everything: give no strategy")
+            fresh = self.model.make_plan("none", self.batch, answer)
+            return place_as(placement, fresh, is_of_module=self.exported is not None)
         sides = None
         if placement is not None:
             if self.exported is None:
                 raise PlacementError(
-                    "a placement by module needs the module: give it, or edit a plan.json"
+                    "a placement by module needs the module: give it, or the Path of a plan.json"
                 )
             sides = sides_of(placement, self.modules)
         # Where a placement says everything, the strategy underneath does not matter.

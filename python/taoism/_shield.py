@@ -46,7 +46,8 @@ def shield(
     `strategy`: "deep:k=2" (the default), `taoism.Deep(k=2)`, ...
     `placement`: by module, {"layer4": "tee", "": "device"}; keys may be compiled regular
     expressions; or a function of (name, module) that returns "tee", "device" or None. The longest
-    name counts. With a strategy beside it, what it leaves out is the strategy's.
+    name counts. With a strategy beside it, what it leaves out is the strategy's. Or node by node: a
+    plan that `taoism.plan` made of such a module, or the Path to which it was saved and edited.
     `private`, `public`: modules whose weights are (all are, if neither is given): they count in
     what `plan` says the device sees.
     `tee_memory`: the budget of trusted memory, "64MiB" or bytes; None: what the plan needs.

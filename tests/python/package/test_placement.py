@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import random
 import re
+from pathlib import Path
 
 import pytest
 import torch
-from nets import SmallCnn, randomise
+from nets import Mlp, SmallCnn, Tagger, randomise
 from package_checks import assert_same
 from torch import nn
 
 import taoism
 from taoism import _modules
-from taoism.errors import PlacementError
+from taoism.errors import InvalidArgumentError, PlacementError
 
 EXAMPLE = torch.zeros(1, 3, 8, 8)
 
@@ -166,3 +169,52 @@ def test_the_plan_explains_itself() -> None:
     page = plan._repr_html_()
     assert page.count("<tr") == len(text.splitlines()[: text.splitlines().index("")])
     assert "layer1.0.bn1" in page and "Plan(custom" in repr(plan)
+
+
+def scattered(plan: taoism.Plan, seed: int, path: Path) -> Path:
+    """The plan at `path` with a side for each node by chance."""
+    plan.save(path)
+    edited = json.loads(path.read_text())
+    chance = random.Random(seed)
+    for node in edited["nodes"]:
+        node["placement"] = chance.choice(("tee", "device"))
+    path.write_text(json.dumps(edited))
+    return path
+
+
+@pytest.mark.parametrize("device", ["cpu", "torch:cpu"])
+def test_every_node_on_a_side_by_chance(device: str, tmp_path: Path) -> None:
+    tokens = (torch.randint(0, 20, (2, 7)), torch.rand(2, 7) < 0.5)
+    for net, example in ((SmallCnn(), (torch.randn(2, 3, 8, 8),)), (Tagger(), tokens)):
+        randomise(net)
+        for seed in range(3):
+            path = scattered(taoism.plan(net, example, "none"), seed, tmp_path / f"{seed}.json")
+            wanted = [node["placement"] for node in json.loads(path.read_text())["nodes"]]
+            with (
+                taoism.shield(net, example, device=device, placement=path) as shielded,
+                torch.no_grad(),
+            ):
+                nodes = json.loads(shielded.plan.plan_json)["nodes"]
+                assert [node["placement"] for node in nodes] == wanted
+                assert {"tee", "device"} == set(wanted)
+                assert_same(shielded(*example), net(*example))
+
+
+def test_a_plan_of_one_export_places_another(tmp_path: Path) -> None:
+    net, x = Mlp().eval(), torch.randn(3, 6)
+    plan = taoism.plan(net, x, placement={"head": "device", "": "tee"})
+    with taoism.shield(net, x, placement=plan) as shielded, torch.no_grad():
+        assert shielded.placement == plan.placement
+        assert_same(shielded(x), net(x))
+        taoism.seal(net, tmp_path / "m.tao", x, placement=plan)
+    with pytest.raises(PlacementError, match="give no strategy"):
+        taoism.plan(net, x, "full", placement=plan)
+    with pytest.raises(InvalidArgumentError, match="node"):
+        plan_of(placement=plan)
+    with pytest.raises(PlacementError, match="cannot read the plan"):
+        plan_of(placement=tmp_path / "none.json")
+    (tmp_path / "no.json").write_text("[]")
+    with pytest.raises(PlacementError, match=r"no\.json is not what Plan\.save writes"):
+        plan_of(placement=tmp_path / "no.json")
+    with pytest.raises(PlacementError, match="a package's plan"):
+        plan_of(placement=taoism.plan(tmp_path / "m.tao"))
