@@ -23,7 +23,7 @@ std::optional<ir::DType> dtype_outside(int32_t type) {
 class Binder {
  public:
   Binder(const Model::File& file, const ImportOptions& options, std::vector<Unsupported>& refused)
-      : file_(file), options_(options), refused_(refused) {}
+      : file_(file), options_(options), refused_(refused), public_tensors_(file.public_tensors) {}
 
   Result<ir::Graph> run() {
     import_.graph.name = printable(file_.proto.graph().name());
@@ -59,7 +59,7 @@ class Binder {
   void mark_public() {
     for (size_t v = 0; v < import_.graph.value_count(); ++v) {
       ir::Value& value = import_.graph.value(static_cast<ir::ValueId>(v));
-      if (value.is_constant() && file_.public_tensors.contains(value.name)) {
+      if (value.is_constant() && public_tensors_.contains(value.name)) {
         value.is_private = false;
       }
     }
@@ -180,8 +180,10 @@ class Binder {
       return {};
     } else if (is_shape) {
       status = import_shape(node, op);
+      publish_outputs(proto);
     } else if (fold && reads_constants_alone(node)) {
       status = import_constant(node, op, fold);
+      if (reads_public_alone(proto)) publish_outputs(proto);
     } else if (import) {
       status = import(node);
     } else {
@@ -226,6 +228,17 @@ class Binder {
       if (node.has(i) && !node.input(i).constant) return false;
     }
     return node.has(0);
+  }
+
+  bool reads_public_alone(const ::onnx::NodeProto& proto) const {
+    return std::all_of(proto.input().begin(), proto.input().end(), [this](const std::string& name) {
+      return name.empty() || public_tensors_.contains(printable(name));
+    });
+  }
+
+  // What is computed from public weights and from shapes alone is no secret.
+  void publish_outputs(const ::onnx::NodeProto& proto) {
+    for (const std::string& output : proto.output()) public_tensors_.insert(printable(output));
   }
 
   Status import_shape(NodeImport& node, const std::string& op) {
@@ -312,6 +325,7 @@ class Binder {
   const Model::File& file_;
   const ImportOptions& options_;
   std::vector<Unsupported>& refused_;
+  std::unordered_set<std::string> public_tensors_;  // the file's, and what is folded from them
   GraphImport import_;
   std::unordered_map<std::string, int64_t> symbols_;  // by dim_param
 };

@@ -164,6 +164,25 @@ TEST(CanonicalTest, WeightsThatTheMetadataNamesArePublic) {
   EXPECT_FALSE(graph->value(graph->node(1).inputs[1]).is_private);
 }
 
+TEST(CanonicalTest, WhatIsFoldedFromPublicWeightsAndShapesIsPublic) {
+  for (const bool is_public : {true, false}) {
+    TestModel m;
+    m.input("x", {-1, 2}).output("y");
+    m.weight("table", {2, 2}, {1, 2, 3, 4});
+    m.node("Shape", {"x"}, {"shape"}, "shape");
+    m.node("Expand", {"table", "shape"}, {"row"}, "expand");
+    m.node("Add", {"x", "row"}, {"y"}, "add");
+    auto& entry = *m.proto.add_metadata_props();
+    entry.set_key(kPublicTensors);
+    entry.set_value(is_public ? "table" : "another");
+    const auto graph = bind(m, 2);
+    ASSERT_TRUE(graph.ok()) << graph.status().message();
+    ASSERT_EQ(op_names(*graph), Names{"Add"});
+    EXPECT_EQ(graph->value(graph->node(0).inputs[1]).name, "row");
+    EXPECT_EQ(graph->value(graph->node(0).inputs[1]).is_private, !is_public);
+  }
+}
+
 TEST(CanonicalTest, AutoPadIsResolved) {
   for (const bool upper : {true, false}) {
     TestModel m;
