@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import logging
 import re
+import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import torch
 from torch import nn
@@ -26,6 +27,8 @@ from taoism.errors import ControlFlowError, ExportError, InvalidArgumentError, T
 # What torch.export says, whatever the version, where a value of the input decides what runs.
 _DATA_DEPENDENT = re.compile(r"data[- ]dependent|dynamic control flow", re.IGNORECASE)
 _BATCH_IS_FIXED = re.compile(r"constraints? violated|specializ", re.IGNORECASE)
+# The exporters keep what they are doing in globals, and so do the loggers and warnings of _quiet.
+_one_at_a_time = threading.RLock()
 _NOISY = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript")
 
 
@@ -75,7 +78,8 @@ def export(
             )
     tensors, batch = call.flatten(args, kwargs)
     job = _Job(module, args, kwargs, call, path)
-    exporter, fixed_batch = job.run()
+    with _one_at_a_time:
+        exporter, fixed_batch = job.run()
     if fixed_batch:
         leaves = form_of(signature, args, kwargs, dynamic_batch=False).leaves
         call = replace(call, leaves=leaves, fixed_batch=fixed_batch)
@@ -175,7 +179,7 @@ class _Job:
             positional, named = pytree.tree_unflatten(leaves, self._call.tree)
             shapes = dict(self._call.signature.bind(*positional, **named).arguments)
         with _quiet(), torch.no_grad():
-            with contextlib.redirect_stderr(io.StringIO()):  # it prints what it had when it failed
+            with _stderr_of_others():  # it prints what it had when it failed
                 program = torch.export.export(
                     self._module, args, kwargs, dynamic_shapes=shapes, strict=False
                 )
@@ -221,6 +225,33 @@ class _Job:
             f"the module's Python code depends on values of its input{where}: write it with "
             "torch.where, torch.cond or masks, or shield the parts before and after it"
         ) from error
+
+
+class _OthersOnly:
+    """A text stream; what the thread writes that made this is dropped."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._dropped = threading.get_ident()
+
+    def write(self, text: str) -> int:
+        is_dropped = threading.get_ident() == self._dropped
+        return len(text) if is_dropped else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _stderr_of_others() -> Iterator[None]:
+    """Drops what this thread prints to stderr, and nothing else."""
+    stream = sys.stderr  # None where a process has none
+    if stream is not None:
+        sys.stderr = cast(TextIO, _OthersOnly(stream))
+    try:
+        yield
+    finally:
+        sys.stderr = stream
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from taoism._modules import label_nodes, module_names
 from taoism._placement import Placement, place, place_as, privacy_of, sides_of
 from taoism._plan import Plan, plan_of_report
 from taoism._runner import ShieldedModule
+from taoism._scratch import scratch_folder
 from taoism.errors import InvalidArgumentError, PlacementError
 from taoism.strategies import Strategy, strategy_text
 
@@ -97,8 +97,8 @@ def prepared(
         raise InvalidArgumentError("give example_inputs: a tensor, a tuple or a dict of arguments")
     modules = module_names(model)
     privacy = privacy_of(private, public, modules)
-    with tempfile.TemporaryDirectory(prefix="taoism-") as folder:
-        path = Path(folder) / f"{type(model).__name__}.onnx"
+    with scratch_folder() as folder:
+        path = folder / f"{type(model).__name__}.onnx"
         exported = export(model, example_inputs, path, dynamic_batch)
         module_of = label_nodes(path, modules, privacy)
         yield Prepared(
