@@ -113,7 +113,8 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     model.eval()
     hits = sum(
-        int((model(x).argmax(1) == y).sum()) for x, y in zip(images.split(500), labels.split(500))
+        int((model(x).argmax(1) == y).sum())
+        for x, y in zip(images.split(500), labels.split(500), strict=True)
     )
     return hits / len(labels)
 
@@ -170,7 +171,7 @@ def onnx_accuracy(path: Path, images: Tensor, labels: Tensor) -> float:
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     hits = 0
-    for x, y in zip(images.split(500), labels.split(500)):
+    for x, y in zip(images.split(500), labels.split(500), strict=True):
         (logits,) = session.run(None, {"input": x.numpy()})
         hits += int((logits.argmax(1) == y.numpy()).sum())
     return hits / len(labels)

@@ -8,6 +8,7 @@ that PyTorch exports, not what the network has learnt: weights are seeded noise.
 from __future__ import annotations
 
 import torch
+from minilm import SentenceEncoder
 from torch import nn
 from torch.nn import functional as F
 
@@ -423,48 +424,6 @@ def maxvit():
     )  # fmt: skip
 
 
-class Bert(nn.Module):
-    """BERT's encoder, and the mean over the tokens that the mask keeps, of length 1.
-
-    forward(input_ids, attention_mask), both int64 [N, tokens] -> float32 [N, width].
-    """
-
-    def __init__(self, vocabulary=50, width=24, heads=3, layers=2, inner=48, positions=32):
-        super().__init__()
-        self.heads = heads
-        self.words = nn.Embedding(vocabulary, width)
-        self.positions, self.types = nn.Embedding(positions, width), nn.Embedding(2, width)
-        self.norm = nn.LayerNorm(width, eps=1e-12)
-        names = ("query", "key", "value", "attended")
-        self.layers = nn.ModuleList()
-        for _ in range(layers):
-            layer = nn.ModuleDict({name: nn.Linear(width, width) for name in names})
-            layer["inner"], layer["outer"] = nn.Linear(width, inner), nn.Linear(inner, width)
-            layer["norm1"] = nn.LayerNorm(width, eps=1e-12)
-            layer["norm2"] = nn.LayerNorm(width, eps=1e-12)
-            self.layers.append(layer)
-
-    def forward(self, input_ids, attention_mask):
-        n, tokens = input_ids.shape
-        places = torch.arange(tokens, device=input_ids.device).unsqueeze(0)
-        x = self.words(input_ids) + self.types(torch.zeros_like(input_ids)) + self.positions(places)
-        x = self.norm(x)
-        mask = attention_mask[:, None, None, :].to(x.dtype)
-        bias = (1.0 - mask) * torch.finfo(x.dtype).min
-        for layer in self.layers:
-            q, k, v = (
-                layer[name](x).view(n, tokens, self.heads, -1).transpose(1, 2)
-                for name in ("query", "key", "value")
-            )
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-            y = y.transpose(1, 2).reshape(n, tokens, -1)
-            x = layer["norm1"](x + layer["attended"](y))
-            x = layer["norm2"](x + layer["outer"](F.gelu(layer["inner"](x))))
-        kept = attention_mask.unsqueeze(-1).expand(x.size()).float()
-        mean = (x * kept).sum(1) / torch.clamp(kept.sum(1), min=1e-9)
-        return F.normalize(mean, p=2, dim=1)
-
-
 class Encoder(nn.Module):
     """torch's own transformer layer, with a padding mask of bool."""
 
@@ -556,7 +515,7 @@ ARCHITECTURES = {
     "vit": (VisionTransformer, image),
     "swin": (swin, image),
     "maxvit": (maxvit, image),
-    "bert": (Bert, tokens),
+    "bert": (lambda: SentenceEncoder(50, 24, 3, 2, 48, 32), tokens),
     "encoder": (Encoder, padded),
     "decoder": (Decoder, lambda batch, seed: tokens(batch, seed)[:1]),
     "generator": (generator, image),

