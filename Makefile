@@ -45,7 +45,7 @@ torch-device: build setup-python ## build the torch device against the PyTorch o
 test: torch-device python ## run all tests but the slow ones
 	@tools/test fast
 
-test-slow: torch-device python ## run the slow tests
+test-slow: torch-device python ## run the slow tests (half an hour)
 	@tools/setup --models
 	@tools/test slow
 
