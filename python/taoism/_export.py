@@ -1,5 +1,5 @@
 """From an `nn.Module` to an ONNX file: torch.export first, the TorchScript exporter where that
-fails."""
+fails or is too old."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -29,6 +29,8 @@ _DATA_DEPENDENT = re.compile(r"data[- ]dependent|dynamic control flow", re.IGNOR
 _BATCH_IS_FIXED = re.compile(r"constraints? violated|specializ", re.IGNORECASE)
 # The exporters keep what they are doing in globals, and so do the loggers and warnings of _quiet.
 _one_at_a_time = threading.RLock()
+# Before 2.6 the exporter behind dynamo=True was another one, without what is needed here.
+_HAS_DYNAMO = "optimize" in inspect.signature(torch.onnx.export).parameters
 _NOISY = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript")
 
 
@@ -117,7 +119,9 @@ class _Job:
         is_open = any(None in spec.shape for spec in self._call.tensors)
         failures: list[str] = []
         fixed = "" if is_open else "no input has a batch that may change"
-        if is_open:
+        if not _HAS_DYNAMO:
+            failures.append(f"dynamo: needs torch 2.6 or newer, this is {torch.__version__}")
+        elif is_open:
             try:
                 self._dynamo(is_open=True)
                 return "dynamo", ""
@@ -126,18 +130,22 @@ class _Job:
                 failures.append(f"dynamo: {_one_line(error)}")
                 if _BATCH_IS_FIXED.search(str(error)):
                     fixed = "the module's code fixes it"
-        if fixed:
+        if fixed and _HAS_DYNAMO:
             try:
                 self._dynamo(is_open=False)
                 return "dynamo", fixed
             except Exception as error:
                 self._refuse_control_flow(error)
                 failures.append(f"dynamo: {_one_line(error)}")
+        if is_open and not fixed and not self._takes_another_batch():
+            fixed = "the module's code fixes it"
         try:
             self._torchscript(is_open=not fixed)
             return "torchscript", fixed
         except Exception as error:
             self._refuse_control_flow(error)
+            if not _HAS_DYNAMO:
+                self._refuse_what_export_would()
             failures.append(f"torchscript: {_one_line(error)}")
         raise ExportError("the module cannot be exported to ONNX: " + "; ".join(failures))
 
@@ -158,14 +166,30 @@ class _Job:
         return tuple(range(len(names)))
 
     def _example(self, is_open: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments; with a batch of 1 doubled, because exporters take a 1 for a constant."""
+        """Copies of the arguments, for a module that writes to its inputs; with a batch of 1
+        doubled, because exporters take a 1 for a constant."""
         leaves, tree = pytree.tree_flatten(self._arguments)
         for i, (leaf, spec) in enumerate(zip(leaves, self._call.leaves, strict=True)):
-            has_batch = isinstance(spec, TensorSpec) and bool(spec.shape) and spec.shape[0] is None
-            if is_open and has_batch and leaf.shape[0] == 1:
-                leaves[i] = torch.cat([leaf, leaf])
+            if isinstance(spec, TensorSpec):
+                has_batch = bool(spec.shape) and spec.shape[0] is None
+                is_one = is_open and has_batch and leaf.shape[0] == 1
+                leaves[i] = torch.cat([leaf, leaf]) if is_one else leaf.clone()
         args, kwargs = pytree.tree_unflatten(leaves, tree)
         return args, kwargs
+
+    def _takes_another_batch(self) -> bool:
+        """Whether the module itself does; a trace would not say."""
+        leaves, tree = pytree.tree_flatten(self._arguments)
+        for i, (leaf, spec) in enumerate(zip(leaves, self._call.leaves, strict=True)):
+            if isinstance(spec, TensorSpec) and None in spec.shape:
+                leaves[i] = torch.cat([leaf, leaf[:1]])
+        args, kwargs = pytree.tree_unflatten(leaves, tree)
+        try:
+            with torch.no_grad():
+                _run_on_copies(self._module, args, kwargs)
+        except Exception:
+            return False
+        return True
 
     def _dynamo(self, is_open: bool) -> None:
         args, kwargs = self._example(is_open)
@@ -194,23 +218,40 @@ class _Job:
             onnx_program.save(str(self._path), external_data=True)
 
     def _torchscript(self, is_open: bool) -> None:
-        args, kwargs = self._example(is_open)
+        leaves, tree = pytree.tree_flatten(self._example(is_open))
+        places = [i for i, s in enumerate(self._call.leaves) if isinstance(s, TensorSpec)]
+
+        def call(*tensors: torch.Tensor) -> Any:
+            for place, tensor in zip(places, tensors, strict=True):
+                leaves[place] = tensor
+            args, kwargs = pytree.tree_unflatten(leaves, tree)
+            return self._module(*args, **kwargs)
+
         names = [spec.name for spec in self._call.tensors]
         axes = {s.name: {0: "batch"} for s in self._call.tensors if is_open and None in s.shape}
         with _quiet(), warnings.catch_warnings(), torch.no_grad():
             # A trace that took one branch, or one size, for all.
             warnings.simplefilter("error", TracerWarning)
             torch.onnx.export(
-                self._module,
-                args,
+                _Flat(self._module, call),
+                tuple(leaves[place] for place in places),
                 str(self._path),
-                kwargs=kwargs,
                 dynamo=False,
                 input_names=names,
                 dynamic_axes=axes,
                 training=torch.onnx.TrainingMode.PRESERVE,
                 do_constant_folding=False,
             )
+
+    def _refuse_what_export_would(self) -> None:
+        """Errors: ControlFlowError. torch.export knows better what a value of the input decides
+        than a trace does, in versions too that cannot make ONNX of it."""
+        args, kwargs = self._example(is_open=False)
+        try:
+            with _quiet(), _stderr_of_others(), torch.no_grad():
+                torch.export.export(self._module, args, kwargs, strict=False)
+        except Exception as error:
+            self._refuse_control_flow(error)
 
     def _refuse_control_flow(self, error: Exception) -> None:
         # A warning that became an error inside C++ is the cause of another one.
@@ -252,6 +293,22 @@ def _stderr_of_others() -> Iterator[None]:
         yield
     finally:
         sys.stderr = stream
+
+
+class _Flat(nn.Module):
+    """The module as the TorchScript exporter wants it: tensors alone go in, one after the other.
+    Its parts bear the names that they have in the module. It stays in training mode, which the
+    module does not see: in the other, the exporter makes one tensor of all that are equal."""
+
+    def __init__(self, module: nn.Module, call: Callable[..., Any]) -> None:
+        super().__init__()
+        self._modules = module._modules
+        self._parameters = module._parameters
+        self._buffers = module._buffers
+        self._call = call
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        return self._call(*tensors)
 
 
 @contextlib.contextmanager
