@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ import torch
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("TAOISM_BIN", ROOT / "build/release/bin"))
 PACKAGE = BIN.parent / "python"
+
+# PyTorch 2.6 and newer: before, the package exports through TorchScript alone.
+HAS_DYNAMO = "optimize" in inspect.signature(torch.onnx.export).parameters
 
 # What the equality of every strategy is judged by: relative to the range of PyTorch's own output.
 TOLERANCE = 1e-4

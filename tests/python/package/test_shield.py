@@ -135,7 +135,13 @@ def test_contiguous_inputs_are_read_and_outputs_written_in_place(
     assert seen == [([x.data_ptr()], [y.data_ptr()])]
 
 
-def test_a_module_whose_code_fixes_the_batch() -> None:
+@pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
+def test_a_module_whose_code_fixes_the_batch(
+    exporter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if exporter == "torchscript":
+        monkeypatch.setattr(torch.export, "export", refuse)
+
     class Fixed(Mlp):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return super().forward(x.view(4, 6))
@@ -161,6 +167,25 @@ def test_the_torchscript_exporter_takes_over(monkeypatch: pytest.MonkeyPatch) ->
         for batch in (1, 3):
             x = torch.randn(batch, 3, 8, 8)
             assert_same(shielded(x), net(x))
+
+
+def test_what_the_torchscript_exporter_would_not_do_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Named arguments in containers, a module that writes to its input, weights that are equal."""
+    monkeypatch.setattr(torch.export, "export", refuse)
+    net = TwoTowers().eval()
+    pair, weight = (torch.randn(3, 6), torch.randn(3, 6)), torch.randn(4)
+    with taoism.shield(net, {"pair": pair, "weight": weight}, "full") as made, torch.no_grad():
+        assert_same(made(pair, weight=weight), net(pair, weight=weight))
+    x = torch.full((3, 6), -1.0)
+    writes = torch.nn.Sequential(torch.nn.ReLU(inplace=True), torch.nn.Linear(6, 2)).eval()
+    taoism.shield(writes, x, "none").close()
+    assert (x == -1).all()
+    fresh = SmallCnn().eval()  # whose batch norms are alike
+    with taoism.shield(fresh, torch.randn(2, 3, 8, 8), "none") as made:
+        total = made.plan.report["private_params_total"]
+    assert total == sum(parameter.numel() for parameter in fresh.parameters())
 
 
 def test_tee_inline_and_a_small_budget() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import io
 import pickle
 import re
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from nets import Mlp, SmallCnn, TwoTowers
+from package_checks import HAS_DYNAMO
 from torch import nn
 
 import taoism
@@ -81,10 +81,7 @@ def test_outputs_that_are_no_tensors() -> None:
         taoism.shield(Counts().eval(), torch.ones(2, 3))
 
 
-@pytest.mark.skipif(
-    "optimize" not in inspect.signature(torch.onnx.export).parameters,
-    reason="before torch 2.6 its exporter refuses the operator",
-)
+@pytest.mark.skipif(not HAS_DYNAMO, reason="before torch 2.6 its exporter refuses the operator")
 def test_an_operator_that_taoism_cannot_run() -> None:
     class Sorts(nn.Module):
         def __init__(self) -> None:
