@@ -153,9 +153,11 @@ void add_pair_cases(std::vector<OpCase>& cases) {
         {"Trilu_" + suffix, "Trilu", attrs({{"k", int64_t{1}}}), {tensor({3, 5, 7}, fill)}});
   }
   cases.push_back({"Trilu_lower", "Trilu", attrs({{"upper", int64_t{0}}}), {tensor({6, 4})}});
-  for (const int64_t k : {int64_t{-2}, int64_t{9}, kLeast}) {
+  const std::pair<const char*, int64_t> diagonals[] = {
+      {"left", -2}, {"beyond", 9}, {"far_left", kLeast}};
+  for (const auto& [name, k] : diagonals) {
     for (const int64_t upper : {0, 1}) {
-      cases.push_back({"Trilu_" + std::to_string(cases.size()),
+      cases.push_back({std::string("Trilu_") + name + (upper != 0 ? "_upper" : "_lower"),
                        "Trilu",
                        attrs({{"upper", upper}, {"k", k}}),
                        {tensor({2, 4, 6})}});
