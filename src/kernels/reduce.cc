@@ -95,7 +95,9 @@ void reduce_columns(Reduction reduction, const float* x, const AxisShape& s, flo
     sum_columns(s.axis, count, y, [&](int64_t first, int64_t rows, float* into) {
       exp_into_span(x + first * s.inner, {rows, s.inner}, shift, nullptr, into, count);
     });
-    for (int64_t i = 0; i < count; ++i) y[i] = std::log(y[i]) + shift[i];
+    for (int64_t i = 0; i < count; ++i) {
+      y[i] = static_cast<float>(std::log(double{y[i]}) + shift[i]);
+    }
   } else if (reduction != Reduction::sum && adds(fold)) {
     for (int64_t i = 0; i < count; ++i) {
       y[i] = static_cast<float>(finished(reduction, y[i], s.axis));

@@ -22,7 +22,8 @@ void subtract_both(const float* x, const float* largest, const float* logarithm,
 
 void log_softmax_row(const float* x, float* y, int64_t count) {
   const float largest = fold_span(Fold::max, x, count);
-  const float logarithm = std::log(exp_span(x, largest, nullptr, count));
+  const double total = exp_span(x, largest, nullptr, count);
+  const auto logarithm = static_cast<float>(std::log(total));
   subtract_both(x, &largest, &logarithm, true, y, count);
 }
 
@@ -46,7 +47,9 @@ void softmax_columns(const float* x, float* y, const Rows& rows, int64_t count) 
 
 void log_softmax_columns(const float* x, float* y, const Rows& rows, int64_t count) {
   ColumnSums sums(x, rows, nullptr, count);
-  for (int64_t i = 0; i < count; ++i) sums.total[i] = std::log(sums.total[i]);
+  for (int64_t i = 0; i < count; ++i) {
+    sums.total[i] = static_cast<float>(std::log(double{sums.total[i]}));
+  }
   for (int64_t r = 0; r < rows.count; ++r) {
     const int64_t at = r * rows.stride;
     subtract_both(x + at, sums.largest, sums.total, false, y + at, count);

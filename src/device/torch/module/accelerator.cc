@@ -1,6 +1,7 @@
 #include "device/torch/module/accelerator.h"
 
 #include <ATen/Context.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
@@ -107,9 +108,9 @@ void Accelerator::synchronize() {
 
 std::byte* Accelerator::allocate_pinned(size_t bytes) {
   if (!stream_) return nullptr;
-  c10::Allocator* allocator =
-      at::globalContext().getAcceleratorHooksInterface(device_.type()).getPinnedMemoryAllocator();
-  return static_cast<std::byte*>(pinned_.emplace_back(allocator->allocate(bytes)).get());
+  const auto options = at::TensorOptions().dtype(at::kByte).pinned_memory(true);
+  pinned_.push_back(at::empty({static_cast<int64_t>(bytes)}, options));
+  return static_cast<std::byte*>(pinned_.back().data_ptr());
 }
 
 std::unique_ptr<Accelerator::Recording> Accelerator::record(const std::function<void()>& work) {

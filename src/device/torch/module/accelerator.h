@@ -6,7 +6,6 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <c10/core/Allocator.h>
 #include <c10/core/Stream.h>
 
 #include <functional>
@@ -53,7 +52,7 @@ class Accelerator {
   at::Device device_;
   bool staged_;
   std::optional<c10::Stream> stream_;
-  std::vector<c10::DataPtr> pinned_;
+  std::vector<at::Tensor> pinned_;
 };
 
 }  // namespace taoism::torch_module

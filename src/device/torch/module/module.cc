@@ -1,6 +1,10 @@
 // The entry of the torch module: what abi.h declares, with every exception caught here.
 #include <ATen/Parallel.h>
+#if __has_include(<torch/headeronly/version.h>)
 #include <torch/headeronly/version.h>
+#else  // before 2.8
+#include <torch/csrc/api/include/torch/version.h>
+#endif
 
 #include <algorithm>
 #include <charconv>
