@@ -92,12 +92,11 @@ ir::PartitionedGraph decode(const abi::Graph& graph) {
 // that is loaded already.
 void check_version() {
   if (aoti_torch_abi_version == nullptr) return;
-  const uint64_t found = aoti_torch_abi_version();
   constexpr int kMinorShift = 48;
-  if (found >> kMinorShift == TORCH_ABI_VERSION >> kMinorShift) return;
-  throw Failure(unavailable("torch device: this process has PyTorch " +
-                            std::to_string(found >> 56) + "." +
-                            std::to_string(found >> kMinorShift & 0xFF) +
+  const uint64_t found = aoti_torch_abi_version() >> kMinorShift;  // major, minor: a byte each
+  if (found == (TORCH_VERSION_MAJOR << 8 | TORCH_VERSION_MINOR)) return;
+  throw Failure(unavailable("torch device: this process has PyTorch " + std::to_string(found >> 8) +
+                            "." + std::to_string(found & 0xFF) +
                             " loaded and the module was built against " TORCH_VERSION
                             ": build it again with 'tools/build torch-device --torch PYTHON'"));
 }
