@@ -202,6 +202,20 @@ const Broken kBroken[] = {
        m.output("z");
      },
      Code::invalid_argument, "zero"},
+    {"integers for a transposed bias",
+     [](TestModel& m) {
+       m.input("i", {1, 1, 4, 4}).ints("b", {1, 2}).output("z");
+       m.weight("w", {1, 2, 3, 3}, std::vector<float>(18));
+       set_ints(m.node("ConvTranspose", {"i", "w", "b"}, {"z"}, "up"), "strides", {2, 2});
+     },
+     Code::unsupported, "must be float32"},
+    {"stride beyond every model",
+     [](TestModel& m) {
+       m.input("i", {1, 1, 4, 4}).output("z");
+       m.weight("w", {1, 2, 3, 3}, std::vector<float>(18));
+       set_ints(m.node("ConvTranspose", {"i", "w"}, {"z"}, "up"), "strides", {1 << 20, 1 << 20});
+     },
+     Code::invalid_argument, "too large"},
     {"no inputs",
      [](TestModel& m) {
        m.node("Relu", {}, {"z"}, "n");

@@ -8,8 +8,9 @@
 // least work: for k = 4, s = 2, begin = 1 it is 1 (two taps, and an output to cut off), for k = 3
 // it is 0.
 //
-// Where there is a dilation beside a stride: zeros between the pixels (Reshape, Pad, Reshape), then
-// a Conv with the weight turned round, which is also the case of stride 1.
+// Where there is a dilation beside a stride, or a stride that no model has: zeros between the
+// pixels (Reshape, Pad, Reshape), then a Conv with the weight turned round, which is also the case
+// of stride 1.
 #include <algorithm>
 
 #include "onnx/node_import.h"
@@ -19,6 +20,7 @@ namespace taoism::onnx {
 namespace {
 
 constexpr int64_t kLimit = int64_t{1} << 20;
+constexpr int64_t kMostPhases = 32;  // of an axis
 
 struct Axis {
   int64_t in = 0, kernel = 0, stride = 1, dilation = 1, begin = 0, end = 0, extra = 0;
@@ -38,13 +40,12 @@ int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) 
 
 // A stride of more than 1 comes without dilation.
 PhaseAxis phase_axis(const Axis& axis) {
-  PhaseAxis best;
-  if (axis.stride == 1) {
-    best = {.lowest = -axis.begin, .highest = axis.span() - 1 - axis.begin, .steps = axis.out()};
-    return best;
+  const int64_t s = axis.stride;
+  if (s == 1) {
+    return {.lowest = -axis.begin, .highest = axis.span() - 1 - axis.begin, .steps = axis.out()};
   }
-  for (int64_t shift = 0; shift < axis.stride; ++shift) {
-    const int64_t s = axis.stride;
+  PhaseAxis best;
+  for (int64_t shift = 0; shift < s; ++shift) {
     PhaseAxis phases{.shift = shift, .steps = (axis.out() + shift + s - 1) / s};
     // The place of tap t is floor((t + shift - begin) / s), its phase the remainder.
     phases.lowest = floor_div(shift - axis.begin, s);
@@ -305,15 +306,16 @@ Status import_conv_transpose(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
   TAOISM_ASSIGN_OR_RETURN(const std::vector<Axis> axes, axes_of(node));
   TAOISM_RETURN_IF_ERROR(check_weight(node, node.attrs.i("group", 1)));
-  bool strided = false, dilated = false, empty = false;
+  bool strided = false, fits = true;
   for (const Axis& axis : axes) {
     strided = strided || axis.stride > 1;
-    dilated = dilated || (axis.stride > 1 && axis.dilation > 1);
-    empty = empty || axis.out() < 1;
+    fits = fits && axis.stride <= kMostPhases && (axis.stride == 1 || axis.dilation == 1) &&
+           axis.out() > 0;
   }
   const bool bias_is_known =
-      !node.has(2) || (node.input(2).constant != nullptr && node.shape(2).rank() == 1);
-  const bool phased = strided && !dilated && !empty && bias_is_known;
+      !node.has(2) || (node.input(2).constant != nullptr && node.shape(2).rank() == 1 &&
+                       node.desc(node.input(2)).dtype == ir::DType::f32);
+  const bool phased = strided && fits && bias_is_known;
   TAOISM_ASSIGN_OR_RETURN(Tensor y,
                           phased ? by_phases(node, axes) : with_zeros_between(node, axes));
   return node.give(std::move(y));
