@@ -18,7 +18,7 @@ const Floats kSpecial{1, kInf, -kInf, kNaN, 0, -0.5F, 0.5F, -3};
 
 void add_unary_cases(std::vector<OpCase>& cases) {
   const auto add = [&](const char* op, CaseInput::Fill fill, const char* suffix = "",
-                       ir::Attrs a = {}) {
+                       const ir::Attrs& a = {}) {
     cases.push_back({std::string(op) + suffix + "_image", op, a, {tensor({3, 5, 7, 9}, fill)}});
     cases.push_back({std::string(op) + suffix + "_7", op, a, {tensor({7}, fill)}});
   };
@@ -73,7 +73,8 @@ void add_pair_cases(std::vector<OpCase>& cases) {
       {"grows", {5}, {3, 2, 5}},
       {"columns", {3, 5, 7, 9}, {3, 5, 7, 1}},
   };
-  const auto add = [&](const char* op, CaseInput::Fill fill, const char* suffix, ir::Attrs a = {}) {
+  const auto add = [&](const char* op, CaseInput::Fill fill, const char* suffix,
+                       const ir::Attrs& a = {}) {
     for (const Operands& o : operands) {
       cases.push_back(
           {std::string(op) + "_" + o.name + suffix, op, a, {tensor(o.a, fill), tensor(o.b, fill)}});
