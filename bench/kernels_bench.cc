@@ -149,8 +149,8 @@ void run_max_pool(benchmark::State& state, size_t threads) {
   shares.report(state, threads);
 }
 
-// What a kernel does with `reads` floats, far more than the caches hold, and as many or fewer that
-// it writes.
+// What a kernel does with kStreamed floats, far more than the caches hold, and as many or fewer
+// that it writes.
 struct Stream {
   const char* name;
   int64_t writes;

@@ -65,8 +65,7 @@ void along_axis(const AxisShape& s, const float* x, float* y, Parallel& parallel
                   [&](int64_t o) { row(x + o * s.axis, y + o * s.axis, s.axis); });
     return;
   }
-  // Few enough that what is read three times stays in the first-level cache, where the axis is
-  // short.
+  // Few enough that what is gone through three times stays in the second-level cache.
   const int64_t columns_at_once = std::clamp<int64_t>(65536 / s.axis, 128, kAxisColumns);
   for_axis_columns(s, columns_at_once, parallel, [&](int64_t outer, int64_t first, int64_t count) {
     const int64_t offset = outer * s.axis * s.inner + first;

@@ -2,7 +2,7 @@
 #include <ATen/Parallel.h>
 #if __has_include(<torch/headeronly/version.h>)
 #include <torch/headeronly/version.h>
-#else  // before 2.8
+#else  // of an older PyTorch, such as 2.4
 #include <torch/csrc/api/include/torch/version.h>
 #endif
 
