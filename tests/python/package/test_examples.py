@@ -17,7 +17,8 @@ from side_by_side import check_same, median_ms
 from taoism.strategies import all_strategies
 
 needs_minilm = pytest.mark.skipif(
-    importlib.util.find_spec(minilm.PACKAGE) is None, reason="wants tools/setup --models"
+    importlib.util.find_spec(minilm.PACKAGE) is None,
+    reason="the PyPI package of MiniLM is missing: tools/setup --models",
 )
 
 
