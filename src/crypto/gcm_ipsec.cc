@@ -23,8 +23,7 @@ bool find_functions(Functions& functions) {
   init_mb_mgr_auto(manager, &arch);
   constexpr uint64_t kWanted = IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ | IMB_FEATURE_SAFE_DATA |
                                IMB_FEATURE_SELF_TEST_PASS;
-  const bool has_all =
-      (manager->features & kWanted) == kWanted && arch != IMB_ARCH_NONE && arch != IMB_ARCH_NOAESNI;
+  const bool has_all = (manager->features & kWanted) == kWanted && arch != IMB_ARCH_NONE;
   functions = {manager->gcm128_pre,          manager->gcm128_init,
                manager->gcm128_enc_update,   manager->gcm128_dec_update,
                manager->gcm128_enc_finalize, manager->gcm128_dec_finalize};

@@ -11,6 +11,8 @@
 
 namespace taoism::kernels {
 
+// `portable` is one float wide on x86-64, whatever the compiler and its Highway, so that packed
+// weights for it mean the same in every build.
 enum class Target : uint8_t { portable, avx2, avx512 };
 inline constexpr int kTargetCount = 3;
 
