@@ -76,26 +76,6 @@ Result<std::vector<std::string>> parse_strategy_list(const std::vector<std::stri
   return list;
 }
 
-Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& text) {
-  Status bad = invalid_argument("--input-shape '" + text + "'; write NAME=1x3x224x224");
-  size_t equals = text.rfind('=');
-  if (equals == std::string::npos || equals == 0) return bad;
-  ir::Shape shape;
-  const char* at = text.data() + equals + 1;
-  const char* end = text.data() + text.size();
-  while (true) {
-    int64_t dim = 0;
-    auto [next, error] = std::from_chars(at, end, dim);
-    if (error != std::errc() || dim < 0 || shape.rank() == ir::kMaxRank) return bad;
-    shape.push_back(dim);
-    if (next == end) break;
-    if (*next != 'x') return bad;
-    at = next + 1;
-  }
-  if (!shape.is_bounded()) return bad;
-  return std::pair(text.substr(0, equals), shape);
-}
-
 void MachineFlags::declare(CLI::App& app) {
   app.add_option("--tee", tee,
                  "process: a sandboxed worker (simulated TEE); inline: this process, for debugging")
@@ -148,25 +128,21 @@ Result<std::pair<runtime::Machine, std::vector<uint64_t>>> MachineFlags::resolve
   return std::pair(std::move(machine), std::move(budgets));
 }
 
-void ModelFlags::declare(CLI::App& app, const char* what) {
+void ModelFlags::declare(CLI::App& app, const char* what, const char* inputs_what) {
   app.add_option("model", path, what)->required();
-  app.add_option("--input-shape", input_shapes,
-                 "NAME=1x3x224x224, for inputs with dynamic dimensions");
+  inputs.declare(app, inputs_what);
 }
 
-Result<onnx::ImportOptions> ModelFlags::import_options(int64_t batch) const {
-  onnx::ImportOptions options;
-  options.batch = batch;
-  for (const std::string& text : input_shapes) {
-    TAOISM_ASSIGN_OR_RETURN(auto shape, parse_input_shape(text));
-    options.input_shapes.push_back(std::move(shape));
-  }
-  return options;
+Result<onnx::ImportOptions> ModelFlags::import_options(const onnx::Model& model,
+                                                       int64_t batch) const {
+  TAOISM_ASSIGN_OR_RETURN(const InputTensors tensors, inputs.read(model.inputs()));
+  return inputs.import_options(model, tensors, batch);
 }
 
 Status ModelFlags::refuse_for_package() const {
-  if (input_shapes.empty()) return {};
-  return invalid_argument("--input-shape: a package has the shapes that it was sealed with");
+  const char* flag = inputs.given();
+  if (flag == nullptr) return {};
+  return invalid_argument(std::string(flag) + ": a package has the shapes that it was sealed with");
 }
 
 void SplitFlags::declare(CLI::App& app) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "inputs.h"
 #include "onnx/model.h"
 #include "partition/plan.h"
 #include "runtime/machine.h"
@@ -18,9 +19,6 @@ Result<uint64_t> parse_size(const std::string& text);
 // a further parameter of the one before. ';' separates too. "all" is every strategy, `none` first
 // and `full` last. Does not check the names. Errors: invalid_argument.
 Result<std::vector<std::string>> parse_strategy_list(const std::vector<std::string>& texts);
-
-// "input=1x3x224x224". Errors: invalid_argument.
-Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& text);
 
 struct MachineFlags {
   std::string tee = "process";
@@ -37,13 +35,15 @@ struct MachineFlags {
   Result<std::pair<runtime::Machine, std::vector<uint64_t>>> resolve_budgets() const;
 };
 
-// The model file and what its dynamic dimensions become.
+// The model file, and what its open dimensions become.
 struct ModelFlags {
   std::string path;
-  std::vector<std::string> input_shapes;
+  InputFlags inputs;
 
-  void declare(CLI::App& app, const char* what = "an ONNX file");
-  Result<onnx::ImportOptions> import_options(int64_t batch) const;
+  void declare(CLI::App& app, const char* what = "an ONNX file",
+               const char* inputs_what = "x.npy, ...: take the shapes from files, as `run` does");
+  // What the model is bound to: InputFlags::import_options() of the files' shapes.
+  Result<onnx::ImportOptions> import_options(const onnx::Model& model, int64_t batch) const;
   // Errors: invalid_argument when shapes were given, because a package has its own.
   Status refuse_for_package() const;
 };

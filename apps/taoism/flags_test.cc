@@ -47,7 +47,8 @@ TEST(Flags, InputShapes) {
   ASSERT_TRUE(shape.ok());
   EXPECT_EQ(shape->first, "x");
   EXPECT_EQ(shape->second, (ir::Shape{1, 3, 8, 8}));
-  for (const char* bad : {"", "x", "=1", "x=", "x=1x", "x=-1", "x=1,2",
+  EXPECT_EQ(parse_input_shape("a=b=Nx4")->second, (ir::Shape{ir::Shape::kDynamic, 4}));
+  for (const char* bad : {"", "x", "=1", "x=NN", "x=xN", "x=Nx", "x=", "x=1x", "x=-1", "x=1,2",
                           "x=9999999999999x9999999999999", "x=1x1x1x1x1x1x1x1x1"}) {
     EXPECT_FALSE(parse_input_shape(bad).ok()) << bad;
   }

@@ -5,6 +5,7 @@
 
 #include "exit_code.h"
 #include "runtime/environment.h"
+#include "standard_output.h"
 #include "verb.h"
 
 namespace taoism::cli {
@@ -44,9 +45,7 @@ int run(int argc, char** argv) {
     if (!sub->parsed()) continue;
     Result<int> result = action();
     if (!result.ok()) return print_error(result.status());
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-      return print_error(resource_exhausted("cannot write to standard output; is the disk full?"));
-    }
+    if (Status output = finish_output(); !output.ok()) return print_error(output);
     return *result;
   }
   return print_error(internal_error("no verb ran"));
@@ -59,8 +58,7 @@ const std::vector<std::string>& command_line() { return words(); }
 }  // namespace taoism::cli
 
 int main(int argc, char** argv) {
-  // A reader that goes away, or a file that may not grow, is an error to report, not a reason to
-  // vanish.
+  // A reader that goes away, or a file that may not grow, is no reason to vanish.
   (void)std::signal(SIGPIPE, SIG_IGN);
   (void)std::signal(SIGXFSZ, SIG_IGN);
   try {

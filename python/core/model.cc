@@ -41,7 +41,7 @@ ModelHandle ModelHandle::load(const std::string& path, const InputShapes& shapes
 }
 
 ir::Graph ModelHandle::bind(int64_t batch) const {
-  return take(runtime::bind_batch(model, {.batch = batch, .input_shapes = shapes}));
+  return take(model.bind({.batch = batch, .input_shapes = shapes}));
 }
 
 partition::Plan ModelHandle::plan(const std::string& json, const ir::Graph& graph) const {

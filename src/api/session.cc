@@ -66,7 +66,7 @@ struct Session::State {
                                                  std::string& text) {
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path));
     TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
-    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, {.batch = options.batch}));
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind({.batch = options.batch}));
     partition::Plan plan;
     if (options.plan_json.empty()) {
       TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,

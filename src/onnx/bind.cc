@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "onnx/bind_shapes.h"
 #include "onnx/node_import.h"
 
 namespace taoism::onnx {
@@ -20,6 +21,9 @@ std::optional<ir::DType> dtype_outside(int32_t type) {
   }
 }
 
+// What is answered from a tensor's type alone.
+bool is_shape_operator(std::string_view op) { return op == "Shape" || op == "Size"; }
+
 class Binder {
  public:
   Binder(const Model::File& file, const ImportOptions& options, std::vector<Unsupported>& refused)
@@ -27,7 +31,6 @@ class Binder {
 
   Result<ir::Graph> run() {
     import_.graph.name = printable(file_.proto.graph().name());
-    TAOISM_RETURN_IF_ERROR(check_options());
     TAOISM_RETURN_IF_ERROR(add_inputs());
     for (const auto& [name, constant] : file_.constants) {
       import_.tensors.emplace(name, Tensor{.name = name, .constant = constant});
@@ -65,82 +68,27 @@ class Binder {
     }
   }
 
-  Status check_options() {
-    if (options_.batch < 0) {
-      return invalid_argument("batch must be at least 1, got " + std::to_string(options_.batch));
-    }
-    for (const auto& [name, shape] : options_.input_shapes) {
-      const auto known =
-          std::any_of(file_.inputs.begin(), file_.inputs.end(),
-                      [&name = name](const DeclaredInput& i) { return i.name == name; });
-      if (!known) return invalid_argument("the model has no input '" + printable(name) + "'");
-    }
-    return {};
-  }
-
-  const ir::Shape* given_shape(const std::string& name) const {
-    for (const auto& [given, shape] : options_.input_shapes) {
-      if (given == name) return &shape;
-    }
-    return nullptr;
-  }
-
-  // What a dynamic dimension becomes: one name stands for one size.
-  Result<int64_t> bind_dim(const DeclaredInput& input, size_t i) {
-    const std::string& symbol = input.dim_names[i];
-    if (const auto it = symbols_.find(symbol); !symbol.empty() && it != symbols_.end()) {
-      return it->second;
-    }
-    if (i == 0) return options_.batch > 0 ? options_.batch : 1;
-    return invalid_argument("input '" + printable(input.name) + "': dimension " +
-                            std::to_string(i) + " is dynamic; give the input's shape");
-  }
-
-  Result<ir::Shape> input_shape(const DeclaredInput& input) {
-    const std::string what = "input '" + printable(input.name) + "'";
-    if (const ir::Shape* given = given_shape(input.name)) {
-      bool fits = given->is_bounded();
-      if (input.has_shape) fits = fits && given->rank() == input.dims.size();
-      for (size_t i = 0; fits && input.has_shape && i < given->rank(); ++i) {
-        fits = input.dims[i] < 0 || input.dims[i] == (*given)[i];
-      }
-      if (fits) return *given;
-      return invalid_argument(what + " cannot have shape " + given->text());
-    }
-    if (!input.has_shape) return invalid_argument(what + " has no shape; give one");
-    if (input.dims.size() > ir::kMaxRank) {
-      return invalid_argument(what + " has " + std::to_string(input.dims.size()) + " dimensions");
-    }
-    ir::Shape shape;
-    for (size_t i = 0; i < input.dims.size(); ++i) {
-      int64_t dim = input.dims[i];
-      if (dim < 0) {
-        TAOISM_ASSIGN_OR_RETURN(dim, bind_dim(input, i));
-        if (!input.dim_names[i].empty()) symbols_.emplace(input.dim_names[i], dim);
-      } else if (i == 0 && options_.batch > 0 && options_.batch != dim) {
-        return invalid_argument(what + " has a fixed batch of " + std::to_string(dim) +
-                                ": run with that, or export the model with a dynamic batch");
-      }
-      shape.push_back(dim);
-    }
-    if (!shape.is_bounded()) return invalid_argument(what + " is too large: " + shape.text());
-    return shape;
-  }
-
   Status add_inputs() {
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<ir::Shape> shapes, bind_shapes(file_, options_));
     for (size_t i = 0; i < file_.inputs.size(); ++i) {
       const DeclaredInput& input = file_.inputs[i];
-      TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, input_shape(input));
       const std::string name = printable(input.name);
       Tensor tensor{.name = input.name};
       const std::optional<ir::DType> dtype = dtype_outside(file_.input_types[i]);
       if (!dtype) {
         refuse(name, "input", "",
-               "has type " + input.dtype + ", which is not supported; " + kTypes);
+               file_.input_types[i] == 0
+                   ? "is " + input.dtype + ", which is not supported; tensors are"
+                   : "has type " + input.dtype + ", which is not supported; " + kTypes);
         tensor.refused = true;
       } else {
-        tensor.id = import_.graph.add_input(name, {*dtype, shape});
-        if (*dtype == ir::DType::i32) {
+        tensor.id = import_.graph.add_input(name, {*dtype, shapes[i]});
+        if (shapes[i].elements() == 0) {
+          // What has no elements is known: nobody reads the input itself.
+          tensor.id = ir::kNoValue;
+          tensor.constant =
+              ir::make_constant({dtype_inside(file_.input_types[i]), shapes[i]}).first;
+        } else if (*dtype == ir::DType::i32) {
           TAOISM_ASSIGN_OR_RETURN(tensor, cast(tensor, ir::DType::i64));
         }
       }
@@ -168,7 +116,7 @@ class Binder {
     NodeImport node(import_, proto, name, file_.opset);
     const Import import = is_default_domain(proto.domain()) ? find_import(op) : nullptr;
     const Fold fold = is_default_domain(proto.domain()) ? find_fold(op) : nullptr;
-    const bool is_shape = is_default_domain(proto.domain()) && (op == "Shape" || op == "Size");
+    const bool is_shape = is_default_domain(proto.domain()) && is_shape_operator(op);
     Status status;
     if (!import && !fold && !is_shape) {
       status =
@@ -327,10 +275,14 @@ class Binder {
   std::vector<Unsupported>& refused_;
   std::unordered_set<std::string> public_tensors_;  // the file's, and what is folded from them
   GraphImport import_;
-  std::unordered_map<std::string, int64_t> symbols_;  // by dim_param
 };
 
 }  // namespace
+
+bool is_known_operator(std::string_view op) {
+  return op == "Constant" || is_shape_operator(op) || find_import(op) != nullptr ||
+         find_fold(op) != nullptr;
+}
 
 Result<ir::Graph> bind_file(const Model::File& file, const ImportOptions& options,
                             std::vector<Unsupported>& refused) {

@@ -10,6 +10,9 @@ namespace taoism::onnx {
 Result<ir::Graph> bind_file(const Model::File& file, const ImportOptions& options,
                             std::vector<Unsupported>& refused);
 
+// Whether the import has a rule for an operator of ONNX's own domain.
+bool is_known_operator(std::string_view op);
+
 // Gives a Linear without bias the constant that an Add behind it adds to every row.
 Status fuse_bias(ir::Graph& graph);
 

@@ -1,6 +1,5 @@
 // What moves elements or gives them another shape.
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "onnx/node_import.h"
@@ -142,16 +141,37 @@ Status import_transpose(NodeImport& node) {
   return node.give(std::move(y));
 }
 
+// What a Concat joins: all inputs but empty ones, which add nothing (a cache that begins empty).
+Result<std::vector<Tensor>> joined_inputs(NodeImport& node, int64_t axis) {
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < node.inputs(); ++i) {
+    const Tensor& input = node.input(i);
+    const bool is_empty = input.constant && node.shape(i).elements() == 0;
+    if (!is_empty) {
+      inputs.push_back(input);
+      continue;
+    }
+    // It must fit all the same.
+    const ir::Shape &shape = node.shape(i), &first = node.shape(0);
+    TAOISM_ASSIGN_OR_RETURN(const size_t along, resolve_axis(axis, first.rank()));
+    bool fits =
+        shape.rank() == first.rank() && node.desc(input).dtype == node.desc(node.input(0)).dtype;
+    for (size_t d = 0; fits && d < first.rank(); ++d) fits = d == along || shape[d] == first[d];
+    if (!fits) return invalid_argument(shape.text() + " does not join " + first.text());
+  }
+  if (inputs.empty()) inputs.push_back(node.input(0));
+  return inputs;
+}
+
 Status import_concat(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(std::max<size_t>(node.inputs(), 1)));
   if (!node.attrs.has("axis")) return invalid_argument("attribute axis is missing");
   const int64_t axis = node.attrs.i("axis", 0);
-  if (node.inputs() == 1) return node.give(node.input(0));
-  std::vector<Tensor> inputs;
-  for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i));
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, joined_inputs(node, axis));
+  if (inputs.size() == 1) return node.give(inputs[0]);
   ir::Attrs attrs;
   attrs.set("axis", axis);
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Concat", std::move(inputs), std::move(attrs)));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Concat", inputs, std::move(attrs)));
   return node.give(std::move(y));
 }
 
@@ -241,83 +261,6 @@ Status import_split(NodeImport& node) {
   return {};
 }
 
-// The axes that opset 18 lets a Resize name; all when it does not.
-Result<std::vector<int64_t>> resize_axes(NodeImport& node) {
-  const size_t rank = node.shape(0).rank();
-  std::vector<int64_t> axes = node.attrs.ints("axes");
-  for (size_t i = 0; axes.size() < rank && !node.attrs.has("axes"); ++i) {
-    axes.push_back(static_cast<int64_t>(i));
-  }
-  TAOISM_RETURN_IF_ERROR(resolve_axes(axes, rank).status());
-  return axes;
-}
-
-Status resize_target(NodeImport& node, ir::Attrs& attrs) {
-  const ir::Shape& x = node.shape(0);
-  std::vector<int64_t> target(x.begin(), x.end());
-  std::vector<float> factors(x.rank(), 1.0F);
-  TAOISM_ASSIGN_OR_RETURN(const std::vector<int64_t> axes, resize_axes(node));
-  // An empty tensor stands for an absent one.
-  const auto given = [&](size_t i) {
-    return node.has(i) && (!node.input(i).constant || node.shape(i).elements() > 0);
-  };
-  if (given(2) == given(3)) return invalid_argument("takes either scales or sizes");
-  const size_t source = given(2) ? 2 : 3;
-  const ConstantPtr& constant = node.input(source).constant;
-  const bool by_scales = source == 2;
-  if (!constant) {
-    return node.refuse(by_scales ? "scales" : "sizes", "is computed from the model's input");
-  }
-  const ir::DType expected = by_scales ? ir::DType::f32 : ir::DType::i64;
-  if (constant->desc.dtype != expected || constant->desc.shape.rank() != 1 ||
-      constant->desc.shape[0] != static_cast<int64_t>(axes.size())) {
-    return invalid_argument(std::string(by_scales ? "scales" : "sizes") +
-                            " must be one number an axis");
-  }
-  for (size_t i = 0; i < axes.size(); ++i) {
-    TAOISM_ASSIGN_OR_RETURN(const size_t axis, resolve_axis(axes[i], x.rank()));
-    if (!by_scales) {
-      target[axis] = constant->i64()[i];
-      continue;
-    }
-    const float scale = constant->f32()[i];
-    const float size = std::floor(static_cast<float>(x[axis]) * scale);
-    if (!(scale > 0) || !(size < 0x1p40F)) return invalid_argument("scales must be positive");
-    factors[axis] = scale;
-    target[axis] = static_cast<int64_t>(size);
-  }
-  attrs.set("sizes", std::move(target));
-  if (by_scales) attrs.set("scales", std::move(factors));
-  return {};
-}
-
-Status import_resize(NodeImport& node) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
-  ir::Attrs attrs;
-  TAOISM_RETURN_IF_ERROR(resize_target(node, attrs));
-  const std::string mode = node.attrs.s("mode", "nearest");
-  if (mode != "nearest" && mode != "linear") {
-    return node.refuse("mode",
-                       "'" + printable(mode) + "' is not supported, nearest and linear are");
-  }
-  for (const char* name : {"cubic_coeff_a", "exclude_outside", "extrapolation_value"}) {
-    node.attrs.ignore(name);  // of modes that are refused
-  }
-  const std::string coordinates = node.attrs.s("coordinate_transformation_mode", "half_pixel");
-  if (coordinates == "tf_crop_and_resize") {
-    return node.refuse("coordinate_transformation_mode", "'" + coordinates + "' is not supported");
-  }
-  if (node.attrs.i("antialias", 0) != 0) return node.refuse("antialias", "is not supported");
-  if (node.attrs.s("keep_aspect_ratio_policy", "stretch") != "stretch") {
-    return node.refuse("keep_aspect_ratio_policy", "only stretch is supported");
-  }
-  attrs.set("mode", mode);
-  attrs.set("coordinate_transformation_mode", printable(coordinates));
-  attrs.set("nearest_mode", printable(node.attrs.s("nearest_mode", "round_prefer_floor")));
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Resize", {node.input(0)}, std::move(attrs)));
-  return node.give(std::move(y));
-}
-
 constexpr ImportEntry kImports[] = {
     {"Reshape", import_reshape},
     {"Flatten", import_flatten},
@@ -329,7 +272,6 @@ constexpr ImportEntry kImports[] = {
     {"Pad", import_pad},
     {"Slice", import_slice},
     {"Split", import_split},
-    {"Resize", import_resize},
     {"Tile", import_tile},
     {"DepthToSpace", import_depth_space},
     {"SpaceToDepth", import_depth_space},

@@ -98,7 +98,10 @@ Status import_average_pool(NodeImport& node) { return import_pool(node, "Average
 
 Status import_batch_normalization(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(5));
-  node.attrs.ignore("momentum");  // matters in training alone
+  node.attrs.ignore("momentum");          // matters in training alone
+  if (node.attrs.i("spatial", 1) == 0) {  // until opset 8: statistics for every element
+    return node.refuse("spatial", "0 is not supported, 1 is");
+  }
   if (node.attrs.i("training_mode", 0) != 0) {
     return node.refuse("training_mode", "export the model in evaluation mode");
   }

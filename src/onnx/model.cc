@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <exception>
+#include <map>
 #include <new>
 
 #include "onnx/bind.h"
+#include "onnx/bind_shapes.h"
 #include "onnx/model_file.h"
 
 namespace taoism::onnx {
@@ -27,6 +29,29 @@ auto guarded(Function&& function) -> decltype(function()) {
 std::string Unsupported::text() const {
   return op + " '" + node + "': " + (attribute.empty() ? "" : "attribute " + attribute + ": ") +
          reason;
+}
+
+std::string DeclaredInput::shape_text() const {
+  if (!has_shape) return "of any shape";
+  if (dims.empty()) return "scalar";
+  std::string text;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (i > 0) text += 'x';
+    const std::string open = dim_names[i].empty() ? "?" : printable(dim_names[i]);
+    text += dims[i] < 0 ? open : std::to_string(dims[i]);
+  }
+  return text;
+}
+
+std::string OpenInput::text() const {
+  const std::string what = "input '" + name + "' is " + shape;
+  if (axes.empty()) return what;
+  std::string list;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    list += (i == 0 ? "" : i + 1 == axes.size() ? " and " : ", ") + std::to_string(axes[i]);
+  }
+  const bool one = axes.size() == 1;
+  return what + ", whose dimension" + (one ? " " : "s ") + list + (one ? " is" : " are") + " open";
 }
 
 Result<Model> Model::load(const std::string& path) {
@@ -58,6 +83,29 @@ bool Model::batch_is_dynamic() const {
     if (!input.has_shape || (!input.dims.empty() && input.dims[0] < 0)) return true;
   }
   return false;
+}
+
+Result<std::vector<OpenInput>> Model::open_inputs(const ImportOptions& options) const {
+  return guarded([&] { return find_open_inputs(*file_, options); });
+}
+
+std::vector<OperatorCount> Model::operators() const {
+  std::map<std::pair<std::string, std::string>, OperatorCount> counts;
+  for (const int n : file_->order) {
+    const ::onnx::NodeProto& node = file_->proto.graph().node(n);
+    const bool is_ours = is_default_domain(node.domain());
+    const std::string op = printable(node.op_type());
+    const std::string domain = is_ours ? "" : printable(node.domain());
+    OperatorCount& count = counts[{domain, op}];
+    count.op = op;
+    count.domain = domain;
+    count.is_known = is_ours && is_known_operator(op);
+    ++count.nodes;
+  }
+  std::vector<OperatorCount> list;
+  list.reserve(counts.size());
+  for (auto& [name, count] : counts) list.push_back(std::move(count));
+  return list;
 }
 
 Result<ir::Graph> Model::bind(const ImportOptions& options) const {

@@ -23,10 +23,10 @@ inline constexpr int64_t kMaxOpset = 28;
 inline constexpr const char* kPublicTensors = "taoism.public";
 
 struct ImportOptions {
-  // What dynamic batch dimensions become. 0: the batch that the file declares, 1 where it is
-  // dynamic.
-  int64_t batch = 1;
-  // Shapes by input name, for inputs with other dynamic dimensions; they count before `batch`.
+  // What open first dimensions become; a shape that says another size contradicts it. 0: what the
+  // shapes and the file say, 1 where neither does.
+  int64_t batch = 0;
+  // Shapes by input name. ir::Shape::kDynamic leaves a dimension to the file and to `batch`.
   std::vector<std::pair<std::string, ir::Shape>> input_shapes = {};
 };
 
@@ -37,6 +37,25 @@ struct DeclaredInput {
   bool has_shape = false;
   std::vector<int64_t> dims;           // ir::Shape::kDynamic where not fixed
   std::vector<std::string> dim_names;  // "N", or empty
+
+  // "Nx3x?x?", printable; "scalar"; "of any shape".
+  std::string shape_text() const;
+};
+
+// An input with dimensions whose size nothing says.
+struct OpenInput {
+  std::string name;          // printable
+  std::string shape;         // as DeclaredInput::shape_text()
+  std::vector<size_t> axes;  // none: it may have any shape
+  std::string text() const;  // "input 'x' is Nx3xHxW, whose dimensions 2 and 3 are open"
+};
+
+// How often an operator is in a model, and whether there is an import for it.
+struct OperatorCount {
+  std::string op;      // printable
+  std::string domain;  // empty: ONNX's own
+  size_t nodes = 0;
+  bool is_known = false;
 };
 
 // One thing in a model that cannot be run, and why.
@@ -67,6 +86,10 @@ class Model {
   const std::vector<DeclaredInput>& inputs() const;
   // Whether the first dimension of some input is not fixed.
   bool batch_is_dynamic() const;
+  // What bind would lack under `options`, before it is tried. Errors: contradictions.
+  Result<std::vector<OpenInput>> open_inputs(const ImportOptions& options = {}) const;
+  // Of the nodes that the outputs need, by name: what can be said without any shape.
+  std::vector<OperatorCount> operators() const;
 
   // The graph at a batch size; it shares the weights with this model and outlives it. Errors:
   // unsupported, one line that names the first of all things that are not; invalid_argument.

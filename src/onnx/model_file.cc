@@ -121,6 +121,17 @@ Status read_constants(Model::File& file, ExternalFiles& external) {
   return {};
 }
 
+std::string type_name(const ::onnx::TypeProto& type) {
+  switch (type.value_case()) {
+    case ::onnx::TypeProto::kTensorType: return element_type_name(type.tensor_type().elem_type());
+    case ::onnx::TypeProto::kSequenceType: return "a sequence";
+    case ::onnx::TypeProto::kMapType: return "a map";
+    case ::onnx::TypeProto::kOptionalType: return "an optional value";
+    case ::onnx::TypeProto::kSparseTensorType: return "a sparse tensor";
+    default: return "of no type";
+  }
+}
+
 void read_inputs(Model::File& file) {
   for (const auto& input : file.proto.graph().input()) {
     // Before IR version 4 every initialiser was listed as an input too.
@@ -128,11 +139,10 @@ void read_inputs(Model::File& file) {
     const auto& type = input.type().tensor_type();
     DeclaredInput declared;
     declared.name = input.name();
-    declared.dtype = input.type().has_tensor_type() ? element_type_name(type.elem_type())
-                                                    : std::string("no tensor");
+    declared.dtype = type_name(input.type());
     declared.has_shape = type.has_shape();
     for (const auto& dim : type.shape().dim()) {
-      const bool fixed = dim.has_dim_value() && dim.dim_value() > 0;
+      const bool fixed = dim.has_dim_value() && dim.dim_value() >= 0;
       declared.dims.push_back(fixed ? dim.dim_value() : ir::Shape::kDynamic);
       declared.dim_names.push_back(dim.dim_param());
     }

@@ -44,6 +44,12 @@ std::vector<int64_t> NodeAttributes::ints(std::string_view name) {
   return {attribute->ints().begin(), attribute->ints().end()};
 }
 
+std::vector<float> NodeAttributes::floats(std::string_view name) {
+  const auto* attribute = take(name, AttributeProto::FLOATS, "a list of numbers");
+  if (attribute == nullptr) return {};
+  return {attribute->floats().begin(), attribute->floats().end()};
+}
+
 const ::onnx::TensorProto* NodeAttributes::tensor(std::string_view name) {
   const auto* attribute = take(name, AttributeProto::TENSOR, "a tensor");
   return attribute ? &attribute->t() : nullptr;

@@ -23,6 +23,7 @@ class NodeAttributes {
   float f(std::string_view name, float fallback);
   std::string s(std::string_view name, std::string_view fallback);
   std::vector<int64_t> ints(std::string_view name);
+  std::vector<float> floats(std::string_view name);
   const ::onnx::TensorProto* tensor(std::string_view name);
   // Marks one as known that has no meaning here.
   void ignore(std::string_view name) { read_.emplace(name); }

@@ -199,7 +199,7 @@ Status import_as_it_is(NodeImport& node) {
 Import find_import(std::string_view op) {
   for (const auto table :
        {linear_imports(), conv_transpose_imports(), einsum_imports(), pointwise_imports(),
-        normalization_imports(), layout_imports(), type_imports()}) {
+        normalization_imports(), layout_imports(), resize_imports(), type_imports()}) {
     for (const ImportEntry& entry : table) {
       if (op == entry.op) return entry.import;
     }

@@ -111,6 +111,7 @@ struct ImportEntry {
 std::span<const ImportEntry> linear_imports();
 std::span<const ImportEntry> pointwise_imports();
 std::span<const ImportEntry> layout_imports();
+std::span<const ImportEntry> resize_imports();
 std::span<const ImportEntry> type_imports();
 std::span<const ImportEntry> normalization_imports();
 std::span<const ImportEntry> conv_transpose_imports();

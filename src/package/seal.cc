@@ -105,7 +105,7 @@ class Sealing {
   Status bind(int64_t batch) {
     onnx::ImportOptions import = options_.import;
     import.batch = batch;
-    TAOISM_ASSIGN_OR_RETURN(const ir::Graph source, runtime::bind_batch(model_, import));
+    TAOISM_ASSIGN_OR_RETURN(const ir::Graph source, model_.bind(import));
     TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared,
                             runtime::prepare(source, plan_, {.tee_threads = 1}));
     if (!prepared.uses_tee) {

@@ -39,6 +39,7 @@ class RowRun {
       : source_(source), inputs_(inputs), options_(options) {}
 
   Result<BatchRunResult> run() {
+    if (!rows_of(source_.inputs()).has_value()) return run_whole();
     TAOISM_RETURN_IF_ERROR(count());
     size_t row = 0;
     while (row < result_.rows) {
@@ -52,12 +53,44 @@ class RowRun {
   }
 
  private:
-  Status count() {
-    const std::vector<TensorSpec>& specs = source_.inputs();
-    if (specs.size() != inputs_.size()) {
-      return invalid_argument("the model has " + std::to_string(specs.size()) + " inputs; " +
-                              std::to_string(inputs_.size()) + " were given");
+  Status check_count() const {
+    const size_t wanted = source_.inputs().size();
+    if (wanted == inputs_.size()) return {};
+    return invalid_argument("the model has " + std::to_string(wanted) + " inputs; " +
+                            std::to_string(inputs_.size()) + " were given");
+  }
+
+  // Inputs that have no rows in common: one inference of what the source is bound to.
+  Result<BatchRunResult> run_whole() {
+    TAOISM_RETURN_IF_ERROR(check_count());
+    result_.rows = result_.batch = 1;
+    TAOISM_ASSIGN_OR_RETURN(const Prepared prepared,
+                            source_.prepare(source_.batch_at_most(INT64_MAX), options_.machine));
+    TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
+                            Session::open(prepared, options_.machine));
+    describe(prepared, *session);
+    std::vector<ir::ConstTensorView> inputs;
+    for (const files::Tensor& input : inputs_) inputs.push_back(input.view());
+    std::vector<ir::TensorView> outputs;
+    for (const TensorSpec& spec : session->outputs()) {
+      result_.outputs.push_back(
+          {spec.name, spec.desc, AlignedBuffer(std::max<size_t>(spec.desc.bytes(), 1))});
+      outputs.push_back({spec.desc, result_.outputs.back().data.data()});
     }
+    TAOISM_RETURN_IF_ERROR(session->run(inputs, outputs, result_.total));
+    return std::move(result_);
+  }
+
+  void describe(const Prepared& prepared, const Session& session) {
+    result_.warnings = prepared.report.warnings;
+    for (std::string& warning : session.warnings()) result_.warnings.push_back(std::move(warning));
+    result_.uses_tee = prepared.uses_tee;
+    result_.tee_memory_budget = session.tee_memory_budget();
+  }
+
+  Status count() {
+    TAOISM_RETURN_IF_ERROR(check_count());
+    const std::vector<TensorSpec>& specs = source_.inputs();
     for (size_t i = 0; i < inputs_.size(); ++i) {
       TAOISM_ASSIGN_OR_RETURN(size_t rows, count_rows(specs[i], inputs_[i]));
       if (i > 0 && rows != result_.rows) {
@@ -89,11 +122,7 @@ class RowRun {
                             Session::open(prepared, options_.machine, device_));
     if (result_.outputs.empty()) {
       TAOISM_RETURN_IF_ERROR(make_outputs(*session, batch));
-      result_.warnings = prepared.report.warnings;
-      for (std::string& warning : session->warnings())
-        result_.warnings.push_back(std::move(warning));
-      result_.uses_tee = prepared.uses_tee;
-      result_.tee_memory_budget = session->tee_memory_budget();
+      describe(prepared, *session);
     }
     for (size_t i = 0; i < left / batch; ++i, row += batch) {
       TAOISM_RETURN_IF_ERROR(run_one(*session, row));

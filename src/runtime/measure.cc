@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <optional>
 #include <random>
 
@@ -51,8 +52,15 @@ class Measurement {
     machine.tee_memory_bytes = subject.tee_memory_bytes;
     return machine;
   }
+  // Of a package.
+  int64_t batch_of(const Source& source) const {
+    if (options_.import.batch != 0) return options_.import.batch;
+    const int64_t one = source.batch_at_most(1);
+    return one != 0 ? one : source.batch_at_most(INT64_MAX);
+  }
   Status make_reference();
   Status make_inputs();
+  Status fill_inputs();
   Result<Prepared> prepare_package(const Subject& subject, RunRecord& record) const;
   Result<Prepared> prepare_subject(const Subject& subject, RunRecord& record) const;
   Result<Contender> open(const Subject& subject);
@@ -82,7 +90,7 @@ Status Measurement::make_reference() {
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::open(prepared, machine));
   inputs_ = Tensors(session->inputs());
   reference_ = Tensors(session->outputs());
-  fill_normal(inputs_.views(), options_.seed);
+  TAOISM_RETURN_IF_ERROR(fill_inputs());
   RunProfile profile;
   return session->run(inputs_.const_views(), reference_.views(), profile);
 }
@@ -91,10 +99,26 @@ Status Measurement::make_reference() {
 Status Measurement::make_inputs() {
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Source> source, options_.open_package());
   TAOISM_ASSIGN_OR_RETURN(const Prepared prepared,
-                          source->prepare(options_.import.batch, options_.machine));
+                          source->prepare(batch_of(*source), options_.machine));
   const ir::Graph& graph = prepared.partitioned.graph;
   inputs_ = Tensors(tensor_specs(graph, graph.inputs()));
-  fill_normal(inputs_.views(), options_.seed);
+  return fill_inputs();
+}
+
+Status Measurement::fill_inputs() {
+  const auto views = inputs_.views();
+  fill_normal(views, options_.seed);
+  for (size_t i = 0; i < std::min(views.size(), options_.inputs.size()); ++i) {
+    const std::optional<files::Tensor>& given = options_.inputs[i];
+    if (!given) continue;
+    if (given->desc != views[i].desc) {
+      return invalid_argument("an input is " + views[i].desc.shape.text() + " and its file holds " +
+                              given->desc.shape.text() + "; give a file of that shape");
+    }
+    if (given->desc.bytes() > 0) {
+      std::memcpy(views[i].data, given->data.data(), given->desc.bytes());
+    }
+  }
   return {};
 }
 
@@ -106,14 +130,14 @@ Result<Prepared> Measurement::prepare_package(const Subject& subject, RunRecord&
                           partition::StrategySpec::parse(source->strategy()));
   record.strategy = spec.name;
   record.parameters.assign(spec.parameters.begin(), spec.parameters.end());
-  return source->prepare(options_.import.batch, machine_of(subject));
+  return source->prepare(batch_of(*source), machine_of(subject));
 }
 
 // From the model file on: what a cold start does.
 Result<Prepared> Measurement::prepare_subject(const Subject& subject, RunRecord& record) const {
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options_.model_path));
   TAOISM_ASSIGN_OR_RETURN(record.model_hash, model.hash());
-  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, bind_batch(model, options_.import));
+  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(options_.import));
   partition::Plan plan;
   if (subject.plan_json.empty()) {
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
@@ -159,7 +183,7 @@ Result<Contender> Measurement::open(const Subject& subject) {
   record.tee = options_.machine.tee;
   record.simulated = is_simulated(options_.machine.tee);
   record.device = options_.machine.device;
-  record.batch = static_cast<size_t>(options_.import.batch);
+  record.batch = static_cast<size_t>(rows_of(contender.session->inputs()).value_or(1));
   record.tee_threads = options_.machine.tee_threads;
   record.device_threads = options_.machine.device_threads;
   record.tee_macs_share = prepared.report.macs_tee_share();

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "onnx/model.h"
+#include "runtime/files/tensor_file.h"
 #include "runtime/machine.h"
 #include "runtime/profile.h"
 #include "runtime/source.h"
@@ -60,7 +62,9 @@ struct MeasureOptions {
   // Not empty: opens the package that is measured. Subjects are its budgets then.
   std::function<Result<std::unique_ptr<Source>>()> open_package;
   std::string package_path;
-  onnx::ImportOptions import;  // batch and input shapes
+  onnx::ImportOptions import;  // batch and input shapes; of a package, batch 0 is its least
+  // What the inputs hold, in their order; where there is nothing, random values.
+  std::vector<std::optional<files::Tensor>> inputs;
   std::vector<Subject> subjects;
   Machine machine;  // resolved; its memory is each subject's own
   size_t min_iterations = 10;

@@ -1,29 +1,11 @@
 #include "runtime/prepare.h"
 
-#include <algorithm>
-
 #include "partition/fuse.h"
 #include "partition/segments.h"
 #include "program/lower.h"
 #include "program/schedule.h"
 
 namespace taoism::runtime {
-
-Result<ir::Graph> bind_batch(const onnx::Model& model, const onnx::ImportOptions& options) {
-  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(options));
-  for (ir::ValueId id : graph.inputs()) {
-    const ir::Value& input = graph.value(id);
-    const bool given = std::any_of(options.input_shapes.begin(), options.input_shapes.end(),
-                                   [&](const auto& shape) { return shape.first == input.name; });
-    if (given || model.batch_is_dynamic() || options.batch == 0) continue;
-    if (input.desc.shape.rank() == 0 || input.desc.shape[0] == options.batch) continue;
-    return invalid_argument("the model's batch is fixed: input '" + input.name + "' is " +
-                            input.desc.shape.text() + "; give --batch " +
-                            std::to_string(input.desc.shape[0]) +
-                            " or export the model with a dynamic batch");
-  }
-  return graph;
-}
 
 namespace {
 

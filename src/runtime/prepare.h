@@ -22,9 +22,6 @@ struct Prepared {
   bool uses_device = false;
 };
 
-// The model at exactly options.batch. Errors: invalid_argument when the file fixes another batch.
-Result<ir::Graph> bind_batch(const onnx::Model& model, const onnx::ImportOptions& options);
-
 // `source` is bound to a batch. The report predicts what the TEE of `machine` (resolved) does with
 // its threads and memory; a memory that is too small is a warning there, and an error of
 // Session::open. Errors: invalid_argument, unsupported.

@@ -140,7 +140,7 @@ Status Session::check(std::span<const ir::ConstTensorView> inputs,
   }
   auto check_one = [](const TensorSpec& spec, const ir::TensorDesc& desc,
                       const void* data) -> Status {
-    if (desc == spec.desc && data != nullptr) return {};
+    if (desc == spec.desc && (data != nullptr || desc.bytes() == 0)) return {};
     return invalid_argument("'" + spec.name + "' is " + ir::dtype_name(spec.desc.dtype) + " " +
                             spec.desc.shape.text() + "; " + ir::dtype_name(desc.dtype) + " " +
                             desc.shape.text() + " was given");

@@ -20,7 +20,7 @@ class SessionTest : public testing::Test {
 
   Result<Prepared> prepare_strategy(const std::string& strategy, int64_t batch = 2) {
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path_));
-    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, bind_batch(model, {.batch = batch}));
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind({.batch = batch}));
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
     TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, spec, "hash"));
     return prepare(graph, plan, test_machine());

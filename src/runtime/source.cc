@@ -1,6 +1,7 @@
 #include "runtime/source.h"
 
 #include <algorithm>
+#include <set>
 
 namespace taoism::runtime {
 namespace {
@@ -13,7 +14,8 @@ class OnnxSource final : public Source {
         plan_(std::move(plan)),
         import_(std::move(import)),
         inputs_(tensor_specs(graph, graph.inputs())),
-        outputs_(tensor_specs(graph, graph.outputs())) {}
+        outputs_(tensor_specs(graph, graph.outputs())),
+        has_open_rows_(rows_of(inputs_).has_value() && is_open()) {}
 
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }
@@ -21,9 +23,8 @@ class OnnxSource final : public Source {
   const std::string& model_hash() const override { return plan_.model_hash; }
 
   int64_t batch_at_most(int64_t most) const override {
-    const bool has_batch = !inputs_.empty() && inputs_.front().desc.shape.rank() != 0;
-    const int64_t bound = has_batch ? inputs_.front().desc.shape[0] : 0;
-    if (model_.batch_is_dynamic()) return std::min(most, bound);
+    const int64_t bound = rows_of(inputs_).value_or(1);
+    if (has_open_rows_) return std::min(most, bound);
     return bound <= most ? bound : 0;
   }
   Status no_batch_for(size_t rows) const override {
@@ -35,20 +36,52 @@ class OnnxSource final : public Source {
   }
   Result<Prepared> prepare(int64_t batch, const Machine& machine) const override {
     if (batch_at_most(batch) != batch) return no_batch_for(static_cast<size_t>(batch));
-    onnx::ImportOptions import = import_;
-    import.batch = model_.batch_is_dynamic() ? batch : 0;
-    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(import));
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(at_batch(batch)));
     return runtime::prepare(graph, plan_, machine);
   }
 
  private:
+  // Whether the file leaves the first dimension of every input open, and its name to it alone.
+  bool is_open() const {
+    std::set<std::string> first, later;
+    for (const onnx::DeclaredInput& input : model_.inputs()) {
+      if (!input.has_shape) continue;
+      if (input.dims.empty() || input.dims[0] >= 0) return false;
+      first.insert(input.dim_names[0]);
+      later.insert(input.dim_names.begin() + 1, input.dim_names.end());
+    }
+    first.erase("");
+    return std::none_of(first.begin(), first.end(),
+                        [&](const std::string& name) { return later.contains(name); });
+  }
+
+  // The import with so many rows in all inputs, where they are open.
+  onnx::ImportOptions at_batch(int64_t batch) const {
+    onnx::ImportOptions import = import_;
+    if (!has_open_rows_) return import;
+    import.batch = batch;
+    for (auto& [name, shape] : import.input_shapes) shape[0] = batch;
+    return import;
+  }
+
   const onnx::Model model_;
   const partition::Plan plan_;
   const onnx::ImportOptions import_;
   const std::vector<TensorSpec> inputs_, outputs_;
+  const bool has_open_rows_;
 };
 
 }  // namespace
+
+std::optional<int64_t> rows_of(std::span<const TensorSpec> inputs) {
+  std::optional<int64_t> rows;
+  for (const TensorSpec& input : inputs) {
+    if (input.desc.shape.rank() == 0) return std::nullopt;
+    if (rows.value_or(input.desc.shape[0]) != input.desc.shape[0]) return std::nullopt;
+    rows = input.desc.shape[0];
+  }
+  return rows;
+}
 
 std::vector<TensorSpec> tensor_specs(const ir::Graph& graph, const std::vector<ir::ValueId>& ids) {
   std::vector<TensorSpec> specs;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,10 +35,14 @@ class Source {
   virtual Result<Prepared> prepare(int64_t batch, const Machine& machine) const = 0;
 };
 
+// How many rows all inputs have in their first dimension. None: they differ, or one has no
+// dimension; such inputs are not cut by rows.
+std::optional<int64_t> rows_of(std::span<const TensorSpec> inputs);
+
 // The inputs or outputs of a graph.
 std::vector<TensorSpec> tensor_specs(const ir::Graph& graph, const std::vector<ir::ValueId>& ids);
 
-// `import.batch` is the largest batch. Errors: those of bind().
+// `import` says the shapes, or the largest batch. Errors: those of bind().
 Result<std::unique_ptr<Source>> open_source(onnx::Model model, partition::Plan plan,
                                             onnx::ImportOptions import);
 

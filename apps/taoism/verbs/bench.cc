@@ -14,6 +14,7 @@
 #include "runtime/crypto_bandwidth.h"
 #include "runtime/files/output_file.h"
 #include "runtime/measure.h"
+#include "standard_output.h"
 #include "verb.h"
 
 namespace taoism::cli {
@@ -21,10 +22,10 @@ namespace {
 
 struct Options {
   std::vector<std::string> models;
-  std::vector<std::string> input_shapes;
+  InputFlags inputs;
   std::vector<std::string> strategies = {"all"};
   std::vector<std::string> plans;
-  std::vector<int64_t> batches = {1};
+  std::vector<int64_t> batches = {0};  // 0: what the shapes say, or 1
   MachineFlags machine;
   KeyFlag key;
   std::string reference;
@@ -114,6 +115,24 @@ void choose(const Options& options, const std::string& model, const std::vector<
   for (const uint64_t budget : budgets) measure.subjects.push_back({"package", "", budget});
 }
 
+// The shapes, and what the inputs hold where files say it.
+Status bind(const Options& options, const std::string& path, int64_t batch,
+            runtime::MeasureOptions& measure) {
+  measure.inputs.clear();
+  measure.import = {.batch = batch};
+  if (package::is_package(path)) {
+    const char* flag = options.inputs.given();
+    if (flag == nullptr) return {};
+    return invalid_argument(std::string(flag) +
+                            ": a package has the shapes that it was sealed with; --batch picks");
+  }
+  TAOISM_ASSIGN_OR_RETURN(const onnx::Model model, onnx::Model::load(path));
+  TAOISM_ASSIGN_OR_RETURN(measure.inputs, options.inputs.read(model.inputs()));
+  TAOISM_ASSIGN_OR_RETURN(measure.import,
+                          options.inputs.import_options(model, measure.inputs, batch));
+  return {};
+}
+
 Result<int> measure_all(const Options& options) {
   if (options.models.empty()) {
     return invalid_argument("bench: name at least one ONNX file or package");
@@ -126,10 +145,6 @@ Result<int> measure_all(const Options& options) {
   measure.min_iterations = options.min_iterations;
   measure.min_seconds = options.min_seconds;
   measure.seed = options.seed;
-  for (const std::string& text : options.input_shapes) {
-    TAOISM_ASSIGN_OR_RETURN(auto shape, parse_input_shape(text));
-    measure.import.input_shapes.push_back(std::move(shape));
-  }
   Outputs outputs;
   TAOISM_RETURN_IF_ERROR(outputs.open(options));
 
@@ -145,12 +160,13 @@ Result<int> measure_all(const Options& options) {
   for (const std::string& model : options.models) {
     for (int64_t batch : options.batches) {
       choose(options, model, machine.second, subjects, measure);
-      measure.import.batch = batch;
+      TAOISM_RETURN_IF_ERROR(bind(options, model, batch, measure));
+      const std::string what_runs = batch == 0 ? model : fmt::format("{} batch {}", model, batch);
       auto progress = [&](double done, const std::string& what) {
-        bar.update((part + done) / parts, fmt::format("{} batch {}: {}", model, batch, what));
+        bar.update((part + done) / parts, fmt::format("{}: {}", what_runs, what));
       };
       Result<std::vector<runtime::RunRecord>> records = runtime::measure(measure, progress);
-      if (!records.ok()) return records.status().annotate(fmt::format("{} batch {}", model, batch));
+      if (!records.ok()) return records.status().annotate(what_runs);
       for (runtime::RunRecord& record : *records) {
         valid = valid && record.valid;
         report.runs.push_back(report::interpret(std::move(record)));
@@ -166,7 +182,7 @@ Result<int> measure_all(const Options& options) {
     TAOISM_ASSIGN_OR_RETURN(report.aes_gcm_bytes_per_s,
                             runtime::measure_aes_gcm_bandwidth(measure.machine.tee_threads));
   }
-  (void)std::fputs(report::bench_text(report).c_str(), stdout);
+  print(report::bench_text(report));
   TAOISM_RETURN_IF_ERROR(outputs.write(report));
   return valid ? kExitOk : kExitOther;
 }
@@ -176,7 +192,7 @@ Result<int> compare(const CompareOptions& options) {
   TAOISM_ASSIGN_OR_RETURN(std::string after, read_text(options.after));
   TAOISM_ASSIGN_OR_RETURN(report::Comparison comparison,
                           report::compare(before, after, options.tolerance));
-  (void)std::fputs(report::comparison_text(comparison).c_str(), stdout);
+  print(report::comparison_text(comparison));
   return comparison.regressed() ? kExitOther : kExitOk;
 }
 
@@ -185,16 +201,15 @@ Action declare(CLI::App& app) {
   app.add_option(
       "models", options->models,
       "ONNX files, and packages (.tao), which are measured under the plan sealed in them");
-  app.add_option("--input-shape", options->input_shapes,
-                 "NAME=1x3x224x224, for inputs with dynamic dimensions");
+  options->inputs.declare(app, "x.npy, ...: measure with what files hold, as `run` takes them");
   app.add_option("--strategies", options->strategies,
                  "all, or a list: none,full,deep:k=2,intermediate:theta=0.9,seed=7")
       ->capture_default_str();
   app.add_option("--plan", options->plans, "also measure this plan.json; may be repeated");
-  app.add_option("--batch", options->batches, "batch sizes: 1,8,64")
+  app.add_option("--batch", options->batches,
+                 "batch sizes: 1,8,64; default: what the model or a file says, or 1")
       ->delimiter(',')
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   options->machine.declare(app);
   options->key.declare(app);
   app.add_option("--reference", options->reference,

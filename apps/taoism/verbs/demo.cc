@@ -15,6 +15,7 @@
 #include "runtime/files/tensor_file.h"
 #include "runtime/measure.h"
 #include "runtime/tensors.h"
+#include "standard_output.h"
 #include "verb.h"
 
 namespace taoism::cli {
@@ -62,7 +63,7 @@ class Demo {
     TAOISM_RETURN_IF_ERROR(measure_latency());
     for (size_t i = 0; i < rows_.size(); ++i) TAOISM_RETURN_IF_ERROR(measure_accuracy(i));
     bar_.clear();
-    print();
+    show();
     bool valid = std::all_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.valid; });
     return valid ? kExitOk : kExitOther;
   }
@@ -82,9 +83,12 @@ class Demo {
     TAOISM_ASSIGN_OR_RETURN(machine_, options_.machine.resolve());
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path_));
     model_ = std::make_unique<onnx::Model>(std::move(model));
-    TAOISM_ASSIGN_OR_RETURN(files::Tensor images,
-                            files::read_float_input(options_.data + "/t10k-images-idx3-ubyte.gz"));
-    images_.push_back(std::move(images));
+    const std::string images_path = options_.data + "/t10k-images-idx3-ubyte.gz";
+    TAOISM_ASSIGN_OR_RETURN(const files::Tensor images, files::read_tensor(images_path));
+    if (images.desc.dtype != ir::DType::u8) {
+      return invalid_argument(images_path + ": no images of bytes; give another folder, --data");
+    }
+    images_.push_back(files::scale_bytes(images));
     TAOISM_ASSIGN_OR_RETURN(labels_,
                             files::read_labels(options_.data + "/t10k-labels-idx1-ubyte.gz"));
     return {};
@@ -149,14 +153,14 @@ class Demo {
     return {};
   }
 
-  void print() const {
+  void show() const {
     const bool simulated = runtime::is_simulated(machine_.tee);
-    fmt::print(
+    print(fmt::format(
         "{} on the {} test images of Fashion-MNIST, split between a TEE and an untrusted device\n",
-        fs::path(path_).filename().string(), labels_.size());
-    fmt::print("TEE: {}{}, {} threads.  Device: {}, {} threads.\n\n", machine_.tee,
-               simulated ? " (a sandboxed worker: simulated TEE)" : "", machine_.tee_threads,
-               machine_.device, machine_.device_threads);
+        fs::path(path_).filename().string(), labels_.size()));
+    print(fmt::format("TEE: {}{}, {} threads.  Device: {}, {} threads.\n\n", machine_.tee,
+                      simulated ? " (a sandboxed worker: simulated TEE)" : "", machine_.tee_threads,
+                      machine_.device, machine_.device_threads));
     using report::Table;
     Table table({{"strategy", Table::left},
                  {"accuracy"},
@@ -177,13 +181,13 @@ class Demo {
            report::percent(row.record.private_params_exposed_share),
            std::to_string(row.record.crossings)});
     }
-    (void)std::fputs(table.text().c_str(), stdout);
+    print(table.text());
     const std::string program = command_line().front();
     std::error_code error;
     fs::path relative = fs::proximate(path_, error);
     const std::string model =
         error || relative.string().size() > path_.size() ? path_ : relative.string();
-    fmt::print(
+    print(fmt::format(
         "\n'none' shields nothing, 'full' everything: the bounds. Between them a strategy trades "
         "speed for what\n"
         "it exposes: weights that the device holds in clear, and what it sees of each crossing of "
@@ -194,7 +198,7 @@ class Demo {
         "Next  {0} plan {1} -s deep:k=2   what runs where, and who sees what\n"
         "      {0} bench {1} --batch 1,8 --json out.json\n"
         "      {0} doctor   what this machine offers\n",
-        program, model);
+        program, model));
   }
 
   const Options& options_;

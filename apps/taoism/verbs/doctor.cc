@@ -14,6 +14,7 @@
 #include "report/units.h"
 #include "runtime/environment.h"
 #include "runtime/machine.h"
+#include "standard_output.h"
 #include "tee/tee.h"
 #include "verb.h"
 
@@ -110,7 +111,7 @@ Result<int> act(const Options& options) {
                       {"mend", f.mend}});
     }
     Json document = {{"schema", 1}, {"findings", list}};
-    (void)std::printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    print(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
     return kExitOk;
   }
   std::string area;

@@ -1,6 +1,7 @@
 // `taoism inspect`: what is in a model, and what of it is not supported.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "report/table.h"
 #include "report/units.h"
 #include "runtime/prepare.h"
+#include "standard_output.h"
 #include "verb.h"
 
 namespace taoism::cli {
@@ -23,7 +25,7 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   ModelFlags model;
-  int64_t batch = 1;
+  int64_t batch = 0;  // what the shapes say, or 1
   bool kernels = false;
   bool json = false;
 };
@@ -127,7 +129,7 @@ void print_json(const onnx::Model& model, const std::string& hash, const ir::Gra
                {"params", summary.total.params},
                {"nonfinite_weights", summary.nonfinite},
                {"unsupported", Json::array()}};
-  (void)std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 void print_text(const onnx::Model& model, const std::string& hash, const ir::Graph& graph,
@@ -166,7 +168,7 @@ void print_text(const onnx::Model& model, const std::string& hash, const ir::Gra
                     graph.node(block.nodes.front()).name});
   }
   out += blocks.text();
-  (void)std::fputs(out.c_str(), stdout);
+  print(out);
 }
 
 // What the cost rule of the kernels chose for each node that has a choice.
@@ -185,7 +187,7 @@ void print_kernels(const ir::Graph& graph) {
                    report::count_text(cost_of(graph, node).macs), kernel});
   }
   out += table.text();
-  (void)std::fputs(out.c_str(), stdout);
+  print(out);
 }
 
 Result<int> report_unsupported(const std::vector<onnx::Unsupported>& list, bool json) {
@@ -198,12 +200,63 @@ Result<int> report_unsupported(const std::vector<onnx::Unsupported>& list, bool 
                        {"reason", item.reason}});
     }
     Json document = {{"schema", 1}, {"unsupported", items}};
-    (void)std::printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    print(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } else {
     for (const onnx::Unsupported& item : list)
       (void)std::printf("unsupported  %s\n", item.text().c_str());
   }
   return kExitUnsupported;
+}
+
+// A model whose shapes nothing says: its operators, what is open, and the flags that say it.
+Result<int> report_open(const onnx::Model& model, const std::string& hash,
+                        const std::vector<onnx::OpenInput>& open, bool json) {
+  const std::vector<onnx::OperatorCount> operators = model.operators();
+  const bool is_known = std::all_of(operators.begin(), operators.end(),
+                                    [](const onnx::OperatorCount& op) { return op.is_known; });
+  std::string flags;
+  for (const onnx::OpenInput& input : open)
+    flags += " --input-shape " + input.name + "=" + input.shape;
+  if (json) {
+    Json inputs = Json::array(), counts = Json::object(), missing = Json::array();
+    for (const onnx::DeclaredInput& input : model.inputs()) {
+      inputs.push_back({{"name", input.name},
+                        {"dtype", input.dtype},
+                        {"shape", input.dims},
+                        {"names", input.dim_names}});
+    }
+    for (const onnx::OperatorCount& op : operators) {
+      counts[op.domain.empty() ? op.op : op.domain + "." + op.op] = {{"count", op.nodes}};
+      if (op.is_known) continue;
+      missing.push_back({{"node", ""},
+                         {"op", op.op},
+                         {"attribute", ""},
+                         {"reason", "operator is not supported"}});
+    }
+    const Json document = {{"schema", 1},        {"model", model.name()},
+                           {"model_hash", hash}, {"opset", model.opset()},
+                           {"inputs", inputs},   {"operators", counts},
+                           {"open", true},       {"unsupported", missing}};
+    print(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    return is_known ? kExitOk : kExitUnsupported;
+  }
+  std::string out = fmt::format(
+      "model     {}, opset {}{}\nhash      {}\n", model.name().empty() ? "(no name)" : model.name(),
+      model.opset(), model.producer().empty() ? "" : ", written by " + model.producer(), hash);
+  for (const onnx::DeclaredInput& input : model.inputs()) {
+    out += fmt::format("input     {}: {} {}\n", input.name, input.dtype, input.shape_text());
+  }
+  out += "open      ";
+  for (size_t i = 0; i < open.size(); ++i) out += (i > 0 ? "; " : "") + open[i].text();
+  out += "\n          shapes, costs and kernels with: --input FILE, or" + flags + " in numbers\n\n";
+  report::Table table({{"operator", report::Table::left}, {"nodes"}, {"", report::Table::left}});
+  for (const onnx::OperatorCount& op : operators) {
+    table.add_row({op.domain.empty() ? op.op : op.domain + "." + op.op, std::to_string(op.nodes),
+                   op.is_known ? "" : "unsupported"});
+  }
+  out += table.text();
+  print(out);
+  return is_known ? kExitOk : kExitUnsupported;
 }
 
 Result<int> act(const Options& options) {
@@ -212,12 +265,21 @@ Result<int> act(const Options& options) {
                             ": a package does not show its model; `taoism plan` prints what it "
                             "says in clear");
   }
-  TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import, options.model.import_options(options.batch));
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
+  if (options.model.inputs.given() == nullptr) {
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<onnx::OpenInput> open,
+                            model.open_inputs({.batch = options.batch}));
+    if (!open.empty()) {
+      TAOISM_ASSIGN_OR_RETURN(const std::string hash, model.hash());
+      return report_open(model, hash, open, options.json);
+    }
+  }
+  TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import,
+                          options.model.import_options(model, options.batch));
   TAOISM_ASSIGN_OR_RETURN(std::vector<onnx::Unsupported> missing, model.unsupported(import));
   if (!missing.empty()) return report_unsupported(missing, options.json);
   TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
-  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, import));
+  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(import));
   Summary summary = summarize(graph);
   if (summary.nonfinite > 0) {
     print_warning(options.model.path + ": " + std::to_string(summary.nonfinite) +
@@ -231,9 +293,9 @@ Result<int> act(const Options& options) {
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->model.declare(app);
-  app.add_option("--batch", options->batch, "what a dynamic batch becomes")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
+  app.add_option("--batch", options->batch,
+                 "what a dynamic batch becomes; default: what a file says, or 1")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_flag("--kernels", options->kernels, "show which kernel computes each convolution here");
   app.add_flag("--json", options->json, "print JSON instead of text");
   return [options] { return act(*options); };

@@ -12,6 +12,7 @@
 #include "partition/strategy.h"
 #include "runtime/files/output_file.h"
 #include "runtime/prepare.h"
+#include "standard_output.h"
 #include "verb.h"
 
 namespace taoism::cli {
@@ -22,15 +23,14 @@ struct Options {
   SplitFlags split;
   KeyFlag key;
   MachineFlags machine;
-  int64_t batch = 1;
+  int64_t batch = 0;  // what the shapes say, or 1
   bool sweep = false;
   bool json = false;
   std::string output;
 };
 
 void print_json(const nlohmann::json& json) {
-  (void)std::printf("%s\n",
-                    json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  print(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 Status run_sweep(const Options& options, const ir::Graph& graph, const std::string& hash,
@@ -51,7 +51,7 @@ Status run_sweep(const Options& options, const ir::Graph& graph, const std::stri
   if (options.json) {
     print_json(partition::sweep_json(reports));
   } else {
-    (void)std::fputs(partition::sweep_text(reports).c_str(), stdout);
+    print(partition::sweep_text(reports));
   }
   return {};
 }
@@ -63,8 +63,10 @@ Result<int> show_package(const Options& options) {
   if (options.sweep) return invalid_argument("--sweep: a package has one plan");
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<package::Package> package,
                           package::Package::open(options.model.path));
-  const package::BatchEntry* entry = package->entry_at_most(options.batch);
-  if (entry == nullptr) return package->no_batch_for(static_cast<size_t>(options.batch));
+  const int64_t least = package->manifest().batches.front().batch;
+  const int64_t batch = options.batch > 0 ? options.batch : least;
+  const package::BatchEntry* entry = package->entry_at_most(batch);
+  if (entry == nullptr) return package->no_batch_for(static_cast<size_t>(batch));
   std::string plan;
   if (!options.key.path.empty()) {
     TAOISM_ASSIGN_OR_RETURN(const store::PackageKey key, package::read_key_file(options.key.path));
@@ -91,20 +93,21 @@ Result<int> show_package(const Options& options) {
     print_json(json);
     return kExitOk;
   }
-  fmt::print("package of {}, version {}, for batches of {}, weights packed for {}\n\n{}",
-             manifest.model, header.version, fmt::join(batches, ", "), manifest.kernel_target,
-             entry->summary_text);
-  if (!plan.empty()) fmt::print("\n{}", plan);
+  print(fmt::format("package of {}, version {}, for batches of {}, weights packed for {}\n\n{}",
+                    manifest.model, header.version, fmt::join(batches, ", "),
+                    manifest.kernel_target, entry->summary_text));
+  if (!plan.empty()) print(fmt::format("\n{}", plan));
   return kExitOk;
 }
 
 Result<int> act(const Options& options) {
   if (package::is_package(options.model.path)) return show_package(options);
   TAOISM_ASSIGN_OR_RETURN(runtime::Machine machine, options.machine.resolve());
-  TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import, options.model.import_options(options.batch));
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
+  TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import,
+                          options.model.import_options(model, options.batch));
   TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
-  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, runtime::bind_batch(model, import));
+  TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(import));
   if (options.sweep) {
     TAOISM_RETURN_IF_ERROR(run_sweep(options, graph, hash, machine));
     return kExitOk;
@@ -117,7 +120,7 @@ Result<int> act(const Options& options) {
   if (options.json) {
     print_json(partition::report_json(prepared.report));
   } else {
-    (void)std::fputs(partition::report_text(prepared.report).c_str(), stdout);
+    print(partition::report_text(prepared.report));
   }
   return kExitOk;
 }
@@ -131,9 +134,9 @@ Action declare(CLI::App& app) {
       "of a package: its key file; shows, and with -o writes, the plan that is sealed in "
       "it");
   options->machine.declare(app);
-  app.add_option("--batch", options->batch, "for bytes and memory")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
+  app.add_option("--batch", options->batch,
+                 "for bytes and memory; default: what the model or a file says, or 1")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_flag("--sweep", options->sweep, "every point of the strategy");
   app.add_flag("--json", options->json, "print JSON instead of text");
   app.add_option("-o,--output", options->output,

@@ -1,11 +1,14 @@
 // `taoism seal`: the deployable package of a model under a plan.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "exit_code.h"
 #include "flags.h"
 #include "kernels/target.h"
 #include "package/seal_file.h"
 #include "report/units.h"
+#include "standard_output.h"
 #include "verb.h"
 
 namespace taoism::cli {
@@ -16,7 +19,7 @@ struct Options {
   SplitFlags split;
   std::string output;
   KeyFlag key;
-  std::vector<int64_t> batches = {1, 8, 64};
+  std::vector<int64_t> batches;  // none: default_batches()
   uint64_t version = 0;
   bool retire_older = false;
   std::string target;
@@ -38,22 +41,36 @@ Status use_target(const std::string& name) {
   return {};
 }
 
+// 0 is the batch that the model fixes, or a shape that was given.
+Result<std::vector<int64_t>> default_batches(const onnx::Model& model, const ModelFlags& flags) {
+  TAOISM_ASSIGN_OR_RETURN(const onnx::ImportOptions import, flags.import_options(model, 0));
+  const bool is_said = std::any_of(
+      import.input_shapes.begin(), import.input_shapes.end(),
+      [](const auto& named) { return named.second.rank() > 0 && named.second[0] >= 0; });
+  if (is_said || !model.batch_is_dynamic()) return std::vector<int64_t>{0};
+  return std::vector<int64_t>{1, 8, 64};
+}
+
 Result<int> act(const Options& options) {
   TAOISM_RETURN_IF_ERROR(use_target(options.target));
   package::SealFileOptions file{.path = options.output,
                                 .key_path = options.key.file_of(options.output),
                                 .retire_older = options.retire_older};
-  file.seal.batches = options.batches;
   file.seal.version = options.version;
-  TAOISM_ASSIGN_OR_RETURN(file.seal.import, options.model.import_options(options.batches.front()));
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
+  file.seal.batches = options.batches;
+  if (file.seal.batches.empty()) {
+    TAOISM_ASSIGN_OR_RETURN(file.seal.batches, default_batches(model, options.model));
+  }
+  TAOISM_ASSIGN_OR_RETURN(file.seal.import,
+                          options.model.import_options(model, file.seal.batches.front()));
   TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
   TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(file.seal.import));
   TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, options.split.plan(graph, hash));
   TAOISM_ASSIGN_OR_RETURN(const package::SealedFile sealed,
                           package::seal_file(model, plan, std::move(file)));
   for (const std::string& warning : sealed.report.warnings) print_warning(warning);
-  fmt::print(
+  print(fmt::format(
       "{}: {}, version {}, under {}, for batches of {}\n"
       "  sealed  {} of weights, the programs, the plan\n"
       "  public  {} of weights that the plan gives to the device\n"
@@ -64,7 +81,7 @@ Result<int> act(const Options& options) {
       sealed.key_is_new ? " (new: who has it has the weights; keep it from the package's users)"
                         : "",
       options.retire_older ? fmt::format(", opens none before version {}", sealed.least_version)
-                           : "");
+                           : ""));
   return kExitOk;
 }
 
@@ -76,10 +93,12 @@ Action declare(CLI::App& app) {
   app.add_option("--key", options->key.path,
                  "the owner's key file, made if there is none; default: beside the package, m.key "
                  "for m.tao");
-  app.add_option("--batch", options->batches, "the batch sizes that the package can run: 1,8,64")
+  app.add_option(
+         "--batch", options->batches,
+         "the batch sizes that the package can run: 1,8,64; default: these, or the one that "
+         "the model fixes")
       ->delimiter(',')
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_option("--version", options->version,
                  "a number that grows with every release; default: the least that the key opens")
       ->check(CLI::Range(uint64_t{1}, UINT64_MAX));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
 #include "runtime/files/output_file.h"
@@ -97,14 +98,31 @@ TEST(Npy, SurvivesTruncationAndNoise) {
   }
 }
 
-TEST(Npy, FloatInputNamesTheMendForOtherTypes) {
-  std::string path = testing::TempDir() + "npy_test_f64.npy";
-  ir::TensorDesc desc{ir::DType::f64, {1, 2}};
-  ASSERT_TRUE(write_file(path, npy_header(desc) + std::string(desc.bytes(), '\0')).ok());
-  Result<Tensor> tensor = read_float_input(path);
-  ASSERT_FALSE(tensor.ok());
-  EXPECT_NE(tensor.status().message().find("astype('float32')"), std::string::npos);
-  EXPECT_EQ(read_float_input(path + ".none").code(), Code::not_found);
+TEST(Npy, FilesThatAreNotThereAreNamed) {
+  const std::string path = testing::TempDir() + "npy_test.none";
+  const Result<Tensor> tensor = read_tensor(path);
+  EXPECT_EQ(tensor.code(), Code::not_found);
+  EXPECT_NE(tensor.status().message().find(path), std::string::npos);
+}
+
+TEST(Raw, TheOpenDimensionIsWhatTheFileHolds) {
+  const std::string path = testing::TempDir() + "npy_test.bin";
+  ASSERT_TRUE(write_file(path, std::string(24, 'a')).ok());
+  const Result<Tensor> tensor = read_raw(path, {ir::DType::f32, {ir::Shape::kDynamic, 3}});
+  ASSERT_TRUE(tensor.ok()) << tensor.status().message();
+  EXPECT_EQ(tensor->desc.shape, (ir::Shape{2, 3}));
+  EXPECT_EQ(std::memcmp(tensor->data.data(), "aaaa", 4), 0);
+  EXPECT_TRUE(read_raw(path, {ir::DType::u8, {24}}).ok());
+  for (const ir::TensorDesc& bad :
+       {ir::TensorDesc{ir::DType::f32, {5}},
+        ir::TensorDesc{ir::DType::f64, {ir::Shape::kDynamic, 2}},
+        ir::TensorDesc{ir::DType::u8, {ir::Shape::kDynamic, 0}},
+        ir::TensorDesc{ir::DType::u8, {ir::Shape::kDynamic, -1}},
+        ir::TensorDesc{ir::DType::u8, {int64_t{1} << 40}}, ir::TensorDesc{ir::DType::f32, {}}}) {
+    const Result<Tensor> refused = read_raw(path, bad);
+    EXPECT_EQ(refused.code(), Code::invalid_argument);
+    EXPECT_NE(refused.status().message().find("--input-shape"), std::string::npos);
+  }
   (void)std::remove(path.c_str());
 }
 

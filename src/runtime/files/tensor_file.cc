@@ -98,20 +98,54 @@ Result<Tensor> read_tensor(const std::string& path) {
   return tensor;
 }
 
-Result<Tensor> read_float_input(const std::string& path) {
-  TAOISM_ASSIGN_OR_RETURN(Tensor tensor, read_tensor(path));
-  if (tensor.desc.dtype == ir::DType::f32) return tensor;
-  if (tensor.format == Format::npy) {
-    return invalid_argument(path + ": " + ir::dtype_name(tensor.desc.dtype) +
-                            " input where the model wants float32; save x.astype('float32')");
+Result<Tensor> read_raw(const std::string& path, ir::TensorDesc desc) {
+  Result<std::vector<std::byte>> bytes = read_bytes(path);
+  if (!bytes.ok()) return bytes.status().annotate(path);
+  const auto bad = [&] {
+    return invalid_argument(path + ": " + std::to_string(bytes->size()) + " bytes are not " +
+                            ir::dtype_name(desc.dtype) + " " + desc.shape.text() +
+                            "; give the shape, --input-shape, and the type, --input-type");
+  };
+  uint64_t known = ir::dtype_bytes(desc.dtype);
+  int64_t* open = nullptr;
+  for (size_t i = 0; i < desc.shape.rank(); ++i) {
+    int64_t& dim = desc.shape[i];
+    if (dim < 0 && open != nullptr) return bad();
+    if (dim < 0) {
+      open = &dim;
+      continue;
+    }
+    const auto product = checked_mul(known, static_cast<uint64_t>(dim));
+    if (!product || *product > kMaxFileBytes) return bad();
+    known = *product;
   }
+  if (open != nullptr) {
+    if (known == 0 || bytes->size() % known != 0) return bad();
+    *open = static_cast<int64_t>(bytes->size() / known);
+  } else if (known != bytes->size()) {
+    return bad();
+  }
+  Tensor tensor;
+  tensor.format = Format::raw;
+  tensor.desc = desc;
+  tensor.data = AlignedBuffer(bytes->size());
+  if (!bytes->empty()) std::memcpy(tensor.data.data(), bytes->data(), bytes->size());
+  return tensor;
+}
+
+bool is_raw_name(const std::string& path) {
+  return path.ends_with(".bin") || path.ends_with(".raw");
+}
+
+Tensor scale_bytes(const Tensor& bytes) {
+  TAOISM_CHECK(bytes.desc.dtype == ir::DType::u8);
   Tensor scaled;
-  scaled.format = tensor.format;
-  scaled.desc = {ir::DType::f32, tensor.desc.shape};
+  scaled.format = bytes.format;
+  scaled.desc = {ir::DType::f32, bytes.desc.shape};
   scaled.data = AlignedBuffer(scaled.desc.bytes());
-  const uint8_t* from = tensor.data.as<uint8_t>();
+  const uint8_t* from = bytes.data.as<uint8_t>();
   float* to = scaled.data.as<float>();
-  for (int64_t i = 0, n = tensor.desc.shape.elements(); i < n; ++i) {
+  for (int64_t i = 0, n = bytes.desc.shape.elements(); i < n; ++i) {
     to[i] = static_cast<float>(from[i]) / 255.0F;
   }
   return scaled;

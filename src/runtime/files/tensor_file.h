@@ -10,7 +10,7 @@
 
 namespace taoism::files {
 
-enum class Format : uint8_t { npy, idx };
+enum class Format : uint8_t { npy, idx, raw };
 
 struct Tensor {
   Format format = Format::npy;
@@ -24,9 +24,14 @@ struct Tensor {
 // path.
 Result<Tensor> read_tensor(const std::string& path);
 
-// An N-row input for a model that wants float32: .npy data as it is (any other type is an error
-// that names the mend), IDX bytes scaled to [0, 1].
-Result<Tensor> read_float_input(const std::string& path);
+// A file of nothing but elements, little-endian and row-major. One dimension of `desc` may be open:
+// it is what the file's size makes it. Errors: as read_tensor.
+Result<Tensor> read_raw(const std::string& path, ir::TensorDesc desc);
+// Whether a file of this name is taken for one: .bin, .raw.
+bool is_raw_name(const std::string& path);
+
+// Bytes as float32, scaled to [0, 1].
+Tensor scale_bytes(const Tensor& bytes);
 
 // Class numbers, one a row, from any integer type. Errors: invalid_argument for another shape.
 Result<std::vector<int64_t>> read_labels(const std::string& path);

@@ -83,7 +83,7 @@ TEST_P(TorchModels, AnswerAsCpuUnderEverySplit) {
   const Machine cpu = machine_with("cpu"), torch = machine_with("torch:cpu");
   Result<onnx::Model> model = onnx::Model::load(path_);
   ASSERT_TRUE(model.ok()) << model.status().message();
-  Result<ir::Graph> graph = runtime::bind_batch(*model, {.batch = 2});
+  Result<ir::Graph> graph = model->bind({.batch = 2});
   ASSERT_TRUE(graph.ok()) << graph.status().message();
   const auto prepare = [&](const std::string& split, const Machine& machine) {
     Result<partition::Plan> plan = plan_of(*graph, split, 7);
@@ -129,7 +129,7 @@ TEST(TorchMemory, DoesNotGrow) {
   Result<onnx::Model> model = onnx::Model::load(path);
   (void)std::remove(path.c_str());
   ASSERT_TRUE(model.ok());
-  Result<ir::Graph> graph = runtime::bind_batch(*model, {.batch = 1});
+  Result<ir::Graph> graph = model->bind({.batch = 1});
   ASSERT_TRUE(graph.ok());
   Result<partition::Plan> plan = plan_of(*graph, "shallow", 0);
   ASSERT_TRUE(plan.ok());

@@ -77,7 +77,7 @@ Status run(const onnx::Model& model, const std::vector<files::Tensor>& inputs, c
     import.input_shapes.emplace_back(declared[i].name, inputs[i].desc.shape);
   }
   TAOISM_RETURN_IF_ERROR(refusal(model, import));
-  TAOISM_ASSIGN_OR_RETURN(const ir::Graph graph, runtime::bind_batch(model, import));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Graph graph, model.bind(import));
   TAOISM_ASSIGN_OR_RETURN(const partition::Plan plan, plan_of(graph, way.strategy));
   runtime::Machine machine;
   machine.tee = way.tee;

@@ -1,0 +1,291 @@
+#include "inputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "runtime/files/convert.h"
+
+namespace taoism::cli {
+namespace {
+
+// "NAME=value", or a value for the model's only input.
+Result<std::pair<std::string, std::string>> split_name(const std::string& text,
+                                                       std::span<const onnx::DeclaredInput> inputs,
+                                                       const char* flag) {
+  const size_t equals = text.find('=');
+  if (equals != std::string::npos && equals > 0) {
+    return std::pair(text.substr(0, equals), text.substr(equals + 1));
+  }
+  if (inputs.size() == 1) return std::pair(inputs[0].name, text);
+  return invalid_argument(
+      fmt::format("{} {}: the model has several inputs; write NAME={}", flag, text, text));
+}
+
+bool fits(const onnx::DeclaredInput& input, const ir::Shape& shape, size_t first = 0) {
+  if (!input.has_shape) return true;
+  if (input.dims.size() != shape.rank()) return false;
+  for (size_t i = first; i < shape.rank(); ++i) {
+    if (input.dims[i] >= 0 && input.dims[i] != shape[i]) return false;
+  }
+  return true;
+}
+
+// So many times the rows that the model fixes.
+bool has_more_rows(const onnx::DeclaredInput& input, const ir::Shape& shape) {
+  return input.has_shape && shape.rank() > 0 && fits(input, shape, 1) && input.dims[0] > 0 &&
+         shape[0] > input.dims[0] && shape[0] % input.dims[0] == 0;
+}
+
+// Images of bytes, [N, height, width], as the input has them: with a channel of its own, or with a
+// row's elements in another shape.
+void reshape_images(const onnx::DeclaredInput& input, ir::Shape& shape) {
+  if (!input.has_shape || fits(input, shape) || shape.rank() == 0) return;
+  const size_t rank = input.dims.size();
+  if (rank == 0 || rank > ir::kMaxRank) return;
+  ir::Shape wanted(input.dims);
+  wanted[0] = shape[0];
+  if (wanted.is_static()) {
+    if (wanted.is_bounded() && wanted.elements() == shape.elements()) shape = wanted;
+  } else if (rank == 4 && shape.rank() == 3) {
+    const ir::Shape channel_first{shape[0], 1, shape[1], shape[2]};
+    const ir::Shape channel_last{shape[0], shape[1], shape[2], 1};
+    shape = fits(input, channel_first) ? channel_first : channel_last;
+  }
+}
+
+std::string wanted_text(const onnx::DeclaredInput& input) {
+  return "the model's input '" + input.name + "' is " + input.dtype + " " + input.shape_text();
+}
+
+}  // namespace
+
+Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& text) {
+  Status bad = invalid_argument("--input-shape '" + text + "'; write NAME=1x3x224x224");
+  size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0) return bad;
+  ir::Shape shape, bounded;
+  const char* at = text.data() + equals + 1;
+  const char* end = text.data() + text.size();
+  while (true) {
+    int64_t dim = 0;
+    const bool is_open = at != end && (*at == 'N' || *at == '?');
+    auto [next, error] =
+        is_open ? std::from_chars_result{at + 1, std::errc()} : std::from_chars(at, end, dim);
+    if (error != std::errc() || dim < 0 || shape.rank() == ir::kMaxRank) return bad;
+    shape.push_back(is_open ? ir::Shape::kDynamic : dim);
+    bounded.push_back(is_open ? 1 : dim);
+    if (next == end) break;
+    if (*next != 'x') return bad;
+    at = next + 1;
+  }
+  if (!bounded.is_bounded()) return bad;
+  return std::pair(text.substr(0, equals), shape);
+}
+
+Result<std::vector<NamedPath>> match_paths(const std::vector<std::string>& texts,
+                                           const std::vector<std::string>& names,
+                                           const char* flag) {
+  auto known = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const std::string list = fmt::format("{}", fmt::join(names, ", "));
+  std::vector<NamedPath> paths;
+  for (const std::string& text : texts) {
+    size_t equals = text.find('=');
+    NamedPath path{"", text};
+    if (equals != std::string::npos && known(text.substr(0, equals))) {
+      path = {text.substr(0, equals), text.substr(equals + 1)};
+    } else if (names.size() == 1) {
+      path.name = names.front();
+    } else {
+      return invalid_argument(fmt::format(
+          "{} {}: the model has several; write NAME={} with one of: {}", flag, text, text, list));
+    }
+    for (const NamedPath& other : paths) {
+      if (other.name != path.name) continue;
+      return invalid_argument(fmt::format("{}: '{}' twice", flag, path.name));
+    }
+    paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+void InputFlags::declare(CLI::App& app, const char* what) {
+  app.add_option("-i,--input", files, what);
+  app.add_option("--input-shape", shapes,
+                 "NAME=1x3x224x224 for dimensions that the model leaves open (N: leave it so), and "
+                 "for raw files");
+  app.add_option("--input-type", types,
+                 "NAME=uint8: a raw file's element type; default: the input's");
+  app.add_flag("--convert", convert,
+               "take inputs of another element type, where every value stays what it is");
+}
+
+const char* InputFlags::given() const {
+  if (!files.empty()) return "--input";
+  if (!shapes.empty()) return "--input-shape";
+  if (!types.empty()) return "--input-type";
+  return convert ? "--convert" : nullptr;
+}
+
+namespace {
+
+class Reader {
+ public:
+  Reader(const InputFlags& flags, std::span<const onnx::DeclaredInput> inputs)
+      : flags_(flags), inputs_(inputs) {}
+
+  Result<InputTensors> run() {
+    std::vector<std::string> names;
+    for (const onnx::DeclaredInput& input : inputs_) names.push_back(input.name);
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<NamedPath> paths,
+                            match_paths(flags_.files, names, "--input"));
+    TAOISM_RETURN_IF_ERROR(parse_shapes());
+    TAOISM_RETURN_IF_ERROR(parse_types());
+    InputTensors tensors(inputs_.size());
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const auto path = std::find_if(paths.begin(), paths.end(),
+                                     [&](const NamedPath& p) { return p.name == inputs_[i].name; });
+      if (path == paths.end()) continue;
+      TAOISM_ASSIGN_OR_RETURN(tensors[i], read_one(inputs_[i], path->path));
+    }
+    return tensors;
+  }
+
+ private:
+  static bool agree(const ir::Shape& said, const ir::Shape& shape) {
+    bool same = said.rank() == shape.rank();
+    for (size_t i = 0; same && i < said.rank(); ++i) same = said[i] < 0 || said[i] == shape[i];
+    return same;
+  }
+
+  // What --input-shape says of an input.
+  std::optional<ir::Shape> said_shape(const onnx::DeclaredInput& input) const {
+    for (const auto& [name, shape] : shapes_) {
+      if (name == input.name) return shape;
+    }
+    return std::nullopt;
+  }
+
+  Status parse_shapes() {
+    for (const std::string& text : flags_.shapes) {
+      TAOISM_ASSIGN_OR_RETURN(auto shape, parse_input_shape(text));
+      shapes_.push_back(std::move(shape));
+    }
+    return {};
+  }
+
+  Status parse_types() {
+    for (const std::string& text : flags_.types) {
+      TAOISM_ASSIGN_OR_RETURN(const auto named, split_name(text, inputs_, "--input-type"));
+      const std::optional<ir::DType> dtype = files::find_dtype(named.second);
+      if (!dtype) {
+        return invalid_argument("--input-type " + text +
+                                ": no such type; write float32, int64, uint8, ...");
+      }
+      types_.emplace_back(named.first, *dtype);
+    }
+    return {};
+  }
+
+  Result<files::Tensor> read_file(const onnx::DeclaredInput& input, const std::string& path) const {
+    const auto type = std::find_if(types_.begin(), types_.end(),
+                                   [&](const auto& t) { return t.first == input.name; });
+    if (type == types_.end() && !files::is_raw_name(path)) return files::read_tensor(path);
+    std::optional<ir::DType> dtype;
+    dtype = type != types_.end() ? type->second : files::find_dtype(input.dtype);
+    if (!dtype) return invalid_argument(path + ": give its type, --input-type " + input.name + "=");
+    std::optional<ir::Shape> shape = said_shape(input);
+    if (!shape && input.has_shape && input.dims.size() <= ir::kMaxRank) {
+      shape = ir::Shape(input.dims);
+    }
+    if (!shape) {
+      return invalid_argument(path + ": give its shape, --input-shape " + input.name +
+                              "=1x3x224x224");
+    }
+    return files::read_raw(path, {*dtype, *shape});
+  }
+
+  Result<files::Tensor> read_one(const onnx::DeclaredInput& input, const std::string& path) const {
+    TAOISM_ASSIGN_OR_RETURN(files::Tensor tensor, read_file(input, path));
+    if (tensor.format == files::Format::idx) reshape_images(input, tensor.desc.shape);
+    const ir::Shape& shape = tensor.desc.shape;
+    const std::string given =
+        path + ": " + ir::dtype_name(tensor.desc.dtype) + " " + shape.text() + ", and ";
+    if (!fits(input, shape) && !has_more_rows(input, shape)) {
+      return invalid_argument(given + wanted_text(input));
+    }
+    if (const auto said = said_shape(input); said && !agree(*said, shape)) {
+      return invalid_argument(given + "--input-shape says " + said->text() +
+                              ": leave it away, the file says it");
+    }
+    if (shape.rank() > 0 && shape[0] == 0 && (!input.has_shape || input.dims[0] < 0)) {
+      return invalid_argument(path + ": no rows");
+    }
+    return with_type_of(std::move(tensor), input, path, given);
+  }
+
+  Result<files::Tensor> with_type_of(files::Tensor tensor, const onnx::DeclaredInput& input,
+                                     const std::string& path, const std::string& given) const {
+    if (input.dtype == ir::dtype_name(tensor.desc.dtype)) return tensor;
+    const std::optional<ir::DType> want = files::find_dtype(input.dtype);
+    if (!want) {
+      return taoism::unsupported(given + wanted_text(input) + ", a type that is not supported");
+    }
+    if (tensor.format == files::Format::idx && *want == ir::DType::f32) {
+      return files::scale_bytes(tensor);
+    }
+    if (!flags_.convert) {
+      return invalid_argument(given + wanted_text(input) + ": save x.astype('" + input.dtype +
+                              "'), or give --convert if every value fits");
+    }
+    Result<files::Tensor> converted = files::convert_exactly(std::move(tensor), *want);
+    if (!converted.ok()) return converted.status().annotate("--convert " + path);
+    return converted;
+  }
+
+  const InputFlags& flags_;
+  std::span<const onnx::DeclaredInput> inputs_;
+  std::vector<std::pair<std::string, ir::Shape>> shapes_;
+  std::vector<std::pair<std::string, ir::DType>> types_;
+};
+
+}  // namespace
+
+Result<InputTensors> InputFlags::read(std::span<const onnx::DeclaredInput> inputs) const {
+  return Reader(*this, inputs).run();
+}
+
+Result<onnx::ImportOptions> InputFlags::import_options(const onnx::Model& model,
+                                                       const InputTensors& tensors,
+                                                       int64_t batch) const {
+  onnx::ImportOptions options;
+  options.batch = batch;
+  for (const std::string& text : shapes) {
+    TAOISM_ASSIGN_OR_RETURN(auto shape, parse_input_shape(text));
+    options.input_shapes.push_back(std::move(shape));
+  }
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (!tensors[i]) continue;
+    const onnx::DeclaredInput& input = model.inputs()[i];
+    ir::Shape shape = tensors[i]->desc.shape;
+    if (has_more_rows(input, shape)) shape[0] = input.dims[0];
+    const auto said = std::find_if(options.input_shapes.begin(), options.input_shapes.end(),
+                                   [&](const auto& s) { return s.first == input.name; });
+    if (said != options.input_shapes.end()) options.input_shapes.erase(said);
+    options.input_shapes.emplace_back(input.name, shape);
+  }
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<onnx::OpenInput> open, model.open_inputs(options));
+  if (open.empty()) return options;
+  std::string text, example;
+  for (const onnx::OpenInput& input : open) text += (text.empty() ? "" : "; ") + input.text();
+  const onnx::OpenInput& first = open.front();
+  return invalid_argument(text + ": give a file, --input " +
+                          (model.inputs().size() > 1 ? first.name + "=" : "") +
+                          "x.npy, or numbers, --input-shape " + first.name + "=" +
+                          (first.axes.empty() ? std::string("1x3x224x224") : first.shape));
+}
+
+}  // namespace taoism::cli

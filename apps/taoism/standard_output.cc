@@ -1,0 +1,28 @@
+#include "standard_output.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace taoism::cli {
+namespace {
+
+// The write end of a pipe or socket whose other end is closed. (errno is long lost: stdio may have
+// met the error in the middle of the printing.)
+bool has_no_reader() {
+  pollfd output = {STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+}  // namespace
+
+void print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
+
+Status finish_output() {
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (written || has_no_reader()) return {};
+  return resource_exhausted("cannot write to standard output; is the disk full?");
+}
+
+}  // namespace taoism::cli

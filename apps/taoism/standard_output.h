@@ -1,0 +1,16 @@
+// What verbs print. Failures are kept until the end, where the program says so, or nothing when
+// whoever read it has gone (`taoism plan m.onnx | head`). Thread-safety: as stdio.
+#pragma once
+
+#include <string_view>
+
+#include "base/status.h"
+
+namespace taoism::cli {
+
+void print(std::string_view text);
+
+// Brings out what was printed. Errors: resource_exhausted, unless it is a pipe that nobody reads.
+Status finish_output();
+
+}  // namespace taoism::cli

@@ -1,0 +1,117 @@
+#include "runtime/files/convert.h"
+
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+namespace taoism::files {
+namespace {
+
+using ir::DType;
+
+constexpr DType kAll[] = {DType::f32,     DType::f64, DType::i32, DType::i64,
+                          DType::boolean, DType::u8,  DType::i8};
+
+// Calls `function` with a value of the type that elements of `dtype` have in memory. Whether there
+// is one.
+template <typename Function>
+bool with_type(DType dtype, Function&& function) {
+  switch (dtype) {
+    case DType::f32: function(float{}); return true;
+    case DType::f64: function(double{}); return true;
+    case DType::i32: function(int32_t{}); return true;
+    case DType::i64: function(int64_t{}); return true;
+    case DType::boolean: function(bool{}); return true;
+    case DType::u8: function(uint8_t{}); return true;
+    case DType::i8: function(int8_t{}); return true;
+  }
+  return false;
+}
+
+// Whether `value` is within what To holds, so that a cast to it is defined.
+template <typename To, typename From>
+bool is_within(From value) {
+  if constexpr (std::is_floating_point_v<To>) {
+    return true;
+  } else if constexpr (std::is_floating_point_v<From>) {
+    // 2^digits is exact in any floating type; NaN compares as false.
+    const auto above = std::ldexp(From{1}, std::numeric_limits<To>::digits);
+    return value < above && (std::is_signed_v<To> ? value >= -above : value >= 0);
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return value == From{0} || value == From{1};
+  } else {
+    return std::in_range<To>(value);
+  }
+}
+
+// The same number as To, or nothing.
+template <typename To, typename From>
+std::optional<To> exactly(From value) {
+  if constexpr (std::is_same_v<From, bool>) {
+    return static_cast<To>(value ? 1 : 0);
+  } else {
+    if constexpr (std::is_floating_point_v<To> && std::is_floating_point_v<From>) {
+      if (std::isnan(value)) return std::numeric_limits<To>::quiet_NaN();
+    }
+    if (!is_within<To>(value)) return std::nullopt;
+    const To converted = static_cast<To>(value);
+    if constexpr (!std::is_same_v<To, bool>) {
+      if (!is_within<From>(converted)) return std::nullopt;
+    }
+    if (static_cast<From>(converted) != value) return std::nullopt;
+    return converted;
+  }
+}
+
+std::string index_text(int64_t at, const ir::Shape& shape) {
+  std::string text;
+  for (size_t i = shape.rank(); i-- > 0;) {
+    text = std::to_string(at % shape[i]) + (text.empty() ? "" : ", ") + text;
+    at /= shape[i];
+  }
+  return "[" + text + "]";
+}
+
+template <typename From, typename To>
+Status convert(const Tensor& from, Tensor& to) {
+  const From* source = from.data.as<From>();
+  To* target = to.data.as<To>();
+  for (int64_t i = 0, n = from.desc.shape.elements(); i < n; ++i) {
+    const std::optional<To> value = exactly<To>(source[i]);
+    if (!value) {
+      return invalid_argument("element " + index_text(i, from.desc.shape) + " is " +
+                              std::to_string(source[i]) + ", which no " +
+                              ir::dtype_name(to.desc.dtype) + " is");
+    }
+    target[i] = *value;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<DType> find_dtype(std::string_view name) {
+  for (const DType dtype : kAll) {
+    if (name == ir::dtype_name(dtype)) return dtype;
+  }
+  return std::nullopt;
+}
+
+Result<Tensor> convert_exactly(Tensor tensor, DType to) {
+  if (tensor.desc.dtype == to) return tensor;
+  Tensor converted;
+  converted.format = tensor.format;
+  converted.desc = {to, tensor.desc.shape};
+  converted.data = AlignedBuffer(converted.desc.bytes());
+  Status status;
+  const bool known = with_type(tensor.desc.dtype, [&](auto from) {
+    with_type(to, [&](auto target) {
+      status = convert<decltype(from), decltype(target)>(tensor, converted);
+    });
+  });
+  if (!known) return invalid_argument("its type is not converted");
+  TAOISM_RETURN_IF_ERROR(status);
+  return converted;
+}
+
+}  // namespace taoism::files
