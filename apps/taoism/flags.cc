@@ -135,8 +135,8 @@ void ModelFlags::declare(CLI::App& app, const char* what, const char* inputs_wha
 
 Result<onnx::ImportOptions> ModelFlags::import_options(const onnx::Model& model,
                                                        int64_t batch) const {
-  TAOISM_ASSIGN_OR_RETURN(const InputTensors tensors, inputs.read(model.inputs()));
-  return inputs.import_options(model, tensors, batch);
+  TAOISM_ASSIGN_OR_RETURN(const ReadInputs read, inputs.read(model.inputs()));
+  return inputs.import_options(model, read.tensors, batch);
 }
 
 Status ModelFlags::refuse_for_package() const {

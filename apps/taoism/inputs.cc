@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "runtime/files/convert.h"
+#include "runtime/files/image.h"
 
 namespace taoism::cli {
 namespace {
@@ -121,6 +122,11 @@ void InputFlags::declare(CLI::App& app, const char* what) {
                  "NAME=uint8: a raw file's element type; default: the input's");
   app.add_flag("--convert", convert,
                "take inputs of another element type, where every value stays what it is");
+  app.add_option(
+         "--pixels", pixels,
+         "what the bytes of pictures become: 0..1, -1..1, 0..255 or imagenet, and rgb or bgr; "
+         "of IDX the first three")
+      ->capture_default_str();
 }
 
 const char* InputFlags::given() const {
@@ -137,21 +143,32 @@ class Reader {
   Reader(const InputFlags& flags, std::span<const onnx::DeclaredInput> inputs)
       : flags_(flags), inputs_(inputs) {}
 
-  Result<InputTensors> run() {
-    std::vector<std::string> names;
-    for (const onnx::DeclaredInput& input : inputs_) names.push_back(input.name);
-    TAOISM_ASSIGN_OR_RETURN(const std::vector<NamedPath> paths,
-                            match_paths(flags_.files, names, "--input"));
+  Result<ReadInputs> run() {
     TAOISM_RETURN_IF_ERROR(parse_shapes());
     TAOISM_RETURN_IF_ERROR(parse_types());
-    InputTensors tensors(inputs_.size());
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-      const auto path = std::find_if(paths.begin(), paths.end(),
-                                     [&](const NamedPath& p) { return p.name == inputs_[i].name; });
-      if (path == paths.end()) continue;
-      TAOISM_ASSIGN_OR_RETURN(tensors[i], read_one(inputs_[i], path->path));
+    Result<files::PixelRule> rule = files::parse_pixel_rule(flags_.pixels);
+    if (!rule.ok()) return rule.status().annotate("--pixels");
+    rule_ = *rule;
+    std::vector<std::string> names;
+    for (const onnx::DeclaredInput& input : inputs_) names.push_back(input.name);
+    read_.tensors.resize(inputs_.size());
+    // An archive without a name may hold several inputs.
+    std::vector<std::string> single;
+    for (const std::string& text : flags_.files) {
+      if (files::is_npz_file(text)) {
+        TAOISM_RETURN_IF_ERROR(take_archive(text));
+      } else {
+        single.push_back(text);
+      }
     }
-    return tensors;
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<NamedPath> paths,
+                            match_paths(single, names, "--input"));
+    for (const NamedPath& path : paths) {
+      const size_t i = index_of(path.name);
+      TAOISM_ASSIGN_OR_RETURN(files::Tensor tensor, read_file(inputs_[i], path.path));
+      TAOISM_RETURN_IF_ERROR(take(i, std::move(tensor), path.path));
+    }
+    return std::move(read_);
   }
 
  private:
@@ -193,6 +210,12 @@ class Reader {
   Result<files::Tensor> read_file(const onnx::DeclaredInput& input, const std::string& path) const {
     const auto type = std::find_if(types_.begin(), types_.end(),
                                    [&](const auto& t) { return t.first == input.name; });
+    if (type == types_.end() && files::is_npz_file(path)) {
+      TAOISM_ASSIGN_OR_RETURN(std::vector<files::NamedTensor> arrays, files::read_npz(path));
+      for (files::NamedTensor& array : arrays) {
+        if (array.name == input.name) return std::move(array.tensor);
+      }
+    }
     if (type == types_.end() && !files::is_raw_name(path)) return files::read_tensor(path);
     std::optional<ir::DType> dtype;
     dtype = type != types_.end() ? type->second : files::find_dtype(input.dtype);
@@ -208,8 +231,81 @@ class Reader {
     return files::read_raw(path, {*dtype, *shape});
   }
 
-  Result<files::Tensor> read_one(const onnx::DeclaredInput& input, const std::string& path) const {
-    TAOISM_ASSIGN_OR_RETURN(files::Tensor tensor, read_file(input, path));
+  size_t index_of(const std::string& name) const {
+    size_t i = 0;
+    while (i < inputs_.size() && inputs_[i].name != name) ++i;
+    return i;
+  }
+
+  // The arrays of an .npz file that are named as inputs are, or its only one for the only input.
+  Status take_archive(const std::string& path) {
+    TAOISM_ASSIGN_OR_RETURN(std::vector<files::NamedTensor> arrays, files::read_npz(path));
+    std::string names;
+    bool any = false;
+    for (files::NamedTensor& array : arrays) {
+      names += (names.empty() ? "" : ", ") + array.name;
+      const size_t i = index_of(array.name);
+      if (i == inputs_.size()) continue;
+      any = true;
+      TAOISM_RETURN_IF_ERROR(take(i, std::move(array.tensor), path));
+    }
+    if (any) return {};
+    if (arrays.size() == 1 && inputs_.size() == 1) {
+      return take(0, std::move(arrays.front().tensor), path);
+    }
+    return invalid_argument(path + ": none of its arrays (" + names +
+                            ") is an input of the model; write --input NAME=" + path);
+  }
+
+  Status take(size_t i, files::Tensor tensor, const std::string& path) {
+    if (read_.tensors[i]) return invalid_argument("--input: '" + inputs_[i].name + "' twice");
+    TAOISM_ASSIGN_OR_RETURN(read_.tensors[i], fitted(inputs_[i], std::move(tensor), path));
+    return {};
+  }
+
+  // A picture as the input wants it: one row, channels before or after the pixels.
+  Result<files::Tensor> picture(const onnx::DeclaredInput& input, files::Tensor tensor,
+                                const std::string& path) {
+    const int64_t height = tensor.desc.shape[0], width = tensor.desc.shape[1];
+    const std::string size = path + ": " + std::to_string(width) + "x" + std::to_string(height) +
+                             " pixels (width x height), and ";
+    const size_t rank = input.dims.size();
+    if (!input.has_shape || (rank != 3 && rank != 4)) {
+      return invalid_argument(size + wanted_text(input) + ": no picture; give x.npy");
+    }
+    const auto is_channels = [&](size_t axis) {
+      return input.dims[axis] == 1 || input.dims[axis] == 3;
+    };
+    files::ImageLayout layout;
+    const size_t first = rank - 3;
+    layout.channels_last = is_channels(rank - 1) && !is_channels(first);
+    const int64_t channels = input.dims[layout.channels_last ? rank - 1 : first];
+    layout.channels = channels < 0 ? 3 : channels;
+    layout.dtype = input.dtype == "uint8" ? ir::DType::u8 : ir::DType::f32;
+    ir::Shape shape;
+    if (rank == 4) shape.push_back(1);
+    if (!layout.channels_last) shape.push_back(layout.channels);
+    shape.push_back(height);
+    shape.push_back(width);
+    if (layout.channels_last) shape.push_back(layout.channels);
+    if (!fits(input, shape)) {
+      return invalid_argument(size + wanted_text(input) + ": resize the picture");
+    }
+    const files::Image image{height, width, std::move(tensor.data)};
+    Result<AlignedBuffer> data = files::image_tensor(image, layout, rule_);
+    if (!data.ok()) return data.status().annotate(path);
+    const bool as_bytes = layout.dtype == ir::DType::u8;
+    read_.notes.push_back(fmt::format(
+        "input {}: {}, {}x{} pixels, {} (--pixels)", input.name, path, width, height,
+        as_bytes ? (rule_.is_bgr ? "bgr bytes" : "rgb bytes") : files::pixel_rule_text(rule_)));
+    return files::Tensor{files::Format::image, {layout.dtype, shape}, std::move(*data)};
+  }
+
+  Result<files::Tensor> fitted(const onnx::DeclaredInput& input, files::Tensor tensor,
+                               const std::string& path) {
+    if (tensor.format == files::Format::image) {
+      TAOISM_ASSIGN_OR_RETURN(tensor, picture(input, std::move(tensor), path));
+    }
     if (tensor.format == files::Format::idx) reshape_images(input, tensor.desc.shape);
     const ir::Shape& shape = tensor.desc.shape;
     const std::string given =
@@ -234,8 +330,11 @@ class Reader {
     if (!want) {
       return taoism::unsupported(given + wanted_text(input) + ", a type that is not supported");
     }
-    if (tensor.format == files::Format::idx && *want == ir::DType::f32) {
-      return files::scale_bytes(tensor);
+    if (tensor.format == files::Format::idx && *want == ir::DType::f32 &&
+        tensor.desc.dtype == ir::DType::u8) {
+      Result<files::Tensor> scaled = files::scale_bytes(tensor, rule_);
+      if (!scaled.ok()) return scaled.status().annotate("--pixels " + flags_.pixels);
+      return scaled;
     }
     if (!flags_.convert) {
       return invalid_argument(given + wanted_text(input) + ": save x.astype('" + input.dtype +
@@ -248,13 +347,15 @@ class Reader {
 
   const InputFlags& flags_;
   std::span<const onnx::DeclaredInput> inputs_;
+  files::PixelRule rule_;
+  ReadInputs read_;
   std::vector<std::pair<std::string, ir::Shape>> shapes_;
   std::vector<std::pair<std::string, ir::DType>> types_;
 };
 
 }  // namespace
 
-Result<InputTensors> InputFlags::read(std::span<const onnx::DeclaredInput> inputs) const {
+Result<ReadInputs> InputFlags::read(std::span<const onnx::DeclaredInput> inputs) const {
   return Reader(*this, inputs).run();
 }
 

@@ -16,6 +16,11 @@ namespace taoism::cli {
 // In the order of a model's inputs; nothing where no file was given.
 using InputTensors = std::vector<std::optional<files::Tensor>>;
 
+struct ReadInputs {
+  InputTensors tensors;
+  std::vector<std::string> notes;  // lines that say what became of a picture
+};
+
 // "x=1x3x224x224"; N is a dimension that is left open. Errors: invalid_argument.
 Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& text);
 
@@ -24,9 +29,8 @@ struct NamedPath {
   std::string name;
   std::string path;
 };
-// Each of `texts` with the name it is for; without one only where there is one name, or where the
-// file itself has names (.npz), for which `name` stays empty. Errors: invalid_argument for a name
-// twice or none.
+// Each of `texts` with the name it is for; without one only where there is one name. Errors:
+// invalid_argument for a name twice or none.
 Result<std::vector<NamedPath>> match_paths(const std::vector<std::string>& texts,
                                            const std::vector<std::string>& names, const char* flag);
 
@@ -35,6 +39,7 @@ struct InputFlags {
   std::vector<std::string> shapes;  // --input-shape
   std::vector<std::string> types;   // --input-type
   bool convert = false;             // --convert
+  std::string pixels = "rgb,0..1";  // --pixels
 
   void declare(CLI::App& app, const char* what);
   // The name of a flag that was given, or null.
@@ -42,7 +47,7 @@ struct InputFlags {
 
   // The files' tensors, each of its input's element type and of a shape that its input can have.
   // Errors: not_found, invalid_argument, naming the file and the mend.
-  Result<InputTensors> read(std::span<const onnx::DeclaredInput> inputs) const;
+  Result<ReadInputs> read(std::span<const onnx::DeclaredInput> inputs) const;
   // What `model` is bound to: the files' shapes, those of --input-shape, and `batch`; 0: what they
   // say. A first dimension that the model fixes stays, where a file has several times as many rows.
   // Errors: invalid_argument naming what is still open, with the flags that say it.

@@ -246,6 +246,7 @@ Constants fold_constant_of_shape(const FoldNode& node) {
 }
 
 Constants fold_range(const FoldNode& node) {
+  node.attrs.ignore("stash_type");  // of half floats, which are no constants here
   for (size_t i = 0; i < 3; ++i) {
     if (!node.has(i) || node.inputs[i]->desc.shape.elements() != 1 ||
         node.inputs[i]->desc.dtype != node.inputs[0]->desc.dtype) {

@@ -6,6 +6,10 @@
 
 namespace taoism::program {
 
+// A TEE takes a program of so many encoded bytes at most: some 80,000 nodes. Known before anything
+// is started (runtime::prepare).
+inline constexpr uint64_t kMaxEncodedBytes = uint64_t{16} << 20;
+
 std::vector<std::byte> encode(const Program& program);
 
 // Errors: integrity with a static text; never reads outside `bytes`, never trusts a count in it.

@@ -2,6 +2,7 @@
 
 #include "partition/fuse.h"
 #include "partition/segments.h"
+#include "program/codec.h"
 #include "program/lower.h"
 #include "program/schedule.h"
 
@@ -9,11 +10,26 @@ namespace taoism::runtime {
 
 namespace {
 
+// What a TEE would refuse, before one is started.
+Status check_program(const program::Lowered& lowered) {
+  const uint64_t bytes = program::encode(lowered.program).size();
+  if (bytes <= program::kMaxEncodedBytes) return {};
+  size_t nodes = 0;
+  for (const program::Segment& segment : lowered.program.segments) {
+    nodes += segment.instructions.size();
+  }
+  return unsupported("the TEE's part has " + std::to_string(nodes) + " nodes, a program of " +
+                     std::to_string(bytes >> 20) + " MiB; a TEE takes at most " +
+                     std::to_string(program::kMaxEncodedBytes >> 20) +
+                     " MiB: keep fewer nodes there, --strategy or --plan");
+}
+
 // What the TEE will do: the schedule that it will make itself.
 Status predict_memory(const ir::PartitionedGraph& partitioned, const Machine& machine,
                       partition::Report& report) {
   TAOISM_ASSIGN_OR_RETURN(const program::Lowered lowered,
                           program::lower(partitioned, ir::Placement::tee));
+  TAOISM_RETURN_IF_ERROR(check_program(lowered));
   program::Limits limits{.threads = machine.tee_threads};
   if (machine.tee_memory_bytes != 0) limits.memory_bytes = machine.tee_memory_bytes;
   Result<program::Schedule> made = program::make_schedule(lowered.program, limits);

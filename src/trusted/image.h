@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "program/codec.h"
+#include "store/chunk.h"
 #include "trusted/answer.h"
 #include "trusted/arena.h"
 #include "trusted/key_source.h"
@@ -18,8 +20,8 @@
 
 namespace taoism::trusted {
 
-// A program's encoded bytes may be so many at most.
-inline constexpr uint64_t kMaxProgramBytes = uint64_t{4} << 20;
+// A program's encoded bytes, with what is known of its store, may be so many at most.
+inline constexpr uint64_t kMaxProgramBytes = program::kMaxEncodedBytes + sizeof(store::StoreHeader);
 inline constexpr size_t kMaxPrograms = 16;
 
 class Image {

@@ -182,6 +182,88 @@ def test_raw_files(run: Run, tmp_path: Path) -> None:
     assert_one_line_error(run("run", path, *raw[:-1], "int9"), 2, "int9", "float32")
 
 
+def test_archives(run: Run, tmp_path: Path) -> None:
+    path = model(tmp_path / "m.onnx", [node("Add", ["a", "b"], "y")], {"a": ["N", 2], "b": [2]}, {"y": None})
+    a, b = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([1, 2], np.float32)
+    out = ("-o", tmp_path / "y.npy", "-s", "none")
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "all.npz", b=b, a=a, other=np.arange(3))
+        for inputs in (["-i", tmp_path / "all.npz"],
+                       ["-i", f"a={tmp_path / 'all.npz'}", "-i", f"b={tmp_path / 'all.npz'}"]):  # fmt: skip
+            result = run("run", path, *inputs, *out)
+            assert result.returncode == 0, result.stderr
+            assert np.load(tmp_path / "y.npy").tolist() == (a + b).tolist()
+    twice = run("run", path, "-i", tmp_path / "all.npz", "-i", f"a={tmp_path / 'all.npz'}", *out)
+    assert_one_line_error(twice, 2, "'a' twice")
+    np.savez(tmp_path / "odd.npz", p=a, q=b)
+    assert_one_line_error(run("run", path, "-i", tmp_path / "odd.npz", *out), 2, "p, q", "NAME=")
+    assert_one_line_error(run("run", path, "-i", f"a={tmp_path / 'odd.npz'}", *out), 2, "odd.npz", "2 arrays")
+    # The only array for the only input, whatever it is called.
+    path = model(tmp_path / "one.onnx", RELU, {"x": ["N", 2]}, {"y": None})
+    np.savez(tmp_path / "one.npz", a - 2)
+    assert run("run", path, "-i", tmp_path / "one.npz", *out).returncode == 0
+    assert np.load(tmp_path / "y.npy").tolist() == np.maximum(a - 2, 0).tolist()
+
+
+def ppm(path: Path, pixels: np.ndarray) -> Path:
+    height, width, _ = pixels.shape
+    path.write_bytes(b"P6 %d %d 255\n" % (width, height) + pixels.tobytes())
+    return path
+
+
+def test_pictures(run: Run, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    picture = ppm(tmp_path / "p.ppm", pixels)
+    first, last = pixels.transpose(2, 0, 1)[None], pixels[None]
+    grey = (pixels @ np.array([19595, 38470, 7471]) + 0x8000 >> 16)[None, None]
+    mean, deviation = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).reshape(2, 1, 3, 1, 1)
+
+    def answer(shape: list, *flags: str) -> np.ndarray:
+        path = model(tmp_path / "m.onnx", [node("Identity", ["x"], "y")], {"x": shape}, {"y": None})
+        result = run("run", path, "-i", picture, "-o", tmp_path / "y.npy", "-s", "none", *flags)
+        assert result.returncode == 0, result.stderr
+        assert "7x5 pixels" in result.stdout and "(--pixels)" in result.stdout
+        return np.load(tmp_path / "y.npy")
+
+    for shape in (["N", 3, "H", "W"], [1, 3, 5, 7], ["N", "C", "H", "W"], [3, 5, 7]):
+        assert np.allclose(answer(shape), first.reshape(-1, *first.shape[-3:])[: 4 - len(shape) or None] / 255)
+    assert np.allclose(answer([1, 5, 7, 3]), last / 255)
+    assert np.allclose(answer(["N", 1, "H", "W"], "--pixels", "0..255"), grey)
+    assert np.allclose(answer(["N", 3, 5, 7], "--pixels", "-1..1"), first / 127.5 - 1, atol=1e-6)
+    assert np.allclose(answer(["N", 3, 5, 7], "--pixels", "bgr,0..255"), first[:, ::-1])
+    assert np.allclose(answer(["N", 3, 5, 7], "--pixels", "imagenet"), (first / 255 - mean) / deviation, atol=1e-6)
+    path = model(tmp_path / "m.onnx", RELU, {"x": [1, 3, 224, 224]}, {"y": None})
+    assert_one_line_error(run("run", path, "-i", picture), 2, "7x5 pixels", "1x3x224x224", "resize the picture")
+    assert_one_line_error(run("run", path, "-i", picture, "--pixels", "0..2"), 2, "--pixels", "0..2", "imagenet")
+    path = model(tmp_path / "m.onnx", RELU, {"x": ["N", 10]}, {"y": None})
+    assert_one_line_error(run("run", path, "-i", picture), 2, "no picture")
+    path.with_suffix(".png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    assert_one_line_error(run("run", path, "-i", path.with_suffix(".png")), 2, "damaged PNG")
+
+
+def test_what_is_no_tensor(given: Given, run: Run, tmp_path: Path) -> None:
+    path = model(tmp_path / "m.onnx", RELU, {"x": ["N", 3]}, {"y": None})
+    (tmp_path / "x.txt").write_text("1 2 3")
+    assert_one_line_error(run("run", path, "-i", tmp_path / "x.txt"), 2, "x.txt", ".npz", "--input-type")
+
+
+def chain(path: Path, count: int) -> Path:
+    nodes = [node("Add", [f"t{i}" if i else "x", "w"], f"t{i + 1}") for i in range(count)]
+    return model(path, nodes, {"x": ["N", 4]}, {f"t{count}": None}, {"w": np.ones(4, np.float32)})
+
+
+def test_a_long_model(run: Run, tmp_path: Path) -> None:
+    """What a TEE cannot take is the plan's to know, before anything starts."""
+    path = chain(tmp_path / "m.onnx", 32000)
+    np.save(tmp_path / "x.npy", np.zeros((1, 4), np.float32))
+    result = run("run", path, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy", "-s", "full")
+    assert result.returncode == 0, result.stderr
+    assert np.load(tmp_path / "y.npy").tolist() == [[32000] * 4]
+    path = chain(tmp_path / "longer.onnx", 150000)
+    for verb in (("plan", path), ("run", path, "-i", tmp_path / "x.npy")):
+        assert_one_line_error(run(*verb, "-s", "full"), 3, "150000 nodes", "16 MiB", "--strategy")
+
+
 def test_a_shape_beside_a_file_that_says_another(given: Given, tmp_path: Path) -> None:
     path = model(tmp_path / "m.onnx", RELU, {"x": ["N", 3]}, {"y": None})
     assert_one_line_error(given(path, {"x": ONES}, "--input-shape", "x=2x3"), 2, "1x3", "--input-shape says 2x3")

@@ -127,7 +127,8 @@ Status bind(const Options& options, const std::string& path, int64_t batch,
                             ": a package has the shapes that it was sealed with; --batch picks");
   }
   TAOISM_ASSIGN_OR_RETURN(const onnx::Model model, onnx::Model::load(path));
-  TAOISM_ASSIGN_OR_RETURN(measure.inputs, options.inputs.read(model.inputs()));
+  TAOISM_ASSIGN_OR_RETURN(ReadInputs read, options.inputs.read(model.inputs()));
+  measure.inputs = std::move(read.tensors);
   TAOISM_ASSIGN_OR_RETURN(measure.import,
                           options.inputs.import_options(model, measure.inputs, batch));
   return {};

@@ -88,7 +88,8 @@ class Demo {
     if (images.desc.dtype != ir::DType::u8) {
       return invalid_argument(images_path + ": no images of bytes; give another folder, --data");
     }
-    images_.push_back(files::scale_bytes(images));
+    TAOISM_ASSIGN_OR_RETURN(files::Tensor scaled, files::scale_bytes(images));
+    images_.push_back(std::move(scaled));
     TAOISM_ASSIGN_OR_RETURN(labels_,
                             files::read_labels(options_.data + "/t10k-labels-idx1-ubyte.gz"));
     return {};

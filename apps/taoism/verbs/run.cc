@@ -97,6 +97,7 @@ Status write_outputs(std::vector<OutputPlan>& outputs,
 struct Opened {
   std::unique_ptr<runtime::Source> source;
   std::vector<files::Tensor> inputs;
+  std::vector<std::string> notes;
 };
 
 // A package. Sets the machine's key.
@@ -106,21 +107,22 @@ Result<Opened> open_package(const Options& options, runtime::Machine& machine) {
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<package::Package> package,
                           package::Package::open(options.model.path));
   const std::vector<onnx::DeclaredInput> declared = declared_inputs(*package);
-  TAOISM_ASSIGN_OR_RETURN(InputTensors tensors, options.model.inputs.read(declared));
-  TAOISM_ASSIGN_OR_RETURN(std::vector<files::Tensor> inputs, all_of(declared, std::move(tensors)));
-  return Opened{std::move(package), std::move(inputs)};
+  TAOISM_ASSIGN_OR_RETURN(ReadInputs read, options.model.inputs.read(declared));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<files::Tensor> inputs,
+                          all_of(declared, std::move(read.tensors)));
+  return Opened{std::move(package), std::move(inputs), std::move(read.notes)};
 }
 
 // An ONNX file under a plan, bound to the shapes of its inputs' files.
 Result<Opened> open_model(const Options& options) {
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
   TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
-  TAOISM_ASSIGN_OR_RETURN(InputTensors tensors, options.model.inputs.read(model.inputs()));
+  TAOISM_ASSIGN_OR_RETURN(ReadInputs read, options.model.inputs.read(model.inputs()));
   TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import,
-                          options.model.inputs.import_options(model, tensors, 0));
+                          options.model.inputs.import_options(model, read.tensors, 0));
   TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(import));
   TAOISM_ASSIGN_OR_RETURN(std::vector<files::Tensor> inputs,
-                          all_of(model.inputs(), std::move(tensors)));
+                          all_of(model.inputs(), std::move(read.tensors)));
   if (size_t bad = onnx::count_nonfinite(graph); bad > 0) {
     print_warning(options.model.path + ": " + std::to_string(bad) +
                   " weights are NaN or infinite; the answers will be too");
@@ -129,7 +131,7 @@ Result<Opened> open_model(const Options& options) {
   TAOISM_ASSIGN_OR_RETURN(
       std::unique_ptr<runtime::Source> source,
       runtime::open_source(std::move(model), std::move(plan), std::move(import)));
-  return Opened{std::move(source), std::move(inputs)};
+  return Opened{std::move(source), std::move(inputs), std::move(read.notes)};
 }
 
 Result<int> act(const Options& options) {
@@ -156,6 +158,7 @@ Result<int> act(const Options& options) {
   bar.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
   TAOISM_RETURN_IF_ERROR(write_outputs(outputs, result.outputs));
+  for (const std::string& note : opened.notes) print(note + "\n");
   double seconds = static_cast<double>(result.total.end_to_end_ns) * 1e-9;
   print(fmt::format(
       "{} row{} under {} in {} ms ({} a second), batch {}{}\n", result.rows,
@@ -178,8 +181,8 @@ Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->model.declare(
       app, "an ONNX file, or a package (.tao)",
-      "x.npy, IDX (.gz too; its bytes scaled to 0..1 where the model takes numbers) or raw .bin; "
-      "NAME=x.npy with several inputs");
+      "x.npy, x.npz (arrays named as the inputs), IDX (.gz too), a picture (PNG, JPEG, PPM) or raw "
+      "elements (.bin); NAME=x.npy with several inputs");
   app.add_option("-o,--output", options->outputs, "y.npy; NAME=y.npy with several outputs");
   app.add_option("--labels", options->labels, "class numbers (.npy or IDX): prints the accuracy");
   app.add_option("--batch", options->batch, "rows at a time, at most")

@@ -56,7 +56,7 @@ TEST(Idx, ScalesImagesFromPlainAndGzip) {
     Result<Tensor> tensor = read_tensor(path);
     ASSERT_TRUE(tensor.ok()) << tensor.status().message();
     EXPECT_EQ(tensor->desc.shape, (ir::Shape{2, 1, 3}));
-    const Tensor scaled = scale_bytes(*tensor);
+    const Tensor scaled = std::move(*scale_bytes(*tensor));
     EXPECT_FLOAT_EQ(scaled.data.as<float>()[1], 0.2F);
     EXPECT_FLOAT_EQ(scaled.data.as<float>()[2], 1.0F);
   }

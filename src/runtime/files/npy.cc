@@ -144,7 +144,9 @@ Status parse_dict(std::string_view header, ir::TensorDesc& desc) {
 
 Result<NpyLayout> parse_npy(ConstByteSpan bytes) {
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!text.starts_with(kMagic)) return invalid_argument("not a .npy file (no NUMPY magic)");
+  if (!text.starts_with(kMagic))
+    return invalid_argument(
+        "no .npy, .npz, IDX, PNG, JPEG or PPM file; raw elements are for --input-type");
   if (text.size() < 12) return invalid_argument("truncated .npy header");
   auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<unsigned char>(text[i])); };
   size_t major = byte(6);

@@ -45,7 +45,7 @@ TEST(Npy, RefusesWithTheMend) {
     std::string says;
   };
   const Case cases[] = {
-      {"", "NUMPY"},
+      {"", ".npz"},
       {"\x93NUMPY", "truncated"},
       {std::string("\x93NUMPY\x09\x00\x02\x00{}00", 14), "version 9"},
       {file_of("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", 4), "big-endian"},

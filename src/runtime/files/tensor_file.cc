@@ -6,12 +6,15 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <vector>
 
 #include "runtime/files/idx.h"
 #include "runtime/files/npy.h"
+#include "runtime/files/npz.h"
 
 namespace taoism::files {
 namespace {
@@ -62,26 +65,48 @@ Result<std::vector<std::byte>> read_bytes(const std::string& path) {
   return bytes;
 }
 
+Tensor made_of(Format format, const ir::TensorDesc& desc, const std::byte* data) {
+  Tensor tensor{format, desc, AlignedBuffer(desc.bytes())};
+  if (desc.bytes() > 0) std::memcpy(tensor.data.data(), data, desc.bytes());
+  return tensor;
+}
+
+Result<Tensor> npy_tensor(ConstByteSpan bytes) {
+  TAOISM_ASSIGN_OR_RETURN(const NpyLayout layout, parse_npy(bytes));
+  return made_of(Format::npy, layout.desc, bytes.data() + layout.data_offset);
+}
+
+Result<std::vector<NamedTensor>> npz_tensors(ConstByteSpan bytes) {
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<NpzEntry> entries, parse_npz(bytes));
+  std::vector<NamedTensor> tensors;
+  uint64_t left = kMaxFileBytes;
+  for (const NpzEntry& entry : entries) {
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<std::byte> plain, unpack_npz(bytes, entry, left));
+    left -= plain.size();
+    Result<Tensor> tensor = npy_tensor(plain);
+    if (!tensor.ok()) return tensor.status().annotate("'" + entry.name + "'");
+    tensors.push_back({entry.name, std::move(*tensor)});
+  }
+  return tensors;
+}
+
 Result<Tensor> read_unnamed(const std::string& path) {
   TAOISM_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, read_bytes(path));
-  Tensor tensor;
-  size_t offset = 0;
+  if (is_image(bytes)) {
+    TAOISM_ASSIGN_OR_RETURN(Image image, decode_image(bytes));
+    return Tensor{
+        Format::image, {ir::DType::u8, {image.height, image.width, 3}}, std::move(image.pixels)};
+  }
+  if (is_npz(bytes)) {
+    TAOISM_ASSIGN_OR_RETURN(std::vector<NamedTensor> tensors, npz_tensors(bytes));
+    if (tensors.size() == 1) return std::move(tensors.front().tensor);
+    return invalid_argument("has " + std::to_string(tensors.size()) + " arrays; give one");
+  }
   if (!bytes.empty() && bytes.front() == std::byte{0}) {
-    TAOISM_ASSIGN_OR_RETURN(IdxLayout layout, parse_idx(bytes));
-    tensor.format = Format::idx;
-    tensor.desc = layout.desc;
-    offset = layout.data_offset;
-  } else {
-    Result<NpyLayout> layout = parse_npy(bytes);
-    if (!layout.ok()) return layout.status();
-    tensor.desc = layout->desc;
-    offset = layout->data_offset;
+    TAOISM_ASSIGN_OR_RETURN(const IdxLayout layout, parse_idx(bytes));
+    return made_of(Format::idx, layout.desc, bytes.data() + layout.data_offset);
   }
-  tensor.data = AlignedBuffer(tensor.desc.bytes());
-  if (tensor.desc.bytes() > 0) {
-    std::memcpy(tensor.data.data(), bytes.data() + offset, tensor.desc.bytes());
-  }
-  return tensor;
+  return npy_tensor(bytes);
 }
 
 template <typename T>
@@ -96,6 +121,21 @@ Result<Tensor> read_tensor(const std::string& path) {
   Result<Tensor> tensor = read_unnamed(path);
   if (!tensor.ok()) return tensor.status().annotate(path);
   return tensor;
+}
+
+Result<std::vector<NamedTensor>> read_npz(const std::string& path) {
+  Result<std::vector<std::byte>> bytes = read_bytes(path);
+  if (!bytes.ok()) return bytes.status().annotate(path);
+  Result<std::vector<NamedTensor>> tensors = npz_tensors(*bytes);
+  if (!tensors.ok()) return tensors.status().annotate(path);
+  return tensors;
+}
+
+bool is_npz_file(const std::string& path) {
+  std::array<char, 4> first{};
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(first.data(), first.size())) return false;
+  return is_npz(std::as_bytes(std::span(first)));
 }
 
 Result<Tensor> read_raw(const std::string& path, ir::TensorDesc desc) {
@@ -137,17 +177,13 @@ bool is_raw_name(const std::string& path) {
   return path.ends_with(".bin") || path.ends_with(".raw");
 }
 
-Tensor scale_bytes(const Tensor& bytes) {
+Result<Tensor> scale_bytes(const Tensor& bytes, const PixelRule& rule) {
   TAOISM_CHECK(bytes.desc.dtype == ir::DType::u8);
-  Tensor scaled;
-  scaled.format = bytes.format;
-  scaled.desc = {ir::DType::f32, bytes.desc.shape};
-  scaled.data = AlignedBuffer(scaled.desc.bytes());
-  const uint8_t* from = bytes.data.as<uint8_t>();
-  float* to = scaled.data.as<float>();
-  for (int64_t i = 0, n = bytes.desc.shape.elements(); i < n; ++i) {
-    to[i] = static_cast<float>(from[i]) / 255.0F;
-  }
+  const ir::TensorDesc desc{ir::DType::f32, bytes.desc.shape};
+  Tensor scaled{bytes.format, desc, AlignedBuffer(desc.bytes())};
+  const auto count = static_cast<size_t>(desc.shape.elements());
+  TAOISM_RETURN_IF_ERROR(
+      scale_bytes(bytes.data.as<uint8_t>(), count, rule, scaled.data.as<float>()));
   return scaled;
 }
 
