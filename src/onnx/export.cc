@@ -1,15 +1,13 @@
 #include "onnx/export.h"
 
-#include <fcntl.h>
 #include <onnx/onnx_pb.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <limits>
 
 #include <google/protobuf/io/zero_copy_stream_impl.h>
+
+#include "runtime/files/output_file.h"
 
 namespace taoism::onnx {
 namespace {
@@ -51,41 +49,12 @@ void set_attribute(::onnx::AttributeProto& attribute, const ir::Attrs::Entry& en
   }
 }
 
-Status cannot_write(const std::string& path, int error) {
-  const std::string message = "'" + path + "' cannot be written: " + std::strerror(error);
-  return error == ENOSPC || error == EDQUOT || error == EFBIG ? resource_exhausted(message)
-                                                              : invalid_argument(message);
-}
-
 // 0, or the errno of what went wrong.
 int write_to(int descriptor, const ::onnx::ModelProto& model) {
   google::protobuf::io::FileOutputStream stream(descriptor);
   const bool written = model.SerializeToZeroCopyStream(&stream) && stream.Flush();
   if (written) return 0;
   return stream.GetErrno() != 0 ? stream.GetErrno() : EIO;
-}
-
-Status write_in_place(const std::string& path, const ::onnx::ModelProto& model) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (descriptor < 0) return cannot_write(path, errno);
-  int error = write_to(descriptor, model);
-  if (::close(descriptor) != 0 && error == 0) error = errno;
-  return error == 0 ? Status() : cannot_write(path, error);
-}
-
-Status write_new(const std::string& path, const ::onnx::ModelProto& model) {
-  std::string temporary = path + ".XXXXXX";
-  const int descriptor = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (descriptor < 0) return cannot_write(path, errno);
-  int error = write_to(descriptor, model);
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  if (error == 0 && ::fchmod(descriptor, 0666 & ~mask) != 0) error = errno;
-  if (::close(descriptor) != 0 && error == 0) error = errno;
-  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error == 0) return {};
-  ::unlink(temporary.c_str());
-  return cannot_write(path, error);
 }
 
 }  // namespace
@@ -153,15 +122,14 @@ Status ModelWriter::write(const std::string& path) const {
   if (proto_->model.ByteSizeLong() > static_cast<size_t>(std::numeric_limits<int>::max())) {
     return resource_exhausted("'" + path + "' would be over 2 GiB, more than ONNX allows");
   }
+  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, files::OutputFile::create(path));
   try {
-    // A device or a pipe is written to; it must not be replaced by a file.
-    struct stat info = {};
-    const bool exists = ::stat(path.c_str(), &info) == 0;
-    return exists && !S_ISREG(info.st_mode) ? write_in_place(path, proto_->model)
-                                            : write_new(path, proto_->model);
+    const int error = write_to(file.descriptor(), proto_->model);
+    if (error != 0) return file.failure("cannot write", error);
   } catch (const std::exception& error) {
     return invalid_argument("'" + path + "' cannot be written: " + error.what());
   }
+  return file.commit();
 }
 
 }  // namespace taoism::onnx

@@ -1,33 +1,64 @@
 #include "runtime/files/output_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <vector>
+#include <memory>
+
+#include "base/text.h"
 
 namespace taoism::files {
 namespace {
 
+constexpr int kAttempts = 16;
+constexpr size_t kMostNameBytes = 200;  // of the 255 that a file system takes
+
 std::string folder_of(const std::string& path) {
-  size_t slash = path.rfind('/');
+  const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-mode_t default_mode() {
-  mode_t mask = umask(0);
-  umask(mask);
-  return 0666 & ~mask;
+// What the names of temporaries for `path` begin with, in its folder.
+std::string temporary_prefix(const std::string& path) {
+  return "." + path.substr(path.rfind('/') + 1).substr(0, kMostNameBytes) + ".tmp.";
+}
+
+Result<std::string> temporary_name(const std::string& folder, const std::string& path) {
+  std::array<std::byte, 8> random;
+  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
+    return internal_error("the system gives no random numbers");
+  }
+  return folder + "/" + temporary_prefix(path) + hex(random);
+}
+
+// Whoever makes a temporary holds a lock on it until it has its name: what nobody holds was left.
+void remove_left(const std::string& folder, const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(opendir(folder.c_str()), closedir);
+  if (entries == nullptr) return;
+  const std::string prefix = temporary_prefix(path);
+  while (const dirent* entry = readdir(entries.get())) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(prefix) || name.size() != prefix.size() + 16) continue;
+    const int fd = openat(dirfd(entries.get()), entry->d_name,
+                          O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) continue;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlinkat(dirfd(entries.get()), entry->d_name, 0);
+    close(fd);
+  }
 }
 
 }  // namespace
 
 Status OutputFile::failure(const char* what, int error) const {
-  std::string text = path_ + ": " + what + ": " + std::strerror(error);
+  const std::string text = path_ + ": " + what + ": " + std::strerror(error);
   switch (error) {
     case ENOSPC:
     case EDQUOT:
@@ -39,37 +70,46 @@ Status OutputFile::failure(const char* what, int error) const {
   }
 }
 
-Result<OutputFile> OutputFile::create(const std::string& path) {
+Result<OutputFile> OutputFile::create(const std::string& path, Access access) {
   OutputFile file;
   file.path_ = path;
   file.folder_ = folder_of(path);
   if (path.empty()) return file.failure("cannot create", ENOENT);
-  struct stat st = {};
-  bool exists = stat(path.c_str(), &st) == 0;
-  if ((exists && S_ISDIR(st.st_mode)) || path.back() == '/') {
+  struct stat older = {};
+  const bool exists = stat(path.c_str(), &older) == 0;
+  if ((exists && S_ISDIR(older.st_mode)) || path.back() == '/') {
     return file.failure("cannot create", EISDIR);
   }
-  if (exists && !S_ISREG(st.st_mode)) {
+  if (exists && !S_ISREG(older.st_mode)) {
     file.direct_ = true;
     file.fd_ = open(path.c_str(), O_WRONLY | O_CLOEXEC);
     if (file.fd_ < 0) return file.failure("cannot open", errno);
     return file;
   }
-  file.fd_ = open(file.folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (file.fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-    std::string pattern = path + ".tmp.XXXXXX";
-    std::vector<char> name(pattern.c_str(), pattern.c_str() + pattern.size() + 1);
-    file.fd_ = mkostemp(name.data(), O_CLOEXEC);
-    if (file.fd_ >= 0) file.temporary_ = name.data();
-  }
-  if (file.fd_ < 0) return file.failure("cannot create", errno);
-  (void)fchmod(file.fd_, exists ? st.st_mode & 0777 : default_mode());
+  TAOISM_RETURN_IF_ERROR(file.open_unnamed(access));
+  if (exists && access == Access::usual) (void)fchmod(file.fd_, older.st_mode & 0777);
   return file;
 }
 
+// Locked, so that whoever finds it under a temporary name knows that it is in use.
+Status OutputFile::open_unnamed(Access access) {
+  const mode_t mode = access == Access::owner_only ? 0600 : 0666;
+  fd_ = open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+  const bool has_none = fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
+  for (int attempt = 0; fd_ < 0 && has_none && attempt < kAttempts; ++attempt) {
+    TAOISM_ASSIGN_OR_RETURN(const std::string name, temporary_name(folder_, path_));
+    fd_ = open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd_ >= 0) temporary_ = name;
+    if (fd_ < 0 && errno != EEXIST) break;
+  }
+  if (fd_ < 0) return failure("cannot create", errno);
+  (void)flock(fd_, LOCK_EX | LOCK_NB);
+  return {};
+}
+
 OutputFile::~OutputFile() {
-  if (fd_ >= 0) close(fd_);
   if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (fd_ >= 0) close(fd_);
 }
 
 void OutputFile::swap(OutputFile& other) noexcept {
@@ -82,7 +122,7 @@ void OutputFile::swap(OutputFile& other) noexcept {
 
 Status OutputFile::append(ConstByteSpan bytes) {
   while (!bytes.empty()) {
-    ssize_t n = write(fd_, bytes.data(), bytes.size());
+    const ssize_t n = write(fd_, bytes.data(), bytes.size());
     if (n < 0) {
       if (errno == EINTR) continue;
       return failure("cannot write", errno);
@@ -96,28 +136,76 @@ Status OutputFile::append(std::string_view text) {
   return append(ConstByteSpan(reinterpret_cast<const std::byte*>(text.data()), text.size()));
 }
 
-Status OutputFile::commit() {
-  if (!direct_ && temporary_.empty()) {
-    // linkat cannot replace: the file takes a temporary name for the moment before the rename.
-    std::string from = "/proc/self/fd/" + std::to_string(fd_);
-    for (int attempt = 0; temporary_.empty(); ++attempt) {
-      std::string name = path_ + ".tmp." + std::to_string(getpid()) + "." + std::to_string(attempt);
-      if (linkat(AT_FDCWD, from.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
-        temporary_ = name;
-      } else if (errno != EEXIST || attempt == 100) {
-        return failure("cannot name the file", errno);
-      }
-    }
+Status OutputFile::sync() {
+  if (direct_ || fsync(fd_) == 0) return {};
+  return failure("cannot write", errno);
+}
+
+// Gives the unnamed file a name.
+Status OutputFile::link_as(const std::string& name, bool& exists) const {
+  const std::string from = "/proc/self/fd/" + std::to_string(fd_);
+  exists = false;
+  if (linkat(AT_FDCWD, from.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return {};
+  exists = errno == EEXIST;
+  return failure("cannot name the file", errno);
+}
+
+// A name cannot be replaced by linkat: the file takes a temporary one for the moment before.
+Status OutputFile::replace() {
+  remove_left(folder_, path_);
+  for (int attempt = 0; temporary_.empty(); ++attempt) {
+    TAOISM_ASSIGN_OR_RETURN(const std::string name, temporary_name(folder_, path_));
+    bool exists = false;
+    const Status named = link_as(name, exists);
+    if (named.ok()) temporary_ = name;
+    if (!named.ok() && (!exists || attempt == kAttempts)) return named;
   }
-  if (close(std::exchange(fd_, -1)) != 0) return failure("cannot write", errno);
-  if (direct_) return {};
   if (rename(temporary_.c_str(), path_.c_str()) != 0) return failure("cannot rename to", errno);
   temporary_.clear();
   return {};
 }
 
-Status write_file(const std::string& path, std::string_view text) {
-  TAOISM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(path));
+Status OutputFile::commit() {
+  TAOISM_RETURN_IF_ERROR(sync());
+  if (direct_) return finish();
+  bool exists = true;
+  if (temporary_.empty()) {
+    const Status named = link_as(path_, exists);
+    if (!named.ok() && !exists) return named;
+  }
+  if (exists) TAOISM_RETURN_IF_ERROR(replace());
+  return finish();
+}
+
+Status OutputFile::commit_new() {
+  TAOISM_RETURN_IF_ERROR(sync());
+  if (direct_) return failure("cannot create", EEXIST);
+  bool exists = false;
+  if (temporary_.empty()) {
+    TAOISM_RETURN_IF_ERROR(link_as(path_, exists));
+  } else {
+    if (link(temporary_.c_str(), path_.c_str()) != 0) return failure("cannot create", errno);
+    unlink(temporary_.c_str());
+    temporary_.clear();
+  }
+  return finish();
+}
+
+// The name is put on disk as well.
+Status OutputFile::finish() {
+  if (close(std::exchange(fd_, -1)) != 0) return failure("cannot write", errno);
+  if (direct_) return {};
+  const int folder = open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return errno == EACCES ? Status() : failure("cannot open its folder", errno);
+  const int error = fsync(folder) == 0 ? 0 : errno;
+  close(folder);
+  // A file system that has nothing to do for a folder says EINVAL.
+  if (error != 0 && error != EINVAL) return failure("cannot put its folder on disk", error);
+  return {};
+}
+
+Status write_file(const std::string& path, std::string_view text, Access access) {
+  TAOISM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(path, access));
   TAOISM_RETURN_IF_ERROR(file.append(text));
   return file.commit();
 }

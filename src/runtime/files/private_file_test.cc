@@ -1,0 +1,90 @@
+#include "runtime/files/private_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace taoism::files {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PrivateFileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "private_file_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    std::filesystem::create_directory(folder_ + "/in");
+    std::filesystem::permissions(folder_ + "/in", std::filesystem::perms(0755));
+    path_ = folder_ + "/in/key";
+    std::ofstream(path_) << "x";
+    set_mode(path_, 0600);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  static void set_mode(const std::string& path, mode_t mode) {
+    ASSERT_EQ(chmod(path.c_str(), mode), 0);
+  }
+  void expect_refused(const char* text) const {
+    const Status status = check_private_file(path_);
+    EXPECT_EQ(status.code(), Code::invalid_argument);
+    EXPECT_THAT(status.message(), HasSubstr(text));
+    EXPECT_THAT(status.message(), HasSubstr(path_));
+  }
+  std::string folder_, path_;
+};
+
+TEST_F(PrivateFileTest, OursAloneIsTaken) {
+  EXPECT_TRUE(check_private_file(path_).ok()) << check_private_file(path_).message();
+  set_mode(path_, 0400);
+  EXPECT_TRUE(check_private_file(path_).ok());
+  EXPECT_EQ(check_private_file(folder_ + "/none").code(), Code::not_found);
+  EXPECT_EQ(check_private_folder(folder_ + "/none/key").code(), Code::not_found);
+}
+
+TEST_F(PrivateFileTest, WhatOthersMayReadIsNot) {
+  for (const mode_t mode : {0640, 0604, 0620, 0602, 0610, 0666}) {
+    set_mode(path_, mode);
+    expect_refused("chmod 600");
+  }
+}
+
+TEST_F(PrivateFileTest, WhatOthersMayReplaceIsNot) {
+  set_mode(folder_ + "/in", 0777);
+  expect_refused("chmod o-w");
+  EXPECT_FALSE(check_private_folder(path_).ok());
+  set_mode(folder_ + "/in", 01777);
+  EXPECT_TRUE(check_private_file(path_).ok());
+  // Whoever may replace a folder replaces what is in it.
+  set_mode(folder_ + "/in", 0755);
+  set_mode(folder_, 0777);
+  expect_refused("chmod o-w");
+}
+
+TEST_F(PrivateFileTest, AnotherUsersIsNot) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  constexpr uid_t kOther = 12345;
+  // What is of whoever is neither us nor root is refused, whatever its mode.
+  ASSERT_EQ(chown(path_.c_str(), kOther, kOther), 0);
+  expect_refused("another user");
+  ASSERT_EQ(chown(path_.c_str(), 0, 0), 0);
+  ASSERT_EQ(chown((folder_ + "/in").c_str(), kOther, kOther), 0);
+  expect_refused("another user");
+}
+
+TEST_F(PrivateFileTest, OnlyAFileIs) {
+  std::filesystem::rename(path_, folder_ + "/in/other");
+  std::filesystem::create_symlink("other", path_);
+  expect_refused("a link");
+  std::filesystem::remove(path_);
+  std::filesystem::create_directory(path_);
+  expect_refused("not a file");
+}
+
+}  // namespace
+}  // namespace taoism::files
