@@ -328,7 +328,8 @@ class Reader {
     if (input.dtype == ir::dtype_name(tensor.desc.dtype)) return tensor;
     const std::optional<ir::DType> want = files::find_dtype(input.dtype);
     if (!want) {
-      return taoism::unsupported(given + wanted_text(input) + ", a type that is not supported");
+      return taoism::unsupported(path + ": the model's input '" + input.name + "' is " +
+                                 input.dtype + ", which is not supported");
     }
     if (tensor.format == files::Format::idx && *want == ir::DType::f32 &&
         tensor.desc.dtype == ir::DType::u8) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "taoism/error.h"
@@ -33,7 +34,12 @@ struct SessionOptions {
   std::string plan_json;          // not empty: the text of a plan.json, instead of a strategy
   // Of a package: its owner's key file, which the TEE alone reads. Empty: beside it, m.key.
   std::string key_file;
-  int64_t batch = 1;
+  // What an open first dimension becomes. 0: what the file or input_shapes say, or the least there
+  // is.
+  int64_t batch = 0;
+  // Of an .onnx whose inputs leave other dimensions open: shapes by input name; -1 leaves one to
+  // the file and to `batch`.
+  std::vector<std::pair<std::string, std::vector<int64_t>>> input_shapes;
   std::string tee = "process";    // process, inline
   std::string device = "cpu";     // cpu, torch:cpu, torch:cuda:N
   uint64_t tee_memory_bytes = 0;  // 0: what the plan needs
@@ -42,11 +48,30 @@ struct SessionOptions {
   std::string worker_path;        // empty: beside this program or library
 };
 
-// float32, contiguous, row-major.
+// The element types that a model's inputs and outputs have; bool is one byte, 0 or 1.
+enum class ElementType {
+  float32,
+  float64,
+  float16,
+  bfloat16,
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  boolean,
+};
+
+// Contiguous, row-major.
 struct TensorInfo {
   std::string name;
-  std::vector<int64_t> shape;
+  ElementType type = ElementType::float32;
+  std::vector<int64_t> shape;  // none of a scalar
   size_t elements = 0;
+  size_t bytes = 0;
 };
 
 // Nanoseconds of the last run; the phases add up to end_to_end_ns.
@@ -79,8 +104,11 @@ class TAOISM_API Session {
   // The partition as `taoism plan` prints it; of a package what it says in clear.
   const std::string& plan_text() const;
 
-  // One inference, tensors in the order of inputs() and outputs(), each of exactly its `elements`.
+  // One inference, tensors in the order of inputs() and outputs(), each of exactly its `bytes`.
   // Errors: invalid_argument; unavailable, integrity, policy, after which every run fails.
+  Error run_bytes(std::span<const std::span<const std::byte>> inputs,
+                  std::span<const std::span<std::byte>> outputs);
+  // The same where all of them are float32.
   Error run(std::span<const std::span<const float>> inputs,
             std::span<const std::span<float>> outputs);
   const RunTimes& last_times() const;

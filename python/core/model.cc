@@ -78,6 +78,22 @@ InputShapes given_shapes(const ModelHandle& self) {
   return shapes;
 }
 
+// What a batch makes of the inputs and outputs.
+std::pair<std::vector<Spec>, std::vector<Spec>> bound(const ModelHandle& self, int64_t batch) {
+  const ir::Graph graph = self.bind(batch);
+  return {specs_of(runtime::tensor_specs(graph, graph.inputs())),
+          specs_of(runtime::tensor_specs(graph, graph.outputs()))};
+}
+
+// The inputs that have dimensions whose size nothing says, a sentence each.
+std::vector<std::string> open_inputs(const ModelHandle& self) {
+  std::vector<std::string> texts;
+  for (const onnx::OpenInput& input : take(self.model.open_inputs({.input_shapes = self.shapes}))) {
+    texts.push_back(input.text());
+  }
+  return texts;
+}
+
 std::vector<std::pair<std::string, std::string>> nodes(const ModelHandle& self, int64_t batch) {
   const ir::Graph graph = self.bind(batch);
   std::vector<std::pair<std::string, std::string>> names;
@@ -175,6 +191,8 @@ void bind_model(nb::module_& module) {
       .def_prop_ro("shapes", &given_shapes)
       .def_prop_ro("batch_is_dynamic",
                    [](const ModelHandle& self) { return self.model.batch_is_dynamic(); })
+      .def_prop_ro("open_inputs", &open_inputs)
+      .def("bound", &bound, nb::arg("batch"), Released())
       .def("nodes", &nodes, nb::arg("batch"), Released())
       .def("make_plan", &make_plan, nb::arg("strategy"), nb::arg("batch"), nb::arg("answer"),
            Released())

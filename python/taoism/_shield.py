@@ -14,8 +14,9 @@ from torch.utils import _pytree as pytree
 from taoism import _core
 from taoism._call import CallForm, TensorSpec
 from taoism._machine import machine
+from taoism._onnx_file import Shapes, load_onnx
 from taoism._placement import Placement
-from taoism._plan import plan_of_report
+from taoism._plan import Plan, plan_of_report
 from taoism._prepare import prepared
 from taoism._runner import ShieldedModule
 from taoism.errors import InvalidArgumentError
@@ -89,19 +90,38 @@ def shield(
 def load(
     path: str | Path,
     key: str | Path | None = None,
+    strategy: Strategy | str | None = None,
     *,
+    placement: Plan | Path | None = None,
+    shapes: Shapes | None = None,
     device: str | torch.device | None = None,
     tee: Literal["process", "inline"] = "process",
     tee_memory: str | int | None = None,
     tee_threads: int = 0,
     device_threads: int = 0,
 ) -> ShieldedModule:
-    """The model of a package (.tao), which runs under the plan that it was sealed with. `key`: its
-    owner's key file, which the TEE alone reads; None: m.key beside m.tao. It takes its inputs in
-    the model's order, or by name, and gives one tensor, or a tuple; a batch that the package has
-    no program for is run in parts. Errors: NotFoundError, InvalidArgumentError, IntegrityError (not
-    what was sealed); at the first call also PolicyError (older than the key accepts)."""
+    """The model of a package (.tao), which runs under the plan that it was sealed with, or of an
+    ONNX file. It takes its inputs in the model's order, or by name, and gives one tensor, or a
+    tuple.
+
+    Of a package: `key`, its owner's key file, which the TEE alone reads; None: m.key beside m.tao.
+    A batch that the package has no program for is run in parts.
+    Of an ONNX file: `strategy`, "deep:k=2" (the default) or an object, or `placement`, a plan or
+    the Path of one. `shapes`, by input, where more than its first dimension is open: (None, 3, 224,
+    224), None being the batch. Its weights are known to this process: that is measurement.
+
+    Errors: NotFoundError, InvalidArgumentError, UnsupportedError (of an ONNX file), IntegrityError
+    (not what was sealed); at the first call also PolicyError (older than the key accepts)."""
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
+    if not _core.is_package(str(path)):
+        if key is not None:
+            raise InvalidArgumentError(f"{path} is no package: give no key")
+        return load_onnx(str(path), strategy, placement, shapes, where)
+    if strategy is not None or placement is not None or shapes is not None:
+        raise InvalidArgumentError(
+            "a package has its plan and its shapes sealed in it: give no strategy, placement or "
+            "shapes"
+        )
     package = _core.Package.open(str(path))
     where.key_file = str(key) if key is not None else _core.default_key_path(str(path))
     batches = package.batches

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <exception>
 #include <new>
 
@@ -28,15 +29,47 @@ ErrorCode error_code(Code code) {
 
 Error to_error(const Status& status) { return {error_code(status.code()), status.message()}; }
 
-std::vector<TensorInfo> tensor_infos(const std::vector<runtime::TensorSpec>& specs) {
+constexpr std::pair<const char*, ElementType> kElementTypes[] = {
+    {"float32", ElementType::float32}, {"float64", ElementType::float64},
+    {"float16", ElementType::float16}, {"bfloat16", ElementType::bfloat16},
+    {"int8", ElementType::int8},       {"int16", ElementType::int16},
+    {"int32", ElementType::int32},     {"int64", ElementType::int64},
+    {"uint8", ElementType::uint8},     {"uint16", ElementType::uint16},
+    {"uint32", ElementType::uint32},   {"uint64", ElementType::uint64},
+    {"bool", ElementType::boolean},
+};
+
+Result<std::vector<TensorInfo>> tensor_infos(const std::vector<runtime::TensorSpec>& specs) {
   std::vector<TensorInfo> infos;
   infos.reserve(specs.size());
   for (const runtime::TensorSpec& spec : specs) {
+    const std::string_view name = ir::dtype_name(spec.desc.dtype);
+    const auto* type = std::find_if(std::begin(kElementTypes), std::end(kElementTypes),
+                                    [&](const auto& known) { return name == known.first; });
+    if (type == std::end(kElementTypes)) {
+      return unsupported("'" + spec.name + "' is " + std::string(name));
+    }
     infos.push_back({spec.name,
+                     type->second,
                      {spec.desc.shape.begin(), spec.desc.shape.end()},
-                     static_cast<size_t>(spec.desc.shape.elements())});
+                     static_cast<size_t>(spec.desc.shape.elements()),
+                     spec.desc.bytes()});
   }
   return infos;
+}
+
+Result<onnx::ImportOptions> import_options(const onnx::Model& model,
+                                           const SessionOptions& options) {
+  onnx::ImportOptions import{.batch = options.batch};
+  for (const auto& [name, dims] : options.input_shapes) {
+    const bool is_good = dims.size() <= ir::kMaxRank &&
+                         std::all_of(dims.begin(), dims.end(), [](int64_t d) { return d >= -1; });
+    if (!is_good) return invalid_argument("input_shapes: '" + name + "' has no such shape");
+    import.input_shapes.emplace_back(name, ir::Shape(dims));
+  }
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<onnx::OpenInput> open, model.open_inputs(import));
+  if (open.empty()) return import;
+  return invalid_argument(open.front().text() + ": give its shape, SessionOptions::input_shapes");
 }
 
 }  // namespace
@@ -55,6 +88,7 @@ struct Session::State {
                                                    std::string& text) {
     TAOISM_ASSIGN_OR_RETURN(const std::unique_ptr<package::Package> package,
                             package::Package::open(path));
+    if (batch == 0) batch = package->manifest().batches.front().batch;
     TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, package->prepare(batch, machine));
     text = package->entry_at_most(batch)->summary_text;
     return prepared;
@@ -66,7 +100,8 @@ struct Session::State {
                                                  std::string& text) {
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path));
     TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
-    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind({.batch = options.batch}));
+    TAOISM_ASSIGN_OR_RETURN(const onnx::ImportOptions import, import_options(model, options));
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind(import));
     partition::Plan plan;
     if (options.plan_json.empty()) {
       TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec,
@@ -91,16 +126,8 @@ struct Session::State {
                             is_package ? prepare_package(path, options.batch, machine, plan_text)
                                        : prepare_model(path, options, machine, plan_text));
     TAOISM_ASSIGN_OR_RETURN(session, runtime::Session::open(prepared, machine));
-    for (const auto* specs : {&session->inputs(), &session->outputs()}) {
-      for (const runtime::TensorSpec& spec : *specs) {
-        if (spec.desc.dtype != ir::DType::f32) {
-          return unsupported("'" + spec.name + "' is " + ir::dtype_name(spec.desc.dtype) +
-                             "; only float32 yet");
-        }
-      }
-    }
-    inputs = tensor_infos(session->inputs());
-    outputs = tensor_infos(session->outputs());
+    TAOISM_ASSIGN_OR_RETURN(inputs, tensor_infos(session->inputs()));
+    TAOISM_ASSIGN_OR_RETURN(outputs, tensor_infos(session->outputs()));
     for (const auto& spec : session->inputs()) input_views.push_back({spec.desc, nullptr});
     for (const auto& spec : session->outputs()) output_views.push_back({spec.desc, nullptr});
     warnings = prepared.report.warnings;
@@ -137,11 +164,28 @@ const RunTimes& Session::last_times() const { return state_->times; }
 
 Error Session::run(std::span<const std::span<const float>> inputs,
                    std::span<const std::span<float>> outputs) {
+  for (const auto* infos : {&state_->inputs, &state_->outputs}) {
+    for (const TensorInfo& info : *infos) {
+      if (info.type == ElementType::float32) continue;
+      return {ErrorCode::invalid_argument,
+              "'" + info.name + "' is not float32; give bytes, run_bytes()"};
+    }
+  }
+  std::vector<std::span<const std::byte>> from;
+  std::vector<std::span<std::byte>> to;
+  for (const std::span<const float> input : inputs) from.push_back(std::as_bytes(input));
+  for (const std::span<float> output : outputs) to.push_back(std::as_writable_bytes(output));
+  return run_bytes(from, to);
+}
+
+Error Session::run_bytes(std::span<const std::span<const std::byte>> inputs,
+                         std::span<const std::span<std::byte>> outputs) {
   State& state = *state_;
   auto wrong = [](const TensorInfo& info, size_t given) {
     return Error{ErrorCode::invalid_argument, "'" + info.name + "' has " +
-                                                  std::to_string(info.elements) + " elements; " +
-                                                  std::to_string(given) + " were given"};
+                                                  std::to_string(info.elements) + " elements of " +
+                                                  std::to_string(info.bytes) + " bytes; " +
+                                                  std::to_string(given) + " bytes were given"};
   };
   if (inputs.size() != state.inputs.size() || outputs.size() != state.outputs.size()) {
     return {ErrorCode::invalid_argument, "the model has " + std::to_string(state.inputs.size()) +
@@ -149,14 +193,14 @@ Error Session::run(std::span<const std::span<const float>> inputs,
                                              " outputs"};
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].size() != state.inputs[i].elements)
-      return wrong(state.inputs[i], inputs[i].size());
-    state.input_views[i].data = reinterpret_cast<const std::byte*>(inputs[i].data());
+    if (inputs[i].size() != state.inputs[i].bytes) return wrong(state.inputs[i], inputs[i].size());
+    state.input_views[i].data = inputs[i].data();
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i].size() != state.outputs[i].elements)
+    if (outputs[i].size() != state.outputs[i].bytes) {
       return wrong(state.outputs[i], outputs[i].size());
-    state.output_views[i].data = reinterpret_cast<std::byte*>(outputs[i].data());
+    }
+    state.output_views[i].data = outputs[i].data();
   }
   runtime::RunProfile p;
   if (Status status = state.session->run(state.input_views, state.output_views, p); !status.ok()) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "onnx/test_model.h"
 #include "runtime/small_model.h"
 #include "taoism/session.h"
 
@@ -77,6 +78,56 @@ TEST(Api, RunsAPackage) {
                 .code,
             ErrorCode::not_found);
   std::filesystem::remove(key);
+}
+
+// Integers and a mask beside a state of another first dimension, at lengths that the file leaves
+// open.
+TEST(Api, TakesEveryTypeAndShape) {
+  onnx::TestModel model;
+  model.input("ids", {-1, -1}, ::onnx::TensorProto::INT64).input("state", {2, 1, 3});
+  model.graph()
+      .mutable_input(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(1)
+      ->set_dim_param("length");
+  model.weight("table", {4, 3}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  model.node("Gather", {"table", "ids"}, {"rows"});
+  model.node("Add", {"rows", "state"}, {"y"});
+  model.node("Identity", {"ids"}, {"last"});
+  model.output("y").output("last");
+  const onnx::TestFolder folder;
+  const std::string path = folder.write("types.onnx", model.bytes());
+  std::unique_ptr<Session> session;
+  SessionOptions options{.strategy = "full", .worker_path = TAOISM_WORKER};
+  const Error open = Session::open(path, options, session);
+  EXPECT_EQ(open.code, ErrorCode::invalid_argument);
+  EXPECT_NE(open.message.find("dimension 1 is open"), std::string::npos) << open.message;
+  EXPECT_NE(open.message.find("input_shapes"), std::string::npos) << open.message;
+  options.input_shapes = {{"ids", {2, 2}}};
+  const Error error = Session::open(path, options, session);
+  ASSERT_FALSE(error) << error.message;
+  EXPECT_EQ(session->inputs()[0].type, ElementType::int64);
+  EXPECT_EQ(session->inputs()[0].bytes, 32U);
+  EXPECT_EQ(session->outputs()[0].shape, (std::vector<int64_t>{2, 2, 3}));
+  const int64_t ids[] = {3, 0, 1, 1};
+  const float state[] = {1, 1, 1, 2, 2, 2};
+  float y[12];
+  int64_t last[4];
+  const std::span<const std::byte> in[] = {std::as_bytes(std::span(ids)),
+                                           std::as_bytes(std::span(state))};
+  const std::span<std::byte> out[] = {std::as_writable_bytes(std::span(y)),
+                                      std::as_writable_bytes(std::span(last))};
+  const Error ran = session->run_bytes(in, out);
+  ASSERT_FALSE(ran) << ran.message;
+  EXPECT_EQ(std::vector<float>(std::begin(y), std::end(y)),
+            (std::vector<float>{10, 11, 12, 1, 2, 3, 5, 6, 7, 5, 6, 7}));
+  EXPECT_EQ(std::vector<int64_t>(std::begin(last), std::end(last)),
+            (std::vector<int64_t>{3, 0, 1, 1}));
+  const std::span<const float> floats = state;
+  std::span<float> to = y;
+  EXPECT_EQ(session->run({&floats, 1}, {&to, 1}).code, ErrorCode::invalid_argument);
 }
 
 TEST(Api, ErrorsCarryCodeAndMend) {

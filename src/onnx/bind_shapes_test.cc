@@ -60,6 +60,11 @@ TEST(BindShapes, ANameStandsForOneSizeInAllInputs) {
             (Names{"error: input 'x' is given as 3x5 and the batch as 4: give one of them"}));
 }
 
+TEST(BindShapes, WhatIsNoNameStandsForNoSize) {
+  const Model model = made_of({{"x", {"None", "None", "-1?", "-1?"}}});
+  EXPECT_EQ(shapes_of(model, {.input_shapes = {{"x", {1, 3, 48, 192}}}}), (Names{"1x3x48x192"}));
+}
+
 TEST(BindShapes, WhatIsOpenIsNamed) {
   const Model model = made_of({{"x", {"N", "3", "H", "?"}}, {"y", {"N", "W"}}});
   EXPECT_EQ(shapes_of(model, {.batch = 2}),

@@ -4,6 +4,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 
 #include <algorithm>
+#include <cctype>
 #include <functional>
 #include <limits>
 #include <unordered_set>
@@ -121,6 +122,12 @@ Status read_constants(Model::File& file, ExternalFiles& external) {
   return {};
 }
 
+// Some exporters write "?", "-1" or "None" for each dimension that has no name.
+bool is_name(const std::string& text) {
+  const auto is_letter = [](unsigned char c) { return std::isalpha(c) != 0 || c >= 0x80; };
+  return text != "None" && std::any_of(text.begin(), text.end(), is_letter);
+}
+
 std::string type_name(const ::onnx::TypeProto& type) {
   switch (type.value_case()) {
     case ::onnx::TypeProto::kTensorType: return element_type_name(type.tensor_type().elem_type());
@@ -144,7 +151,7 @@ void read_inputs(Model::File& file) {
     for (const auto& dim : type.shape().dim()) {
       const bool fixed = dim.has_dim_value() && dim.dim_value() >= 0;
       declared.dims.push_back(fixed ? dim.dim_value() : ir::Shape::kDynamic);
-      declared.dim_names.push_back(dim.dim_param());
+      declared.dim_names.push_back(is_name(dim.dim_param()) ? dim.dim_param() : "");
     }
     file.inputs.push_back(std::move(declared));
     file.input_types.push_back(input.type().has_tensor_type() ? type.elem_type() : 0);

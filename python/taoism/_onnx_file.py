@@ -1,0 +1,68 @@
+"""ONNX files as modules: what `load` makes of one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch.utils import _pytree as pytree
+
+from taoism import _core
+from taoism._call import CallForm, TensorSpec
+from taoism._placement import Placement
+from taoism._prepare import Prepared
+from taoism._runner import ShieldedModule
+from taoism.errors import InvalidArgumentError
+from taoism.strategies import Strategy
+
+Shapes = Mapping[str, Sequence[int | None]]
+
+
+def load_onnx(
+    path: str,
+    strategy: Strategy | str | None,
+    placement: Placement | None,
+    shapes: Shapes | None,
+    where: _core.Machine,
+) -> ShieldedModule:
+    """The model of an ONNX file under a plan; each batch has a session. `shapes`: as `load` has it.
+    Errors: those of `load`."""
+    given = {name: [-1 if d is None else d for d in dims] for name, dims in (shapes or {}).items()}
+    model = _core.Model.load(path, given)
+    if model.open_inputs:
+        name = model.open_inputs[0].split("'")[1]
+        raise InvalidArgumentError(
+            f"{path}: {'; '.join(model.open_inputs)}: give numbers, "
+            f"shapes={{'{name}': (None, 3, 224, 224)}}, None being the batch"
+        )
+    ready = Prepared(Path(path), model, 0)
+    plan_json = ready.plan_json(strategy, placement)
+    inputs, outputs = model.bound(0)
+    is_open = [not dims or dims[0] < 0 for _, _, dims in model.inputs]
+    said = [given.get(name, [-1])[:1] == [-1] for name, _, _ in model.inputs]
+    specs = []
+    for i, (name, dtype, dims) in enumerate(inputs):
+        shape: list[int | None] = list(dims)
+        if shape and is_open[i] and said[i]:
+            shape[0] = None
+        known = name if name.isidentifier() else f"input_{i}"
+        specs.append(TensorSpec(known, getattr(torch, dtype), tuple(shape)))
+    return ShieldedModule(
+        _call_of(specs),
+        tuple(range(len(specs))),
+        pytree.tree_flatten(0 if len(outputs) == 1 else (0,) * len(outputs))[1],
+        lambda batch: _core.open_model(model, plan_json, batch, where),
+        lambda batch: batch,
+        ready.plan(plan_json, where),
+        where,
+        model,
+    )
+
+
+def _call_of(specs: Sequence[TensorSpec]) -> CallForm:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(spec.name, kind) for spec in specs])
+    tree = pytree.tree_flatten(((0,) * len(specs), {}))[1]
+    return CallForm(signature, tree, tuple(specs), torch.device("cpu"))

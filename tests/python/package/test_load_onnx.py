@@ -1,0 +1,91 @@
+"""ONNX files as modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx import TensorProto as T
+from onnx import helper as h
+from onnx import numpy_helper as nh
+from package_checks import assert_same
+
+import taoism
+from taoism import errors
+
+TABLE = torch.randn(9, 4)
+
+
+def write(path: Path, nodes: list, inputs: dict, outputs: list) -> Path:
+    graph = h.make_graph(
+        nodes,
+        "g",
+        [h.make_tensor_value_info(name, *info) for name, info in inputs.items()],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
+        [nh.from_array(TABLE.numpy(), "table")],
+    )
+    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.fixture()
+def lookup(tmp_path: Path) -> Path:
+    """Rows of a table, masked, and how many there are of each."""
+    nodes = [
+        h.make_node("Gather", ["table", "ids"], ["rows"]),
+        h.make_node("Cast", ["mask"], ["factor"], to=T.FLOAT),
+        h.make_node("Mul", ["rows", "factor"], ["y"]),
+        h.make_node("Identity", ["ids"], ["same.ids"]),
+    ]
+    inputs = {"ids": (T.INT64, ["N", 3]), "mask": (T.BOOL, ["N", 3, 1])}
+    return write(tmp_path / "lookup.onnx", nodes, inputs, ["y", "same.ids"])
+
+
+@pytest.mark.parametrize("strategy", ["none", "full", taoism.Full()])
+def test_integers_masks_and_any_batch(lookup: Path, strategy: str) -> None:
+    with taoism.load(lookup, strategy=strategy) as model:
+        for batch in (1, 5, 2):
+            ids = torch.randint(0, 9, (batch, 3))
+            mask = torch.rand(batch, 3, 1) > 0.5
+            y, same = model(ids, mask)
+            assert torch.equal(y, TABLE[ids] * mask) and torch.equal(same, ids)
+            assert torch.equal(model(mask=mask, ids=ids)[0], y)
+        with pytest.raises(errors.DtypeError, match="int64"):
+            model(ids.float(), mask)
+
+
+def test_fixed_and_open_dimensions(tmp_path: Path) -> None:
+    relu = [h.make_node("Relu", ["x"], ["y"])]
+    fixed = write(tmp_path / "fixed.onnx", relu, {"x": (T.FLOAT, [4, 3])}, ["y"])
+    x = torch.randn(4, 3)
+    with taoism.load(fixed, strategy="full") as model:
+        assert_same(model(x), x.relu())
+        with pytest.raises(errors.ShapeError):
+            model(x[:2])
+    wide = write(tmp_path / "open.onnx", relu, {"x": (T.FLOAT, ["N", 3, "H", "W"])}, ["y"])
+    with pytest.raises(errors.InvalidArgumentError, match=r"dimensions 2 and 3 are open.*shapes="):
+        taoism.load(wide, strategy="full")
+    x = torch.randn(2, 3, 5, 7)
+    with taoism.load(wide, strategy="full", shapes={"x": (None, 3, 5, 7)}) as model:
+        assert_same(model(x), x.relu())
+        assert_same(model(x[:1]), x[:1].relu())
+
+
+def test_a_plan_as_a_file(lookup: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "plan.json"
+    taoism.plan(lookup, strategy="full").save(saved)
+    with taoism.load(lookup, placement=saved) as model:
+        assert model.plan.tee_macs_share == taoism.plan(lookup, strategy="full").tee_macs_share
+        assert model(torch.zeros(1, 3, dtype=torch.int64), torch.ones(1, 3, 1, dtype=torch.bool))
+
+
+def test_wrong_use(lookup: Path, tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="no package: give no key"):
+        taoism.load(lookup, key=tmp_path / "m.key")
+    with pytest.raises(errors.NotFoundError):
+        taoism.load(tmp_path / "none.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"nothing")
+    with pytest.raises(errors.InvalidArgumentError, match="bad.onnx"):
+        taoism.load(tmp_path / "bad.onnx")
