@@ -12,6 +12,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +122,7 @@ bool one_processor() {
 }
 
 int run() {
+  prctl(PR_SET_NAME, "taoism-enclave");  // else the number of the descriptor that it is run from
   const uint32_t held = harden_process();
   wire::Config config;
   const ByteSpan region = map_region(config);
@@ -129,6 +131,9 @@ int run() {
   reserve_heap();
   if (!crypto::self_test().ok()) fail(wire::StartupStage::crypto, 0);
 
+  if (config.key_file[0] != '\0' && (held & wire::kSealedSinceExec) == 0) {
+    fail(wire::StartupStage::walls, EPERM);
+  }
   KeyFile keys;
   if (const int error = keys.read(config.key_file); error != 0) {
     fail(wire::StartupStage::key, error);

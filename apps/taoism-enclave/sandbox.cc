@@ -1,7 +1,9 @@
 #include "sandbox.h"
 
 #include <cerrno>
+#include <cstring>
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -59,10 +61,33 @@ constexpr int kAllowed[] = {
 #endif
 };
 
+// Whether a debugger holds this process; true when it cannot be told.
+bool is_traced() {
+  constexpr char kField[] = "\nTracerPid:\t";
+  char text[4096];
+  const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return true;
+  const ssize_t bytes = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  if (bytes <= 0) return true;
+  text[bytes] = '\0';
+  const char* field = std::strstr(text, kField);
+  return field == nullptr || std::strncmp(field + sizeof(kField) - 1, "0\n", 2) != 0;
+}
+
+// The kernel closes a process at exec() whose image its user may not read; then nobody could open
+// its memory, nor come with a debugger, since. Nothing else has changed it yet.
+bool is_closed_since_exec() {
+  constexpr int kReadable = 1;
+  const int dumpable = prctl(PR_GET_DUMPABLE);
+  return dumpable >= 0 && dumpable != kReadable && !is_traced();
+}
+
 }  // namespace
 
 uint32_t harden_process() {
   uint32_t held = 0;
+  if (is_closed_since_exec()) held |= wire::kSealedSinceExec;
   const rlimit no_core{0, 0};
   if (setrlimit(RLIMIT_CORE, &no_core) == 0) held |= wire::kSealedNoCore;
   if (prctl(PR_SET_DUMPABLE, 0) == 0) held |= wire::kSealedNotDumpable;

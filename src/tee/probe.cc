@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -13,6 +14,7 @@
 #endif
 
 #include "tee/find_image.h"
+#include "tee/process/private_image.h"
 #include "tee/process/spawn.h"
 #include "tee/tee.h"
 
@@ -84,11 +86,51 @@ TeeFeature probe_worker(const std::string& worker_path) {
       "build the target 'programs', or reinstall");
 }
 
+// Of /proc/sys; `otherwise` where there is none.
+int kernel_setting(const char* name, int otherwise) {
+  std::ifstream file(std::string("/proc/sys/") + name);
+  int value = otherwise;
+  return file >> value ? value : otherwise;
+}
+
+TeeFeature probe_closed_memory(const std::string& worker_path) {
+  const auto found = find_image(worker_path, "taoism-enclave");
+  if (!found.ok()) {
+    return feature("process: closed memory", false, "there is no worker to try", "see above");
+  }
+  if (constexpr int kReadable = 1; kernel_setting("fs/suid_dumpable", 0) == kReadable) {
+    return feature("process: closed memory", false,
+                   "fs.suid_dumpable is 1: processes of this user can read the worker's memory, "
+                   "and it takes no key",
+                   "sysctl fs.suid_dumpable=0");
+  }
+  const auto image = make_private_image(*found);
+  const bool available = image.ok() && image->is_open();
+  return feature(
+      "process: closed memory", available,
+      available    ? "the worker runs from a copy that nobody can read, so that none can read it"
+      : image.ok() ? "no memory file can be executed: processes of this user that watch the "
+                     "worker start can read its memory, and it takes no key"
+                   : image.status().message(),
+      "sysctl vm.memfd_noexec=0 or 1");
+}
+
+TeeFeature probe_debuggers() {
+  const bool available = kernel_setting("kernel/yama/ptrace_scope", 0) != 0;
+  return feature("process: no debuggers", available,
+                 available ? "Yama lets no process debug taoism uninvited"
+                           : "any process of this user may debug taoism before the worker starts, "
+                             "and start another in its place",
+                 "a kernel with Yama and sysctl kernel.yama.ptrace_scope=1");
+}
+
 }  // namespace
 
 std::vector<TeeFeature> probe_tee(const std::string& worker_path) {
-  return {probe_worker(worker_path), probe_namespaces(),    probe_seccomp(),
-          probe_sealed_memory(),     probe_sgx_processor(), probe_sgx_driver()};
+  return {probe_worker(worker_path), probe_closed_memory(worker_path),
+          probe_debuggers(),         probe_namespaces(),
+          probe_seccomp(),           probe_sealed_memory(),
+          probe_sgx_processor(),     probe_sgx_driver()};
 }
 
 }  // namespace taoism::tee

@@ -76,7 +76,8 @@ enum class StartupStage : uint32_t {
   crypto,
   sandbox,
   package,
-  key
+  key,
+  walls  // its memory can be read from outside: no key is taken
 };
 // The bits of Startup::sealed.
 inline constexpr uint32_t kSealedSeccomp = 1;
@@ -84,6 +85,8 @@ inline constexpr uint32_t kSealedNoNewPrivileges = 2;
 inline constexpr uint32_t kSealedNotDumpable = 4;
 inline constexpr uint32_t kSealedNoCore = 8;
 inline constexpr uint32_t kSealedNamespaces = 16;
+// Not readable from exec() on, and without a debugger: nobody can have its memory open.
+inline constexpr uint32_t kSealedSinceExec = 32;
 static_assert(sizeof(Startup) == 16);
 
 }  // namespace taoism::wire

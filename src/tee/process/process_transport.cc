@@ -54,6 +54,7 @@ const char* stage_text(uint32_t stage) {
     case wire::StartupStage::sandbox: return "closing the sandbox (seccomp)";
     case wire::StartupStage::package: return "mapping the package file";
     case wire::StartupStage::key: return "reading the key file";
+    case wire::StartupStage::walls: return "closing its memory";
   }
   return "an unknown stage";
 }
@@ -115,6 +116,10 @@ class ProcessTransport final : public Transport {
     }
     if ((sealed_ & wire::kSealedNotDumpable) == 0) {
       warnings.emplace_back("the TEE worker's memory can be read by processes of the same user");
+    } else if ((sealed_ & wire::kSealedSinceExec) == 0) {
+      warnings.emplace_back(
+          "the TEE worker's memory can be read by a process of the same user that has watched its "
+          "start (see taoism doctor)");
     }
     return warnings;
   }
@@ -203,6 +208,11 @@ class ProcessTransport final : public Transport {
           "key file " + key_file_ + ": " +
           (startup.error == EINVAL ? "not a key file of taoism" : std::strerror(startup.error)) +
           "; give the one that the package was sealed with, --key");
+    }
+    if (startup.stage == static_cast<uint32_t>(wire::StartupStage::walls)) {
+      return policy_error(
+          "the TEE worker takes no key: a debugger holds it, or its memory could be read by other "
+          "processes of this user while it started (see taoism doctor)");
     }
     if (startup.stage != static_cast<uint32_t>(wire::StartupStage::ready)) {
       return unavailable(std::string("the TEE worker cannot start: ") + stage_text(startup.stage) +

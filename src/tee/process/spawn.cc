@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -17,6 +18,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tee/process/private_image.h"
 
 #if defined(__SANITIZE_THREAD__)
 // The sanitizer's clone() takes every child for a fork; the C library has the real one under this
@@ -45,6 +48,7 @@ constexpr std::chrono::seconds kMostStartTime(10);
 
 struct Request {
   const char* path;  // null: end at once
+  int image;         // of the private copy, which is run instead; -1: none
   int region;
   int control;
   int package;  // -1: none
@@ -56,6 +60,15 @@ constexpr bool kKeepStderr = true;  // for the sanitizer's reports
 #else
 constexpr bool kKeepStderr = false;
 #endif
+
+// Root may read what nobody may, by two of its capabilities. They are back after exec().
+__attribute__((no_sanitize("address", "thread", "undefined"))) bool give_up_reading_everything() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  if (syscall(SYS_capget, &header, sets) != 0) return false;
+  sets[0].effective &= ~((1U << CAP_DAC_OVERRIDE) | (1U << CAP_DAC_READ_SEARCH));
+  return syscall(SYS_capset, &header, sets) == 0;
+}
 
 // Runs in the child on the parent's memory while the parent's thread is stopped: system calls
 // alone, and none through a wrapper that a sanitizer replaces.
@@ -77,6 +90,14 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) int run_child(voi
   const long package =
       request.package < 0 ? -1 : syscall(SYS_fcntl, request.package, F_DUPFD, kFirstFreeFd);
   const long quiet = syscall(SYS_fcntl, null, F_DUPFD, kFirstFreeFd);
+  const long image =
+      request.image < 0 ? -1 : syscall(SYS_fcntl, request.image, F_DUPFD_CLOEXEC, kFirstFreeFd);
+  const auto close_from = [&](unsigned first) {
+    if (request.image < 0) return syscall(SYS_close_range, first, ~0U, 0) == 0;
+    const auto kept = static_cast<unsigned>(image);
+    return image >= 0 && syscall(SYS_close_range, first, kept - 1, 0) == 0 &&
+           syscall(SYS_close_range, kept + 1, ~0U, 0) == 0;
+  };
   const rlimit no_core{0, 0};
   unsigned long no_signals = 0;
   const bool ready =
@@ -85,14 +106,18 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) int run_child(voi
       move_to(static_cast<int>(region), kRegionFd) &&
       move_to(static_cast<int>(control), kControlFd) &&
       (request.package < 0 || (package >= 0 && move_to(static_cast<int>(package), kPackageFd))) &&
-      syscall(SYS_close_range, request.package < 0 ? kPackageFd : kPackageFd + 1, ~0U, 0) == 0 &&
-      syscall(SYS_setsid) >= 0 && syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+      close_from(request.package < 0 ? kPackageFd : kPackageFd + 1) && syscall(SYS_setsid) >= 0 &&
+      syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
       syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, nullptr) == 0 &&
       syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, kSignalSetBytes) == 0;
   if (ready) {
     const char* const arguments[] = {"taoism-enclave", nullptr};
     const char* const environment[] = {nullptr};
-    syscall(SYS_execve, request.path, arguments, environment);
+    if (request.image < 0) {
+      syscall(SYS_execve, request.path, arguments, environment);
+    } else if (give_up_reading_everything()) {
+      syscall(SYS_execveat, image, "", arguments, environment, AT_EMPTY_PATH);
+    }
   }
   request.error = errno;
   syscall(SYS_exit_group, 127);
@@ -114,7 +139,8 @@ int start(Request& request, int namespaces, int& pidfd) {
     pthread_sigmask(SIG_SETMASK, &all, nullptr);
     // No exit signal: the child is ours alone to wait for, with __WALL.
     pid = TAOISM_CLONE(run_child, reinterpret_cast<void*>(top),
-                       CLONE_VM | CLONE_VFORK | CLONE_PIDFD | namespaces, &request, &pidfd);
+                       CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_UNTRACED | namespaces, &request,
+                       &pidfd);
     error = errno;
     done.release();
   });
@@ -178,7 +204,8 @@ const std::string& Child::how_it_ended() {
 }
 
 Result<Child> spawn(const std::string& path, int region, int control, int package) {
-  Request request{path.c_str(), region, control, package, 0};
+  TAOISM_ASSIGN_OR_RETURN(const Descriptor image, make_private_image(path));
+  Request request{path.c_str(), image.get(), region, control, package, 0};
   int pidfd = -1;
   const int pid = start(request, 0, pidfd);
   if (pid < 0) {
@@ -192,7 +219,7 @@ Result<Child> spawn(const std::string& path, int region, int control, int packag
 }
 
 int try_namespaces() {
-  Request request{nullptr, -1, -1, -1, 0};
+  Request request{nullptr, -1, -1, -1, -1, 0};
   int pidfd = -1;
   const int pid = start(request, kNamespaces, pidfd);
   if (pid < 0) return errno;

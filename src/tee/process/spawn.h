@@ -34,9 +34,10 @@ class Child {
   std::string end_;
 };
 
-// Runs `path` with an empty environment, `region` as descriptor 3, `control` as descriptor 4,
-// `package` (-1: none) as descriptor 5, no other open descriptor, a session of its own, no core
-// dump and no new privileges. Errors: unavailable.
+// Runs a copy of `path` that nobody may read (private_image.h; `path` itself where there can be
+// none) with an empty environment, `region` as descriptor 3, `control` as descriptor 4, `package`
+// (-1: none) as descriptor 5, no other open descriptor, a session of its own, no core dump and no
+// new privileges. A debugger of this process does not come along. Errors: unavailable.
 Result<Child> spawn(const std::string& path, int region, int control, int package = -1);
 
 // 0 when a process can have namespaces of its own here; else errno.
