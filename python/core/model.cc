@@ -212,6 +212,19 @@ void bind_model(nb::module_& module) {
       .def_prop_ro("outputs",
                    [](const PackageHandle& self) { return specs_of(self.package->outputs()); })
       .def_prop_ro("batches", &package_batches)
+      .def_prop_ro("input_rows",
+                   [](const PackageHandle& self) { return self.package->rows().inputs; })
+      .def_prop_ro("output_rows",
+                   [](const PackageHandle& self) { return self.package->rows().outputs; })
+      .def_prop_ro("rows_mixed",
+                   [](const PackageHandle& self) {
+                     return self.package->rows().independent.message();
+                   })
+      .def("no_batch_for",
+           [](const PackageHandle& self, size_t rows) {
+             return self.package->no_batch_for(rows).message();
+           },
+           nb::arg("rows"))
       .def("summary", &package_summary, nb::arg("batch"));
 
   module.def("is_package", &package::is_package, nb::arg("path"), Released());

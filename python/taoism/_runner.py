@@ -59,9 +59,11 @@ class ShieldedModule(nn.Module):
         plan: Plan,
         machine: _core.Machine,
         model: _core.Model | None,
+        output_rows: tuple[int, ...] = (),
     ) -> None:
         """`open_session`: at a batch; `part_of`: the largest batch there is of at most so many;
-        `model`: None of a package."""
+        `model`: None of a package; `output_rows`: where there are parts, the dimension of each
+        output that counts the batch, -1: none does."""
         super().__init__()
         self.training = False
         self.last_times: dict[str, int] = {}
@@ -75,6 +77,7 @@ class ShieldedModule(nn.Module):
         self._plan = plan
         self._machine = machine
         self._model = model
+        self._output_rows = output_rows
         self._sessions: OrderedDict[int, _core.Session] = OrderedDict()
         self._lock = threading.RLock()
         self._closed = False
@@ -205,7 +208,10 @@ class ShieldedModule(nn.Module):
                 )
             )
             start += size
-        return [torch.cat(output) for output in zip(*parts, strict=True)]
+        return [
+            torch.cat(output, dim=axis) if axis >= 0 else output[0]
+            for output, axis in zip(zip(*parts, strict=True), self._output_rows, strict=True)
+        ]
 
     # What a module can do and this one cannot, each with the reason and the mend.
 

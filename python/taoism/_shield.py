@@ -131,11 +131,17 @@ def load(
         return _core.open_package(package, batch, where)
 
     def part_of(batch: int) -> int:
-        return max((size for size in batches if size <= batch), default=0)
+        size = max((size for size in batches if size <= batch), default=0)
+        if package.rows_mixed and size != batch:
+            raise InvalidArgumentError(
+                f"a batch of {batch} cannot be run in parts: {package.rows_mixed}; "
+                f"{package.no_batch_for(batch)}"
+            )
+        return size
 
     outputs = len(package.outputs)
     return ShieldedModule(
-        _package_call(package, largest),
+        _package_call(package),
         tuple(range(len(package.inputs))),
         pytree.tree_flatten(0 if outputs == 1 else (0,) * outputs)[1],
         open_session,
@@ -143,16 +149,19 @@ def load(
         plan_of_report(package.summary(largest)),
         where,
         None,
+        tuple(package.output_rows),
     )
 
 
-def _package_call(package: _core.Package, largest: int) -> CallForm:
-    """The call of a package's model, whose inputs are known at its largest batch."""
+def _package_call(package: _core.Package) -> CallForm:
+    """The call of a package's model, whose inputs are known at one of its batches."""
     specs = []
     parameters = []
-    for i, (name, dtype, dims) in enumerate(package.inputs):
+    for i, ((name, dtype, dims), axis) in enumerate(
+        zip(package.inputs, package.input_rows, strict=True)
+    ):
         shape: list[int | None] = list(dims)
-        if shape and shape[0] == largest:
+        if axis == 0:
             shape[0] = None
         known = name if name.isidentifier() else f"input_{i}"
         specs.append(TensorSpec(known, getattr(torch, dtype), tuple(shape)))

@@ -26,8 +26,13 @@ bool is_shape_operator(std::string_view op) { return op == "Shape" || op == "Siz
 
 class Binder {
  public:
-  Binder(const Model::File& file, const ImportOptions& options, std::vector<Unsupported>& refused)
-      : file_(file), options_(options), refused_(refused), public_tensors_(file.public_tensors) {}
+  Binder(const Model::File& file, const ImportOptions& options, std::vector<Unsupported>& refused,
+         RowProof* proof)
+      : file_(file),
+        options_(options),
+        refused_(refused),
+        proof_(proof),
+        public_tensors_(file.public_tensors) {}
 
   Result<ir::Graph> run() {
     import_.graph.name = printable(file_.proto.graph().name());
@@ -47,6 +52,7 @@ class Binder {
     }
     TAOISM_RETURN_IF_ERROR(add_outputs());
     if (!refused_.empty()) return std::move(import_.graph);
+    if (proof_ != nullptr) conclude();
     TAOISM_RETURN_IF_ERROR(fuse_bias(import_.graph));
     TAOISM_RETURN_IF_ERROR(import_.graph.tidy());
     TAOISM_RETURN_IF_ERROR(import_.graph.verify());
@@ -68,8 +74,72 @@ class Binder {
     }
   }
 
+  static bool has_open_rows(const DeclaredInput& input) {
+    return !input.has_shape || (!input.dims.empty() && input.dims[0] < 0);
+  }
+
+  // The first dimension of the first input that has one, open if there is any such input: so many
+  // rows are bound, and every input has them whose first dimension is like that one.
+  void find_rows(const std::vector<ir::Shape>& shapes) {
+    import_.rows_are_open = std::any_of(file_.inputs.begin(), file_.inputs.end(), has_open_rows);
+    bool found = false;
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      const DeclaredInput& input = file_.inputs[i];
+      if (shapes[i].rank() == 0 || (import_.rows_are_open && !has_open_rows(input))) continue;
+      if (!found) import_.rows = shapes[i][0];
+      found = true;
+      if (shapes[i][0] == import_.rows && !input.dim_names.empty()) {
+        row_names_.insert(input.dim_names[0]);
+      }
+    }
+    row_names_.erase("");
+  }
+
+  Rows rows_of_input(const DeclaredInput& input, const ir::Shape& shape) const {
+    const bool counts = !import_.rows_are_open || has_open_rows(input);
+    Rows rows;
+    if (counts && shape.rank() > 0 && shape[0] == import_.rows) rows.at.axis = 0;
+    for (size_t i = 1; i < input.dims.size(); ++i) {
+      if (input.dims[i] >= 0 || !row_names_.contains(input.dim_names[i])) continue;
+      const std::string text = "input '" + printable(input.name) +
+                               "' has as many elements in dimension " + std::to_string(i) +
+                               " as there are rows";
+      return {.at = {}, .growth = {}, .mixed = std::make_shared<const std::string>(text)};
+    }
+    return rows;
+  }
+
+  // What is proven of the outputs.
+  void conclude() {
+    proof_->inputs = input_rows_;
+    proof_->independent = {};
+    proof_->outputs.clear();
+    const auto refuse_rows = [&](const std::string& why) {
+      if (proof_->independent.ok()) proof_->independent = unsupported(why);
+    };
+    // Where each run has one row, nothing can mix several: an output has its row, or none.
+    const bool one_each = !import_.rows_are_open && import_.rows == 1;
+    for (const ir::ValueId id : import_.graph.outputs()) {
+      const ir::Value& output = import_.graph.value(id);
+      const ir::Shape& shape = output.desc.shape;
+      Rows rows = output_rows_[proof_->outputs.size()];
+      if (one_each && shape.rank() > 0 && shape[0] == 1) rows = {.at = {.axis = 0}};
+      proof_->outputs.push_back(rows.at.axis);
+      if (rows.mixed != nullptr) {
+        refuse_rows(*rows.mixed);
+      } else if (rows.at.outer != 1) {
+        refuse_rows("output '" + output.name + "' has its rows inside of dimension " +
+                    std::to_string(rows.at.axis));
+      }
+    }
+    if (std::all_of(input_rows_.begin(), input_rows_.end(), [](int axis) { return axis < 0; })) {
+      proof_->independent = unsupported("no input has rows");
+    }
+  }
+
   Status add_inputs() {
     TAOISM_ASSIGN_OR_RETURN(const std::vector<ir::Shape> shapes, bind_shapes(file_, options_));
+    find_rows(shapes);
     for (size_t i = 0; i < file_.inputs.size(); ++i) {
       const DeclaredInput& input = file_.inputs[i];
       const std::string name = printable(input.name);
@@ -83,11 +153,16 @@ class Binder {
         tensor.refused = true;
       } else {
         tensor.id = import_.graph.add_input(name, {*dtype, shapes[i]});
+        tensor.rows = rows_of_input(input, shapes[i]);
+        input_rows_.push_back(tensor.rows.at.axis);
         if (shapes[i].elements() == 0) {
           // What has no elements is known: nobody reads the input itself.
           tensor.id = ir::kNoValue;
           tensor.constant =
               ir::make_constant({dtype_inside(file_.input_types[i]), shapes[i]}).first;
+          if (tensor.rows.at.any()) {
+            tensor.rows = {.at = {}, .growth = {}, .mixed = mixed_by(name, "input", "it is empty")};
+          }
         } else if (*dtype == ir::DType::i32) {
           TAOISM_ASSIGN_OR_RETURN(tensor, cast(tensor, ir::DType::i64));
         }
@@ -129,11 +204,12 @@ class Binder {
     } else if (is_shape) {
       status = import_shape(node, op);
       publish_outputs(proto);
-    } else if (fold && reads_constants_alone(node)) {
+    } else if (fold && reads_constants_alone(node) && !repeats_by_rows(node, op)) {
       status = import_constant(node, op, fold);
       if (reads_public_alone(proto)) publish_outputs(proto);
     } else if (import) {
       status = import(node);
+      if (op == "ConstantOfShape") public_tensors_.insert(printable(name + "/value"));
     } else {
       status = unsupported("is supported only where it does not depend on the model's input");
     }
@@ -192,9 +268,13 @@ class Binder {
   Status import_shape(NodeImport& node, const std::string& op) {
     TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
     const ir::Shape& shape = node.shape(0);
+    node.use_growth(0);  // of a constant's elements: its shape is the same
+    const Growth growth = node.growth(node.input(0));
     if (op == "Size") {
       const int64_t elements = shape.elements();
-      return node.give({.constant = ir::make_i64_constant({}, {&elements, 1})});
+      Tensor size{.constant = ir::make_i64_constant({}, {&elements, 1})};
+      size.rows.growth = shared_growth({product_growth(shape, growth, 0, shape.rank())});
+      return node.give(std::move(size));
     }
     const auto rank = static_cast<int64_t>(shape.rank());
     const auto clamp = [rank](int64_t at) {
@@ -204,17 +284,64 @@ class Binder {
     const int64_t end = std::max(start, clamp(node.attrs.i("end", rank)));
     const auto dims =
         shape.dims().subspan(static_cast<size_t>(start), static_cast<size_t>(end - start));
-    return node.give({.constant = ir::make_i64_constant({end - start}, dims)});
+    Tensor made{.constant = ir::make_i64_constant({end - start}, dims)};
+    made.rows.growth = shared_growth({growth.begin() + start, growth.begin() + end});
+    return node.give(std::move(made));
+  }
+
+  // Whether the node makes as many equal rows as there are: a node of the graph does that, so that
+  // neither it nor its weights depend on their number.
+  static bool repeats_by_rows(const NodeImport& node, const std::string& op) {
+    const size_t sizes = op == "Expand" ? 1 : 0;
+    return (op == "Expand" || op == "ConstantOfShape") && node.has(sizes) &&
+           node.input(sizes).rows.growth != nullptr;
+  }
+
+  // How the folded constants follow the number of rows: elements that are moved take their growth
+  // with them, and what says where to must not grow.
+  Result<std::vector<Rows>> folded_rows(NodeImport& node, const FoldNode& folded, Fold fold,
+                                        const std::vector<ConstantPtr>& made) {
+    const size_t moved = moved_inputs(folded.op, folded.inputs.size());
+    std::vector<Rows> rows(made.size());
+    std::vector<ConstantPtr> growths(folded.inputs.begin(), folded.inputs.end());
+    bool grows = false, known = true;
+    for (size_t i = 0; i < node.inputs(); ++i) {
+      const Rows& from = node.input(i).rows;
+      if (from.mixed != nullptr) return std::vector<Rows>(made.size(), from);
+      const Growth growth = node.use_growth(i);
+      grows = grows || !growth.empty();
+      known = known && (i < moved || growth.empty());
+      if (i >= moved || growths[i] == nullptr) continue;
+      const ir::Shape& shape = growths[i]->desc.shape;
+      Growth elements = growth;
+      elements.resize(static_cast<size_t>(shape.elements()));
+      growths[i] = ir::make_i64_constant(shape, elements);
+    }
+    if (!grows) return rows;
+    if (!known) {
+      const Rows mixed{.at = {},
+                       .growth = {},
+                       .mixed = mixed_by(node.name(), folded.op, "it counts them")};
+      return std::vector<Rows>(made.size(), mixed);
+    }
+    FoldNode again = folded;
+    again.inputs = growths;
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<ConstantPtr> outputs, fold(again));
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const auto elements = static_cast<size_t>(outputs[i]->desc.shape.elements());
+      rows[i].growth = shared_growth({outputs[i]->i64(), outputs[i]->i64() + elements});
+    }
+    return rows;
   }
 
   Status import_constant(NodeImport& node, const std::string& op, Fold fold) {
     std::vector<ConstantPtr> inputs;
     for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i).constant);
-    TAOISM_ASSIGN_OR_RETURN(
-        const std::vector<ConstantPtr> outputs,
-        fold({op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget}));
+    const FoldNode folded{op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget};
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<ConstantPtr> outputs, fold(folded));
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<Rows> rows, folded_rows(node, folded, fold, outputs));
     for (size_t i = 0; i < outputs.size(); ++i) {
-      TAOISM_RETURN_IF_ERROR(node.give({.constant = outputs[i]}, i));
+      TAOISM_RETURN_IF_ERROR(node.give({.constant = outputs[i], .rows = rows[i]}, i));
     }
     return {};
   }
@@ -234,7 +361,9 @@ class Binder {
     const ir::Shape shape = node.desc(tensor).shape;
     ir::Attrs attrs;
     attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
-    TAOISM_ASSIGN_OR_RETURN(tensor, node.emit_node("Reshape", {tensor}, std::move(attrs)));
+    const Growth growth = node.growth(tensor);
+    TAOISM_ASSIGN_OR_RETURN(
+        tensor, node.emit_node("Reshape", {tensor}, std::move(attrs), "", &growth));
     return node.give(tensor);
   }
 
@@ -265,6 +394,7 @@ class Binder {
       if (taken) TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));
       import_.graph.value(tensor.id).name = printable(output.name());
       outputs.push_back(tensor.id);
+      output_rows_.push_back(tensor.rows);
     }
     import_.graph.set_outputs(std::move(outputs));
     return {};
@@ -273,6 +403,10 @@ class Binder {
   const Model::File& file_;
   const ImportOptions& options_;
   std::vector<Unsupported>& refused_;
+  RowProof* const proof_;
+  std::vector<int> input_rows_;
+  std::vector<Rows> output_rows_;
+  std::unordered_set<std::string> row_names_;  // dim_params that count rows
   std::unordered_set<std::string> public_tensors_;  // the file's, and what is folded from them
   GraphImport import_;
 };
@@ -285,8 +419,8 @@ bool is_known_operator(std::string_view op) {
 }
 
 Result<ir::Graph> bind_file(const Model::File& file, const ImportOptions& options,
-                            std::vector<Unsupported>& refused) {
-  return Binder(file, options, refused).run();
+                            std::vector<Unsupported>& refused, RowProof* proof) {
+  return Binder(file, options, refused, proof).run();
 }
 
 }  // namespace taoism::onnx

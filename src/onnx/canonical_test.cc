@@ -168,8 +168,8 @@ TEST(CanonicalTest, WhatIsFoldedFromPublicWeightsAndShapesIsPublic) {
   for (const bool is_public : {true, false}) {
     TestModel m;
     m.input("x", {-1, 2}).output("y");
-    m.weight("table", {2, 2}, {1, 2, 3, 4});
-    m.node("Shape", {"x"}, {"shape"}, "shape");
+    m.weight("table", {1, 2}, {1, 2});
+    set_int(m.node("Shape", {"x"}, {"shape"}, "shape"), "start", 1);
     m.node("Expand", {"table", "shape"}, {"row"}, "expand");
     m.node("Add", {"x", "row"}, {"y"}, "add");
     auto& entry = *m.proto.add_metadata_props();

@@ -235,12 +235,7 @@ Constants fold_expand(const FoldNode& node) {
 Constants fold_constant_of_shape(const FoldNode& node) {
   TAOISM_ASSIGN_OR_RETURN(const auto sizes, node.ints(0, ""));
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, shape_of_sizes(sizes));
-  ConstantPtr value = ir::make_f32_constant({1}, std::vector<float>{0});
-  if (const auto* tensor = node.attrs.tensor("value")) {
-    ExternalFiles none{std::filesystem::path()};
-    TAOISM_ASSIGN_OR_RETURN(value, read_tensor(*tensor, none));
-    if (value->desc.shape.elements() != 1) return invalid_argument("value must be one element");
-  }
+  TAOISM_ASSIGN_OR_RETURN(const ConstantPtr value, constant_of_shape_value(node.attrs));
   TAOISM_ASSIGN_OR_RETURN(ConstantPtr out, copy_strided(node, *value, 0, Index{}, shape));
   return one(std::move(out));
 }
@@ -310,6 +305,20 @@ Result<std::vector<int64_t>> FoldNode::ints(size_t i, const char* name) const {
     return invalid_argument("input " + std::to_string(i) + " must be a list of integers");
   }
   return std::vector<int64_t>(constant.i64(), constant.i64() + constant.desc.shape.elements());
+}
+
+Result<ConstantPtr> constant_of_shape_value(NodeAttributes& attrs) {
+  const auto* tensor = attrs.tensor("value");
+  if (tensor == nullptr) return ir::make_f32_constant({1}, std::vector<float>{0});
+  ExternalFiles none{std::filesystem::path()};
+  TAOISM_ASSIGN_OR_RETURN(ConstantPtr value, read_tensor(*tensor, none));
+  if (value->desc.shape.elements() != 1) return invalid_argument("value must be one element");
+  return value;
+}
+
+size_t moved_inputs(std::string_view op, size_t inputs) {
+  if (op == "Concat") return inputs;
+  return op == "ConstantOfShape" || op == "Range" ? 0 : 1;
 }
 
 Fold find_fold(std::string_view op) {

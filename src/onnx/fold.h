@@ -41,8 +41,14 @@ struct FoldNode {
   Result<std::vector<int64_t>> ints(size_t i, const char* name) const;
 };
 
+// The one number that a ConstantOfShape repeats. Errors: invalid_argument, unsupported.
+Result<ConstantPtr> constant_of_shape_value(NodeAttributes& attrs);
+
 using Fold = Result<std::vector<ConstantPtr>> (*)(const FoldNode& node);
 // Null when the operator is not one of these.
 Fold find_fold(std::string_view op);
+// How many of its inputs are elements that the operator moves, from the first on; the others say
+// where to. 0: it makes elements.
+size_t moved_inputs(std::string_view op, size_t inputs);
 
 }  // namespace taoism::onnx

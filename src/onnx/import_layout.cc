@@ -9,46 +9,72 @@
 namespace taoism::onnx {
 namespace {
 
-Status give_shape(NodeImport& node, const ir::Shape& shape) {
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.reshape(node.input(0), shape));
+Status give_shape(NodeImport& node, const ir::Shape& shape, const Growth& growth) {
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.reshape(node.input(0), shape, "", &growth));
   return node.give(std::move(y));
 }
+
+int64_t at_or_zero(const Growth& growth, size_t i) { return i < growth.size() ? growth[i] : 0; }
 
 Status import_reshape(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
   const bool allow_zero = node.attrs.i("allowzero", 0) != 0;
   TAOISM_ASSIGN_OR_RETURN(const auto target, node.required_ints(1, "shape"));
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, reshape_target(node.shape(0), target, allow_zero));
-  return give_shape(node, shape);
+  const Growth own = node.growth(node.input(0)), given = node.use_growth(1);
+  Growth growth(shape.rank());
+  for (size_t i = 0; i < shape.rank(); ++i) {
+    growth[i] = at_or_zero(given, i);
+    if (growth[i] != 0) continue;
+    if (target[i] == -1) growth[i] = kAnyGrowth;
+    if (target[i] == 0 && !allow_zero) growth[i] = own[i];
+  }
+  return give_shape(node, shape, growth);
 }
 
 Status import_flatten(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  const ir::Shape x = node.shape(0);
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
-                          flatten_target(node.shape(0), node.attrs.i("axis", 1)));
-  return give_shape(node, shape);
+                          flatten_target(x, node.attrs.i("axis", 1)));
+  const Growth own = node.growth(node.input(0));
+  const int64_t given = node.attrs.i("axis", 1);
+  const auto axis = static_cast<size_t>(given < 0 ? given + static_cast<int64_t>(x.rank()) : given);
+  return give_shape(node, shape,
+                    {product_growth(x, own, 0, axis), product_growth(x, own, axis, x.rank())});
 }
 
 Status import_squeeze(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   TAOISM_ASSIGN_OR_RETURN(const auto axes, node.ints(1, "axes"));
+  const ir::Shape x = node.shape(0);
+  const Growth own = node.growth(node.input(0));
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
-                          squeeze_target(node.shape(0), axes ? *axes : std::vector<int64_t>()));
-  return give_shape(node, shape);
+                          squeeze_target(x, axes ? *axes : std::vector<int64_t>()));
+  const bool all = !axes || axes->empty();
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<bool> named,
+                          resolve_axes(axes ? *axes : std::vector<int64_t>(), x.rank()));
+  Growth growth;
+  bool counts = false;
+  for (size_t i = 0; i < x.rank(); ++i) {
+    const bool goes = all ? x[i] == 1 : named[i];
+    counts = counts || (own[i] != 0 && (goes || (all && own[i] == 1)));
+    if (!goes) growth.push_back(own[i]);
+  }
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.reshape(node.input(0), shape, "", &growth));
+  return node.give(counts ? node.mixed(std::move(y), "it drops their dimension where there is one")
+                          : std::move(y));
 }
 
 Status import_unsqueeze(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   TAOISM_ASSIGN_OR_RETURN(const auto axes, node.required_ints(1, "axes"));
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, unsqueeze_target(node.shape(0), axes));
-  return give_shape(node, shape);
-}
-
-Result<Tensor> expanded(NodeImport& node, const Tensor& x, const ir::Shape& shape) {
-  if (node.desc(x).shape == shape) return x;
-  ir::Attrs attrs;
-  attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
-  return node.emit("Expand", {x}, std::move(attrs));
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<bool> added, resolve_axes(axes, shape.rank()));
+  const Growth own = node.growth(node.input(0));
+  Growth growth;
+  for (size_t i = 0, from = 0; i < shape.rank(); ++i) growth.push_back(added[i] ? 0 : own[from++]);
+  return give_shape(node, shape, growth);
 }
 
 Status import_expand(NodeImport& node) {
@@ -58,8 +84,39 @@ Status import_expand(NodeImport& node) {
   TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
                           ops::broadcast_shape(node.shape(0), ir::Shape(sizes)));
   if (!shape.is_bounded()) return node.refuse("shape", "is out of bounds");
-  if (shape.elements() == node.shape(0).elements()) return give_shape(node, shape);
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, expanded(node, node.input(0), shape));
+  // Of each dimension of the result: as it is given, or that of x where 1 is given or nothing.
+  const ir::Shape x = node.shape(0);
+  const Growth own = node.growth(node.input(0)), given = node.use_growth(1);
+  Growth growth(shape.rank());
+  bool repeats = false;
+  for (size_t i = 0; i < shape.rank(); ++i) {
+    const size_t in_x = i + x.rank() - shape.rank(), in_sizes = i + sizes.size() - shape.rank();
+    const int64_t mine = i + x.rank() < shape.rank() ? 0 : own[in_x];
+    const bool is_given = i + sizes.size() >= shape.rank() &&
+                          (sizes[in_sizes] != 1 || at_or_zero(given, in_sizes) != 0);
+    growth[i] = is_given ? at_or_zero(given, in_sizes) : mine;
+    repeats = repeats || growth[i] != mine;
+  }
+  if (!repeats && shape.elements() == x.elements()) return give_shape(node, shape, growth);
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.expand(node.input(0), shape, growth));
+  return node.give(std::move(y));
+}
+
+// One number, so many times: what is folded where the sizes are the same for any number of rows.
+Status import_constant_of_shape(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  if (!node.input(0).constant) {
+    return unsupported("is supported only where it does not depend on the model's input");
+  }
+  TAOISM_ASSIGN_OR_RETURN(const auto sizes, node.required_ints(0, "shape"));
+  Growth growth = node.use_growth(0);
+  growth.resize(sizes.size());
+  if (sizes.size() > ir::kMaxRank) return node.refuse("shape", "has too many dimensions");
+  const ir::Shape shape(sizes);
+  if (!shape.is_bounded()) return node.refuse("shape", "is out of bounds");
+  TAOISM_ASSIGN_OR_RETURN(ConstantPtr value, constant_of_shape_value(node.attrs));
+  const Tensor x{.name = node.name() + "/value", .constant = std::move(value)};
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.expand(x, shape, growth));
   return node.give(std::move(y));
 }
 
@@ -70,25 +127,35 @@ Status import_tile(NodeImport& node) {
   TAOISM_ASSIGN_OR_RETURN(const auto repeats, node.required_ints(1, "repeats"));
   if (repeats.size() != x.rank()) return invalid_argument("repeats must be one number an axis");
   std::vector<int64_t> split, repeated, joined;
+  const Growth own = node.growth(node.input(0)), given = node.use_growth(1);
+  Growth split_growth, repeated_growth, joined_growth;
   for (size_t i = 0; i < x.rank(); ++i) {
     if (repeats[i] < 1 || repeats[i] > (int64_t{1} << 30)) {
       return node.refuse("repeats", "must be at least 1, got " + list_text(repeats));
     }
-    if (repeats[i] != 1 && x[i] != 1) {
+    const int64_t times = at_or_zero(given, i);
+    const bool is_one = x[i] == 1 && own[i] == 0;
+    const int64_t grown = product_growth({repeats[i], x[i]}, {times, own[i]}, 0, 2);
+    if ((repeats[i] != 1 || times != 0) && !is_one) {
       split.push_back(1);
+      split_growth.push_back(0);
       repeated.push_back(repeats[i]);
+      repeated_growth.push_back(times);
     }
     split.push_back(x[i]);
-    repeated.push_back(x[i] == 1 ? repeats[i] : x[i]);
+    split_growth.push_back(own[i]);
+    repeated.push_back(is_one ? repeats[i] : x[i]);
+    repeated_growth.push_back(is_one ? times : own[i]);
     joined.push_back(x[i] * repeats[i]);
+    joined_growth.push_back(grown);
   }
   if (split.size() > ir::kMaxRank) return node.refuse("repeats", "of too many dimensions");
   Tensor y = node.input(0);
-  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, ir::Shape(split), "/split"));
+  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, ir::Shape(split), "/split", &split_growth));
   const ir::Shape shape(repeated);
   if (!shape.is_bounded()) return node.refuse("repeats", "make it too large");
-  TAOISM_ASSIGN_OR_RETURN(y, expanded(node, y, shape));
-  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, ir::Shape(joined), "/join"));
+  TAOISM_ASSIGN_OR_RETURN(y, node.expand(y, shape, repeated_growth));
+  TAOISM_ASSIGN_OR_RETURN(y, node.reshape(y, ir::Shape(joined), "/join", &joined_growth));
   return node.give(std::move(y));
 }
 
@@ -201,6 +268,7 @@ Status import_pad(NodeImport& node) {
   if (node.attrs.has("value")) value = node.attrs.f("value", 0);  // before opset 11
   TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> pads, full_pads(node, given));
   const bool none = pads.size() == 2 * node.shape(0).rank() &&
+                    (!node.has(1) || node.input(1).rows.is_fixed()) &&
                     std::all_of(pads.begin(), pads.end(), [](int64_t pad) { return pad == 0; });
   if (none) return node.give(node.input(0));
   ir::Attrs attrs;
@@ -209,6 +277,28 @@ Status import_pad(NodeImport& node) {
   attrs.set("mode", printable(mode));
   TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Pad", {node.input(0)}, std::move(attrs)));
   return node.give(std::move(y));
+}
+
+// An end that is beyond the last row whatever their number becomes one that says so. How the rows
+// are cut by bounds that are right for one number of them, or null.
+const char* cut_rows(NodeImport& node, std::span<const int64_t> starts, std::span<int64_t> ends,
+                     std::span<const int64_t> axes) {
+  constexpr int64_t kNoEnd = INT32_MAX;
+  const Growth start_growth = node.use_growth(1), end_growth = node.use_growth(2);
+  const Growth own = node.growth(node.input(0));
+  for (size_t i = 0; i < axes.size() && i < starts.size() && i < ends.size(); ++i) {
+    const Result<size_t> axis = resolve_axis(axes[i], own.size());
+    if (!axis.ok()) return nullptr;  // an error of the operator
+    const int64_t rows = own[*axis], end = at_or_zero(end_growth, i);
+    if (at_or_zero(start_growth, i) != 0) return "it begins at another place for another number";
+    if (rows == 0 && end == 0) continue;
+    const bool beyond = end == 0 ? ends[i] >= kNoEnd
+                                 : rows > 0 && end != kUnknownGrowth && end >= rows &&
+                                       ends[i] - end * node.rows() >= 0;
+    if (node.rows_are_open() && (starts[i] != 0 || !beyond)) return "it takes some of them";
+    if (end != 0 && beyond) ends[i] = INT64_MAX;
+  }
+  return nullptr;
 }
 
 Status import_slice(NodeImport& node) {
@@ -221,13 +311,14 @@ Status import_slice(NodeImport& node) {
   std::iota(axes.begin(), axes.end(), 0);
   if (given_axes) axes = *given_axes;
   if (given_steps) steps = *given_steps;
+  const char* cut = cut_rows(node, starts, ends, axes);
   ir::Attrs attrs;
   attrs.set("starts", std::move(starts));
   attrs.set("ends", std::move(ends));
   attrs.set("axes", std::move(axes));
   attrs.set("steps", std::move(steps));
   TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Slice", {node.input(0)}, std::move(attrs)));
-  return node.give(std::move(y));
+  return node.give(cut != nullptr ? node.mixed(std::move(y), cut) : std::move(y));
 }
 
 Status import_split(NodeImport& node) {
@@ -245,7 +336,10 @@ Status import_split(NodeImport& node) {
   if (lengths.size() != node.outputs()) {
     return invalid_argument("split " + list_text(lengths) + " gives another number of outputs");
   }
-  const Tensor x = node.input(0);
+  Tensor x = node.input(0);
+  if (node.growth(x)[axis] != 0 && node.rows_are_open()) {
+    x = node.mixed(std::move(x), "it takes some of them");
+  }
   int64_t at = 0;
   for (size_t i = 0; i < lengths.size(); at += lengths[i++]) {
     if (!node.is_read(i)) continue;
@@ -273,6 +367,7 @@ constexpr ImportEntry kImports[] = {
     {"Slice", import_slice},
     {"Split", import_split},
     {"Tile", import_tile},
+    {"ConstantOfShape", import_constant_of_shape},
     {"DepthToSpace", import_depth_space},
     {"SpaceToDepth", import_depth_space},
 };

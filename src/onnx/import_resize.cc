@@ -24,7 +24,7 @@ Result<std::vector<int64_t>> resize_axes(NodeImport& node) {
   return axes;
 }
 
-Status resize_target(NodeImport& node, ir::Attrs& attrs) {
+Status resize_target(NodeImport& node, ir::Attrs& attrs, bool& keeps_rows) {
   const ir::Shape& x = node.shape(0);
   std::vector<int64_t> target(x.begin(), x.end());
   std::vector<float> factors(x.rank(), 1.0F);
@@ -49,8 +49,13 @@ Status resize_target(NodeImport& node, ir::Attrs& attrs) {
     return invalid_argument(std::string(by_scales ? "scales" : "sizes") +
                             " must be one number an axis");
   }
+  const Growth own = node.growth(node.input(0)), given_growth = node.use_growth(source);
   for (size_t i = 0; i < axes.size(); ++i) {
     TAOISM_ASSIGN_OR_RETURN(const size_t axis, resolve_axis(axes[i], x.rank()));
+    // The rows' own size has to be what is given, and a factor nothing that grows.
+    const int64_t wanted = by_scales ? 0 : own[axis];
+    const int64_t growth = i < given_growth.size() ? given_growth[i] : 0;
+    keeps_rows = keeps_rows && (!node.rows_are_open() || growth == wanted);
     if (!by_scales) {
       target[axis] = constant->i64()[i];
       continue;
@@ -135,7 +140,8 @@ Status import_resize(NodeImport& node) {
   if (node.opset() < 11) return import_old_resize(node);
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   ir::Attrs attrs;
-  TAOISM_RETURN_IF_ERROR(resize_target(node, attrs));
+  bool keeps_rows = true;
+  TAOISM_RETURN_IF_ERROR(resize_target(node, attrs, keeps_rows));
   const std::string mode = node.attrs.s("mode", "nearest");
   if (mode != "nearest" && mode != "linear") {
     return node.refuse("mode",
@@ -156,7 +162,8 @@ Status import_resize(NodeImport& node) {
   attrs.set("coordinate_transformation_mode", printable(coordinates));
   attrs.set("nearest_mode", printable(node.attrs.s("nearest_mode", "round_prefer_floor")));
   TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Resize", {node.input(0)}, std::move(attrs)));
-  return node.give(std::move(y));
+  return node.give(keeps_rows ? std::move(y)
+                              : node.mixed(std::move(y), "its sizes do not grow with them"));
 }
 
 constexpr ImportEntry kImports[] = {{"Resize", import_resize}, {"Upsample", import_old_resize}};

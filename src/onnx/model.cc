@@ -1,9 +1,11 @@
 #include "onnx/model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
 #include <map>
 #include <new>
+#include <optional>
 
 #include "onnx/bind.h"
 #include "onnx/bind_shapes.h"
@@ -121,6 +123,64 @@ Result<ir::Graph> Model::bind(const ImportOptions& options) const {
     }
     if (refused.size() > kShown) message += "; ... ('taoism inspect' lists all)";
     return taoism::unsupported(message);
+  });
+}
+
+namespace {
+
+// Whether the file leaves the first dimension of the input open.
+bool has_open_rows(const DeclaredInput& input) {
+  return !input.has_shape || (!input.dims.empty() && input.dims[0] < 0);
+}
+
+}  // namespace
+
+Result<ImportOptions> Model::with_rows(const ImportOptions& options, int64_t rows) const {
+  return guarded([&]() -> Result<ImportOptions> {
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<ir::Shape> shapes, bind_shapes(*file_, options));
+    ImportOptions changed = options;
+    changed.batch = 0;
+    std::optional<int64_t> bound;
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      if (!has_open_rows(file_->inputs[i]) || shapes[i].rank() == 0) continue;
+      if (bound.value_or(shapes[i][0]) != shapes[i][0]) continue;
+      bound = shapes[i][0];
+      auto given = std::find_if(changed.input_shapes.begin(), changed.input_shapes.end(),
+                                [&](const auto& g) { return g.first == file_->inputs[i].name; });
+      if (given == changed.input_shapes.end()) {
+        ir::Shape open;
+        while (open.rank() < shapes[i].rank()) open.push_back(ir::Shape::kDynamic);
+        given = changed.input_shapes.insert(given, {file_->inputs[i].name, open});
+      }
+      given->second[0] = rows;
+    }
+    return changed;
+  });
+}
+
+Result<RowProof> Model::prove_rows(const ImportOptions& options) const {
+  return guarded([&]() -> Result<RowProof> {
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<ir::Shape> shapes, bind_shapes(*file_, options));
+    RowProof proof;
+    bool has_one = false;  // row: any dimension of 1 could count them then
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      const bool counts = has_open_rows(file_->inputs[i]) && shapes[i].rank() > 0;
+      has_one = has_one || (counts && shapes[i][0] == 1);
+      proof.inputs.push_back(counts ? 0 : -1);
+    }
+    ImportOptions several = options;
+    if (has_one) {
+      TAOISM_ASSIGN_OR_RETURN(several, with_rows(options, 2));
+    }
+    std::vector<Unsupported> refused;
+    RowProof proven;
+    const Status bound = bind_file(*file_, several, refused, &proven).status();
+    if (bound.ok() && refused.empty()) return proven;
+    const std::string why = bound.ok() ? refused.front().text() : bound.message();
+    if (!has_one) return bound.ok() ? taoism::unsupported(why) : bound;
+    // What runs with one row alone is run with one.
+    proof.independent = taoism::unsupported("it does not run with two rows: " + why);
+    return proof;
   });
 }
 

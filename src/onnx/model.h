@@ -67,6 +67,16 @@ struct Unsupported {
   std::string text() const;  // "Conv 'stem': attribute pads: ..."
 };
 
+// Whether the rows of a model's inputs may be run apart, a few at a time: each row of the outputs
+// depends on the same row of the inputs alone, and not on how many there are. Proven on the graph.
+struct RowProof {
+  // Not ok, unsupported: the first node that mixes rows and how, or what else is in the way.
+  Status independent;
+  // The dimension of each input and output that counts rows; -1: it has none, and is the same for
+  // all rows. Outputs: when independent is ok.
+  std::vector<int> inputs, outputs;
+};
+
 class Model {
  public:
   // Reads the file and the external data it names, which must lie in its folder. Errors: not_found,
@@ -94,6 +104,12 @@ class Model {
   // The graph at a batch size; it shares the weights with this model and outlives it. Errors:
   // unsupported, one line that names the first of all things that are not; invalid_argument.
   Result<ir::Graph> bind(const ImportOptions& options = {}) const;
+  // `options` for another number of rows: the inputs that have those of the first with an open first
+  // dimension get `rows`. Errors: those of bind for `options`.
+  Result<ImportOptions> with_rows(const ImportOptions& options, int64_t rows) const;
+  // Holds for every number of rows; of a model with a fixed batch, for any number of batches. Errors:
+  // those of bind.
+  Result<RowProof> prove_rows(const ImportOptions& options) const;
   // Everything that bind would refuse as unsupported. Errors: bind's others.
   Result<std::vector<Unsupported>> unsupported(const ImportOptions& options = {}) const;
 

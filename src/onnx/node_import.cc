@@ -34,6 +34,38 @@ NodeImport::NodeImport(GraphImport& import, const ::onnx::NodeProto& node, std::
   for (const std::string& input : node.input()) {
     inputs_.push_back(input.empty() ? Tensor{} : import.tensors.at(input));
   }
+  used_.resize(inputs_.size());
+}
+
+Growth NodeImport::use_growth(size_t i) {
+  if (i >= inputs_.size()) return {};
+  const Rows& rows = inputs_[i].rows;
+  if (rows.mixed != nullptr) return {};
+  used_[i] = true;
+  return rows.growth != nullptr ? *rows.growth : Growth();
+}
+
+void NodeImport::use(const std::vector<Tensor>& inputs) {
+  for (const Tensor& input : inputs) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (input.constant != nullptr && input.constant == inputs_[i].constant) used_[i] = true;
+    }
+  }
+}
+
+const Tensor* NodeImport::unused_growth() const {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const Tensor& input = inputs_[i];
+    if (input.constant != nullptr && !used_[i] && !input.rows.is_fixed()) return &input;
+  }
+  return nullptr;
+}
+
+Tensor NodeImport::mixed(Tensor tensor, const char* how) const {
+  if (tensor.rows.mixed == nullptr) {
+    tensor.rows = {.at = {}, .growth = {}, .mixed = mixed_by(name_, op(), how)};
+  }
+  return tensor;
 }
 
 const ir::TensorDesc& NodeImport::desc(const Tensor& tensor) const {
@@ -83,6 +115,67 @@ Result<std::optional<float>> NodeImport::number(size_t i, const char* name) {
   }
 }
 
+namespace {
+
+constexpr const char* kChanges = "what it computes with changes with their number";
+
+// Whether a shape with `growth` in an attribute is the one of a tensor with `rows`, for every
+// number of them.
+bool follows(const Growth& growth, const Rows& rows, const ir::Shape& shape) {
+  const Growth own = growth_of(rows, shape);
+  for (size_t i = 0; i < own.size(); ++i) {
+    if (growth[i] != own[i] && growth[i] != kAnyGrowth) return false;
+  }
+  return true;
+}
+
+// Where the attributes say that the rows have to go.
+int wanted_axis(const Growth& growth) {
+  int any = -1;
+  for (size_t i = 0; i < growth.size(); ++i) {
+    if (growth[i] == kAnyGrowth) {
+      any = static_cast<int>(i);
+    } else if (growth[i] != 0) {
+      return static_cast<int>(i);
+    }
+  }
+  return any;
+}
+
+}  // namespace
+
+Rows NodeImport::rows_after(const ops::OpDef& def, const ops::NodeView& view,
+                            const std::vector<Tensor>& inputs, const Growth* shape_growth) const {
+  const auto mixed = [&](const char* how) {
+    return Rows{.at = {}, .growth = {}, .mixed = mixed_by(name_, op(), how)};
+  };
+  std::vector<ops::RowAxis> in(view.inputs.size());
+  bool any = false, grows = unused_growth() != nullptr;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Rows& rows = inputs[i].rows;
+    if (rows.mixed != nullptr) return rows;
+    grows = grows || rows.growth != nullptr;
+    if (i >= in.size()) continue;
+    in[i] = rows.at;
+    any = any || rows.at.any();
+  }
+  if (grows) return mixed(kChanges);
+  Rows result;
+  if (shape_growth != nullptr) result.at.axis = wanted_axis(*shape_growth);
+  if (any) {
+    if (def.rows == nullptr) return mixed("it may look at all of them");
+    const char* how = def.rows(view, in, result.at);
+    if (how != nullptr) return mixed(how);
+  } else {
+    result.at = {};
+  }
+  if (shape_growth != nullptr && import_.rows_are_open &&
+      !follows(*shape_growth, result, view.outputs[0].shape)) {
+    return mixed("its shape does not grow with them");
+  }
+  return result;
+}
+
 // An operator without packed weights and scratch walks over its output, or its input, once.
 Result<Tensor> NodeImport::emit(const char* op, const std::vector<Tensor>& inputs,
                                 ir::Attrs node_attrs, const char* suffix) {
@@ -96,10 +189,13 @@ Result<Tensor> NodeImport::emit(const char* op, const std::vector<Tensor>& input
 
 Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Tensor>& tensors,
                                     const ir::Attrs& node_attrs) {
+  use(tensors);
   std::vector<ops::Input> inputs;
   std::vector<const std::byte*> data;
+  std::vector<Operand> operands;
   for (const Tensor& tensor : tensors) {
     const ir::Constant* constant = tensor.constant.get();
+    operands.push_back({constant, &tensor.rows});
     data.push_back(constant != nullptr ? constant->data : nullptr);
     inputs.push_back(constant != nullptr ? ops::Input{constant->desc, true, true, constant}
                                          : ops::Input{});
@@ -116,11 +212,14 @@ Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Ten
   std::byte* const to = result.data;
   SerialParallel serial;
   (def.reference != nullptr ? def.reference : def.run)({view, data, {&to, 1}, {}, serial});
-  return Tensor{.name = name_, .constant = result.constant};
+  Tensor made{.name = name_, .constant = result.constant};
+  made.rows = computed_rows(op, operands, output, import_.rows);
+  return unused_growth() != nullptr ? mixed(std::move(made), kChanges) : made;
 }
 
 Result<Tensor> NodeImport::emit_node(const char* op, const std::vector<Tensor>& inputs,
-                                     ir::Attrs node_attrs, const char* suffix) {
+                                     ir::Attrs node_attrs, const char* suffix,
+                                     const Growth* shape_growth) {
   const ops::OpDef* def = ops::find_op(op);
   if (def == nullptr) return taoism::unsupported(std::string("needs ") + op + ", which is missing");
   ir::Node node;
@@ -131,11 +230,15 @@ Result<Tensor> NodeImport::emit_node(const char* op, const std::vector<Tensor>& 
   for (const Tensor& input : inputs) node.inputs.push_back(import_.value_of(input));
   while (!node.inputs.empty() && node.inputs.back() == ir::kNoValue) node.inputs.pop_back();
   ir::TensorDesc output;
-  {
-    const ops::GraphNodeView view(import_.graph, node);
-    TAOISM_RETURN_IF_ERROR(ops::check_and_infer(*def, view.view(), {&output, 1}));
-  }
   Tensor result;
+  use(inputs);
+  {
+    const ops::GraphNodeView holder(import_.graph, node);
+    ops::NodeView view = holder.view();
+    TAOISM_RETURN_IF_ERROR(ops::check_and_infer(*def, view, {&output, 1}));
+    view.outputs = {&output, 1};
+    result.rows = rows_after(*def, view, inputs, shape_growth);
+  }
   result.name = node.name + ":0";
   result.id = import_.graph.add_value(result.name, output);
   node.outputs = {result.id};
@@ -144,11 +247,44 @@ Result<Tensor> NodeImport::emit_node(const char* op, const std::vector<Tensor>& 
 }
 
 Result<Tensor> NodeImport::reshape(const Tensor& tensor, const ir::Shape& shape,
-                                   const char* suffix) {
-  if (desc(tensor).shape == shape) return tensor;
+                                   const char* suffix, const Growth* growth) {
+  const bool grows_alike = growth == nullptr || !import_.rows_are_open ||
+                           follows(*growth, tensor.rows, shape);
+  if (desc(tensor).shape == shape && grows_alike) return tensor;
   ir::Attrs reshape_attrs;
   reshape_attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
-  return emit("Reshape", {tensor}, std::move(reshape_attrs), suffix);
+  if (tensor.constant) {
+    TAOISM_ASSIGN_OR_RETURN(Tensor y, emit("Reshape", {tensor}, std::move(reshape_attrs), suffix));
+    return grows_alike ? y : mixed(std::move(y), kChanges);
+  }
+  return emit_node("Reshape", {tensor}, std::move(reshape_attrs), suffix, growth);
+}
+
+Result<Tensor> NodeImport::expand(const Tensor& tensor, const ir::Shape& shape,
+                                  const Growth& growth, const char* suffix) {
+  const ir::Shape from = desc(tensor).shape;
+  const bool grows = wanted_axis(growth) >= 0;
+  if (from == shape && (!grows || follows(growth, tensor.rows, shape))) return tensor;
+  ir::Attrs expand_attrs;
+  expand_attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
+  if (!grows) return emit("Expand", {tensor}, std::move(expand_attrs), suffix);
+  if (!tensor.rows.is_fixed()) return emit_node("Expand", {tensor}, std::move(expand_attrs), suffix, &growth);
+  // The same for all rows, so many times: every row gets its own.
+  TAOISM_ASSIGN_OR_RETURN(Tensor y,
+                          emit_node("Expand", {tensor}, std::move(expand_attrs), suffix));
+  if (y.rows.mixed != nullptr) return y;
+  const auto axis = static_cast<size_t>(wanted_axis(growth));
+  const size_t added = shape.rank() - from.rank();
+  Rows made;
+  made.at = {static_cast<int>(axis), 1, growth[axis]};
+  const bool is_one = axis < added || from[axis - added] == 1;
+  const bool counts = growth[axis] > 0 && growth[axis] != kUnknownGrowth &&
+                      shape[axis] == growth[axis] * import_.rows;
+  if (!is_one || !counts || !follows(growth, made, shape)) {
+    return mixed(std::move(y), "it repeats something by another number");
+  }
+  y.rows = std::move(made);
+  return y;
 }
 
 Result<Tensor> NodeImport::cast(const Tensor& tensor, ir::DType dtype, const char* suffix) {
@@ -162,6 +298,7 @@ Status NodeImport::give(Tensor tensor, size_t i) {
   if (i >= outputs()) return {};
   const std::string& name = node_.output(static_cast<int>(i));
   if (name.empty()) return {};
+  if (unused_growth() != nullptr) tensor = mixed(std::move(tensor), kChanges);
   if (tensor.id != ir::kNoValue && static_cast<size_t>(tensor.id) >= first_value_ &&
       !tensor.constant) {
     import_.graph.value(tensor.id).name = printable(name);

@@ -13,6 +13,7 @@
 #include "ir/graph.h"
 #include "onnx/fold.h"
 #include "onnx/node_attributes.h"
+#include "onnx/rows.h"
 #include "ops/op.h"
 
 namespace taoism::onnx {
@@ -23,6 +24,7 @@ struct Tensor {
   ir::ValueId id = ir::kNoValue;  // in the graph; constants enter it when a node reads them
   ConstantPtr constant;
   bool refused = false;  // what produces it cannot be run
+  Rows rows = {};
 
   bool exists() const { return id != ir::kNoValue || constant != nullptr || refused; }
 };
@@ -35,6 +37,8 @@ struct GraphImport {
   std::unordered_map<const ir::Constant*, ir::ValueId> constant_ids;
   std::unordered_set<std::string> node_names;
   FoldBudget budget;
+  int64_t rows = 1;           // that the graph is bound to
+  bool rows_are_open = true;  // there may be others; else a number in the file may stand for them
 
   ir::ValueId value_of(const Tensor& tensor);
 };
@@ -68,15 +72,31 @@ class NodeImport {
   // The one number of constant input `i`; nothing when absent.
   Result<std::optional<float>> number(size_t i, const char* name);
 
+  // Says that input `i`, a constant, is looked at for how it grows with the rows: without that, what
+  // is made of one that grows is mixed. Its growth by element; empty: it does not grow.
+  Growth use_growth(size_t i);
+  // How the dimensions of a tensor grow.
+  Growth growth(const Tensor& tensor) const { return growth_of(tensor.rows, desc(tensor).shape); }
+  int64_t rows() const { return import_.rows; }
+  bool rows_are_open() const { return import_.rows_are_open; }
+  // The tensor with its rows mixed, unless they are or there are none.
+  Tensor mixed(Tensor tensor, const char* how) const;
+
   // A node of ours; a constant where all inputs are and the operator is cheap to evaluate. `suffix`
   // tells apart several of one ONNX node.
   Result<Tensor> emit(const char* op, const std::vector<Tensor>& inputs, ir::Attrs attrs = {},
                       const char* suffix = "");
-  // emit() that always appends a node.
+  // emit() that always appends a node. `shape_growth` of the shape in the attributes, where the
+  // operator gets one: what does not grow with the rows of the inputs mixes them.
   Result<Tensor> emit_node(const char* op, const std::vector<Tensor>& inputs, ir::Attrs attrs = {},
-                           const char* suffix = "");
-  // Emits Reshape, unless the shape is the same.
-  Result<Tensor> reshape(const Tensor& tensor, const ir::Shape& shape, const char* suffix = "");
+                           const char* suffix = "", const Growth* shape_growth = nullptr);
+  // Emits Reshape, unless the shape is the same for every number of rows. `growth` of `shape`.
+  Result<Tensor> reshape(const Tensor& tensor, const ir::Shape& shape, const char* suffix = "",
+                         const Growth* growth = nullptr);
+  // Emits Expand to `shape`, unless it is the same for every number of rows; a node where it grows,
+  // so that there is one whatever the number.
+  Result<Tensor> expand(const Tensor& tensor, const ir::Shape& shape, const Growth& growth,
+                        const char* suffix = "");
   // A constant to be filled. Errors: unsupported when there are too many of them.
   Result<Fresh> make_constant(const ir::TensorDesc& desc) {
     return import_.budget.make(desc.dtype, desc.shape);
@@ -93,12 +113,19 @@ class NodeImport {
  private:
   Result<Tensor> evaluate(const ops::OpDef& def, const std::vector<Tensor>& inputs,
                           const ir::Attrs& attrs);
+  // Marks inputs of the ONNX node that the operator gets: what it makes follows from them.
+  void use(const std::vector<Tensor>& inputs);
+  // An input that grows and that nobody has looked at, or null.
+  const Tensor* unused_growth() const;
+  Rows rows_after(const ops::OpDef& def, const ops::NodeView& view,
+                  const std::vector<Tensor>& inputs, const Growth* shape_growth) const;
 
   GraphImport& import_;
   const ::onnx::NodeProto& node_;
   std::string name_;
   int64_t opset_;
   std::vector<Tensor> inputs_;
+  std::vector<bool> used_;  // of inputs_: that they grow is accounted for
   size_t first_value_;  // values from here on are this node's
   std::string refused_attribute_;
 };

@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "ops/core/element.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -64,7 +64,12 @@ struct Smaller {
   bool operator()(auto a, auto b) const { return a < b; }
 };
 
-bool splits_batch(const NodeView& node) { return *axis_of(node) != 0 && share_batch(node, {0}); }
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  if (const char* mixes = rows_beside(*axis_of(node), in, out); mixes != nullptr) return mixes;
+  const bool keeps = node.attrs.i("keepdims", 1) != 0;
+  if (!keeps && *axis_of(node) < static_cast<size_t>(out.axis)) --out.axis;
+  return nullptr;
+}
 
 constexpr OpDef index_op(const char* name, void (*run)(const RunContext&)) {
   return {.name = name,
@@ -73,7 +78,7 @@ constexpr OpDef index_op(const char* name, void (*run)(const RunContext&)) {
           .types = Types::number,
           .infer = infer,
           .run = run,
-          .splits_batch = splits_batch};
+          .rows = rows};
 }
 
 }  // namespace

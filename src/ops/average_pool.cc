@@ -48,7 +48,7 @@ constinit const OpDef kAveragePoolOp = {
     .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
     .infer = infer_pool,
     .run = run,
-    .splits_batch = splits_batch_of_first,
+    .rows = rows_of_images,
     .split_rows = split_rows,
     .reference = reference,
 };

@@ -84,7 +84,7 @@ constinit const OpDef kBatchNormalizationOp = {
     .cost = cost,
     .scratch_bytes = scratch_bytes,
     .run = run,
-    .splits_batch = splits_batch_of_first,
+    .rows = rows_of_images,
     .split_rows = split_rows_alike,
     .reference = reference,
 };

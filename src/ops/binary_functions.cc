@@ -32,7 +32,7 @@ constexpr OpDef pair_op(const char* name, Types types, void (*run)(const RunCont
           .takes_empty = true,
           .infer = infer_like,
           .run = run,
-          .splits_batch = splits_broadcast_batch,
+          .rows = rows_broadcast,
           .split_rows = split_rows_alike};
 }
 

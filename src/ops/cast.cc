@@ -63,7 +63,7 @@ constinit const OpDef kCastOp = {
     .takes_empty = true,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch_of_first,
+    .rows = rows_alike,
     .split_rows = split_rows_alike,
 };
 

@@ -56,12 +56,11 @@ void reference(const RunContext& context) {
   });
 }
 
-bool splits_batch(const NodeView& node) {
-  if (axis_of(node) == 0) return false;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    if (!share_batch(node, {i})) return false;
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  for (const RowAxis& rows : in) {
+    if (!(rows == in[0])) return kMixesInputs;
   }
-  return true;
+  return rows_beside(axis_of(node), in.first(1), out);
 }
 
 bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs) {
@@ -80,7 +79,7 @@ constinit const OpDef kConcatOp = {
     .types = Types::any,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .split_rows = split_rows,
     .reference = reference,
 };

@@ -125,7 +125,10 @@ void reference(const RunContext& context) {
   }
 }
 
-bool splits_batch(const NodeView& node) { return share_batch(node, {kX, kResidual}); }
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  if (node.has(kResidual) && !(in[kResidual] == in[kX])) return kMixesInputs;
+  return rows_of_images(node, in.first(std::min<size_t>(in.size(), kResidual)), out);
+}
 
 bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs) {
   if (!has_rows(node, out)) return false;
@@ -167,7 +170,7 @@ constinit const OpDef kConvOp = {
     .piece_end = piece_end,
     .run_part = run_part,
     .part_scratch_bytes = part_scratch_bytes,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .split_rows = split_rows,
     .row_step = row_step,
     .reference = reference,

@@ -1,8 +1,8 @@
 // CumSum along one axis: of every element the sum of those up to it, or with `exclusive` of those
 // before it; `reverse` begins at the end.
 #include "ops/core/element.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -51,7 +51,9 @@ void run(const RunContext& context) {
   }
 }
 
-bool splits_batch(const NodeView& node) { return *axis_of(node) != 0 && share_batch(node, {0}); }
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  return rows_beside(*axis_of(node), in, out);
+}
 
 }  // namespace
 
@@ -63,7 +65,7 @@ constinit const OpDef kCumSumOp = {
     .types = Types::number,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
 };
 
 }  // namespace taoism::ops

@@ -1,7 +1,7 @@
 // Expand: repeats dimensions of 1, and adds some in front, to give the shape in the attribute.
 #include "ops/core/block_copy.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -29,8 +29,10 @@ void run(const RunContext& context) {
   copy_block(context, out, 0, broadcast_strides(context.node.shape(0), out), 0, strides_of(out));
 }
 
-bool splits_batch(const NodeView& node) {
-  return node.shape(0).rank() == node.outputs[0].shape.rank() && share_batch(node, {0});
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  if (const char* mixes = rows_broadcast(node, in, out); mixes != nullptr) return mixes;
+  const auto from = static_cast<size_t>(in[0].axis), to = static_cast<size_t>(out.axis);
+  return node.outputs[0].shape[to] == node.shape(0)[from] ? nullptr : "it repeats them";
 }
 
 }  // namespace
@@ -43,7 +45,7 @@ constinit const OpDef kExpandOp = {
     .types = Types::any,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
 };
 
 }  // namespace taoism::ops

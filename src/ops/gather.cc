@@ -90,12 +90,17 @@ void run_gather(const RunContext& context) {
   });
 }
 
-// Rows of a constant by the indices of each image, or columns of each image by constant indices.
-bool splits_gather(const NodeView& node) {
-  const bool by_rows = *axis_of(node) == 0 && node.inputs[kX].is_weight;
-  return by_rows
-             ? share_batch(node, {kIndices})
-             : *axis_of(node) != 0 && node.inputs[kIndices].is_weight && share_batch(node, {kX});
+constexpr const char* kPicks = "it picks among them";
+
+// Parts of one table by the indices of each row, or parts of each row by the same indices.
+const char* rows_of_gather(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  const auto axis = static_cast<int>(*axis_of(node));
+  if (in[kX].any() && in[kIndices].any()) return kMixesInputs;
+  if (in[kX].axis == axis) return kPicks;
+  out = in[in[kX].any() ? kX : kIndices];
+  if (in[kIndices].any()) out.axis += axis;
+  if (in[kX].axis > axis) out.axis += static_cast<int>(node.shape(kIndices).rank()) - 1;
+  return nullptr;
 }
 
 Status infer_elements(const NodeView& node, std::span<ir::TensorDesc> outputs) {
@@ -126,6 +131,13 @@ void run_elements(const RunContext& context) {
                 }
                 return from;
               });
+}
+
+// Each row by its own indices.
+const char* rows_of_elements(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  if (!(in[kX] == in[kIndices])) return kMixesInputs;
+  out = in[kX];
+  return out.axis == static_cast<int>(*axis_of(node)) ? kPicks : nullptr;
 }
 
 Result<size_t> batch_dims_of(const NodeView& node) {
@@ -180,9 +192,21 @@ void run_nd(const RunContext& context) {
   });
 }
 
+// One table by the indices of each row, or each row by its own where batch_dims count them.
+const char* rows_of_nd(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  const auto batch = static_cast<int>(*batch_dims_of(node));
+  out = in[kIndices];
+  if (!out.any()) return kPicks;
+  if (out.axis + 1 == static_cast<int>(node.shape(kIndices).rank())) return kMixesAcross;
+  if (in[kX].any()) return in[kX] == out && out.axis < batch ? nullptr : kPicks;
+  return out.axis < batch ? kMixesInputs : nullptr;
+}
+
 constexpr OpDef gather_op(const char* name, std::span<const AttrSpec> attrs,
                           Status (*infer)(const NodeView&, std::span<ir::TensorDesc>),
-                          void (*run)(const RunContext&)) {
+                          void (*run)(const RunContext&),
+                          const char* (*rows)(const NodeView&, std::span<const RowAxis>,
+                                              RowAxis&)) {
   return {.name = name,
           .role = Role::layout,
           .attrs = attrs,
@@ -190,18 +214,15 @@ constexpr OpDef gather_op(const char* name, std::span<const AttrSpec> attrs,
           .max_inputs = 2,
           .types = Types::own,
           .infer = infer,
-          .run = run};
-}
-
-constexpr OpDef splitting(OpDef def, bool (*splits_batch)(const NodeView&)) {
-  def.splits_batch = splits_batch;
-  return def;
+          .run = run,
+          .rows = rows};
 }
 
 }  // namespace
 
-TAOISM_OP(Gather) = splitting(gather_op("Gather", kAxis, infer_gather, run_gather), splits_gather);
-TAOISM_OP(GatherElements) = gather_op("GatherElements", kAxis, infer_elements, run_elements);
-TAOISM_OP(GatherND) = gather_op("GatherND", kBatchDims, infer_nd, run_nd);
+TAOISM_OP(Gather) = gather_op("Gather", kAxis, infer_gather, run_gather, rows_of_gather);
+TAOISM_OP(GatherElements) = gather_op("GatherElements", kAxis, infer_elements, run_elements,
+                                      rows_of_elements);
+TAOISM_OP(GatherND) = gather_op("GatherND", kBatchDims, infer_nd, run_nd, rows_of_nd);
 
 }  // namespace taoism::ops

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "kernels/reduce.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -60,7 +60,7 @@ constexpr OpDef global_pool(const char* name, void (*run)(const RunContext&),
           .tolerance = tolerance,
           .infer = infer,
           .run = run,
-          .splits_batch = splits_batch_of_first,
+          .rows = rows_of_images,
           .reference = reference};
 }
 

@@ -2,8 +2,8 @@
 // activation(x * w + bias). What import makes of Gemm and of MatMul by a constant matrix.
 #include "kernels/linear.h"
 
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 #include "ops/fused.h"
 
 namespace taoism::ops {
@@ -104,8 +104,8 @@ void reference(const RunContext& context) {
   }
 }
 
-bool splits_batch(const NodeView& node) {
-  return node.shape(kX).rank() > 1 && share_batch(node, {kX});
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  return rows_before(node.shape(kX).rank() - 1, in, out);
 }
 
 }  // namespace
@@ -127,7 +127,7 @@ constinit const OpDef kLinearOp = {
     .piece_end = piece_end,
     .run_part = run_part,
     .part_scratch_bytes = part_scratch_bytes,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .reference = reference,
 };
 

@@ -55,7 +55,7 @@ TAOISM_OP(LRN) = {
     .attrs = kAttrs,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch_of_first,
+    .rows = rows_of_images,
 };
 
 }  // namespace taoism::ops

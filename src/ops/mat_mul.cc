@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "ops/core/index.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -126,9 +126,30 @@ void reference(const RunContext& context) {
   });
 }
 
-// Dimension 0 counts matrices when there is one before the matrices' two.
-bool splits_batch(const NodeView& node) {
-  return std::max(node.shape(0).rank(), node.shape(1).rank()) > 2 && splits_broadcast_batch(node);
+// Rows may be counted by what counts matrices, by the left one's rows or by the right one's columns.
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  const auto batch = static_cast<int>(product_of(node)->batch.rank());
+  out = {};
+  for (size_t i = 0; i < 2; ++i) {
+    if (!in[i].any()) continue;
+    const auto rank = static_cast<int>(node.shape(i).rank());
+    const int from_end = rank - in[i].axis;  // 1: the last
+    if (rank == 1 || from_end == (i == 0 ? 1 : 2)) return "it adds them up";
+    RowAxis here = in[i];
+    here.axis = from_end > 2 ? batch + 2 - from_end
+                             : static_cast<int>(node.outputs[0].shape.rank()) - from_end;
+    // What a vector leaves out lies behind the rows of the left one.
+    if (i == 0 && from_end == 2) here.axis = batch;
+    if (out.any() && !(out == here && from_end > 2)) return kMixesInputs;
+    out = here;
+  }
+  if (out.axis >= batch) return nullptr;
+  for (size_t i = 0; i < 2; ++i) {
+    const int axis = out.axis - batch - 2 + static_cast<int>(node.shape(i).rank());
+    const bool same = axis < 0 || node.shape(i)[static_cast<size_t>(axis)] == 1;
+    if (!in[i].any() && !same) return kMixesInputs;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -143,7 +164,7 @@ constinit const OpDef kMatMulOp = {
     .infer = infer,
     .scratch_bytes = scratch_bytes,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .reference = reference,
 };
 

@@ -35,7 +35,7 @@ constinit const OpDef kMaxPoolOp = {
     .attrs = kAttrs,
     .infer = infer_pool,
     .run = run,
-    .splits_batch = splits_batch_of_first,
+    .rows = rows_of_images,
     .split_rows = split_pool_rows,
     .reference = reference,
 };

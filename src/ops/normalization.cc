@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "kernels/normalize.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -74,15 +74,8 @@ void reference_layer(const RunContext& context) {
   }
 }
 
-bool factors_are_weights(const NodeView& node) {
-  return node.inputs[kScale].is_weight && (!node.has(kShift) || node.inputs[kShift].is_weight);
-}
-
-// Dimension 0 counts rows, which are treated one by one, unless it is part of them.
-bool splits_layer(const NodeView& node) {
-  return factors_are_weights(node) &&
-         *normalize_axis(node.attrs.i("axis", -1), node.shape(kX).rank()) != 0 &&
-         share_batch(node, {kX});
+const char* rows_of_layer(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  return rows_before(*normalize_axis(node.attrs.i("axis", -1), node.shape(kX).rank()), in, out);
 }
 
 constexpr OpDef layer_op(const char* name, uint8_t max_inputs, void (*run)(const RunContext&),
@@ -96,7 +89,7 @@ constexpr OpDef layer_op(const char* name, uint8_t max_inputs, void (*run)(const
           .tolerance = kTolerance,
           .infer = infer_layer,
           .run = run,
-          .splits_batch = splits_layer,
+          .rows = rows_of_layer,
           .reference = reference};
 }
 
@@ -153,10 +146,6 @@ void reference_group(const RunContext& context) {
   }
 }
 
-bool splits_group(const NodeView& node) {
-  return factors_are_weights(node) && share_batch(node, {kX});
-}
-
 }  // namespace
 
 TAOISM_OP(LayerNormalization) = layer_op("LayerNormalization", 3, run_layer<true>,
@@ -173,7 +162,7 @@ TAOISM_OP(GroupNormalization) = {
     .tolerance = kTolerance,
     .infer = infer_group,
     .run = run_group,
-    .splits_batch = splits_group,
+    .rows = rows_of_images,
     .reference = reference_group,
 };
 

@@ -112,6 +112,18 @@ struct Rows {
   bool operator==(const Rows&) const = default;
 };
 
+// Which dimension of a tensor counts rows, that is what a batch has many of: dimension `axis` is
+// outer * rows * inner, in this order. `axis` -1: none does, all rows see the same tensor.
+struct RowAxis {
+  int axis = -1;
+  int64_t outer = 1, inner = 1;
+
+  bool any() const { return axis >= 0; }
+  // Elements of the dimension for each row.
+  int64_t per_row() const { return outer * inner; }
+  bool operator==(const RowAxis&) const = default;
+};
+
 struct OpDef {
   const char* name;  // the ONNX operator's name, or "taoism.X"
   Role role;
@@ -162,11 +174,13 @@ struct OpDef {
   // Temporary bytes that run_part can use: the same for all calls of a series.
   size_t (*part_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
 
-  // Outputs in pieces, for activations that do not fit. Whether element n of dimension 0 of every
-  // output depends on element n of dimension 0 of every input that is no weight, and on nothing
-  // else of them: the node may be run for a part of the batch, with inputs and outputs that hold
-  // just that. Called after infer. Null: no.
-  bool (*splits_batch)(const NodeView& node) = nullptr;
+  // What the node does to rows that know nothing of each other. in[i]: where they are in input i,
+  // equally many everywhere; at least one input has them. Null and in `out` where they are in the
+  // output, when each row of it depends on the same row of the inputs alone; otherwise how the node
+  // mixes them, for a message ("it adds them up"). For any number of rows, with the attributes as
+  // they are. An `out.axis` that comes in is where they have to go, of several places that the
+  // shapes allow. Called after infer. Null: it mixes them.
+  const char* (*rows)(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) = nullptr;
   // Whether rows of dimension 2 can be computed from rows of the inputs. If so, for output rows
   // `out` of a node whose outputs have rank 4: in in[i] the rows that input i must bring, clipped
   // to what it has (left alone for weights and absent inputs), and in `attrs`, a copy of the
@@ -197,6 +211,10 @@ const OpDef* find_op(std::string_view name);
 // import computes may be, where the operator takes_empty.
 Status check_and_infer(const OpDef& def, const NodeView& node, std::span<ir::TensorDesc> outputs,
                        bool may_be_empty = false);
+// Whether element n of dimension 0 of the output depends on element n of dimension 0 of every input
+// that is no weight, and on nothing else of them: the node may be run for a part of the batch, with
+// inputs and outputs that hold just that. A consequence of OpDef::rows. Called after infer.
+bool splits_batch(const OpDef& def, const NodeView& node);
 // Whether the node's outputs are what its operator makes: for a node that comes from outside with
 // its types. Errors: check_and_infer's, and invalid_argument for other types.
 Status check_types(const OpDef& def, const NodeView& node);

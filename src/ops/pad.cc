@@ -3,8 +3,8 @@
 
 #include "ops/core/block_copy.h"
 #include "ops/core/element.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -118,10 +118,11 @@ void run(const RunContext& context) {
              offset_of(to, to_strides, x.rank()), to_strides);
 }
 
-bool splits_batch(const NodeView& node) {
-  const size_t rank = node.shape(0).rank();
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
   const auto pads = node.attrs.ints("pads");
-  return rank > 0 && pads[0] == 0 && pads[rank] == 0 && share_batch(node, {0});
+  const auto axis = static_cast<size_t>(in[0].axis);
+  if (pads[axis] != 0 || pads[node.shape(0).rank() + axis] != 0) return "it pads them";
+  return rows_alike(node, in, out);
 }
 
 }  // namespace
@@ -134,7 +135,7 @@ constinit const OpDef kPadOp = {
     .types = Types::any,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .reference = reference,
 };
 

@@ -122,7 +122,7 @@ constexpr OpDef real_op(const char* name) {
           .tolerance = kAnyOrder,
           .infer = infer_reduction,
           .run = run<kReduction, kReference>,
-          .splits_batch = reduction_splits_batch,
+          .rows = rows_of_reduction,
           .reference = kReference};
 }
 

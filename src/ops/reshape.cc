@@ -2,8 +2,8 @@
 // shape in the attribute, which has no -1 or 0 left.
 #include <cstring>
 
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -31,6 +31,26 @@ void run(const RunContext& context) {
   std::memcpy(context.outputs[0], context.inputs[0], context.node.outputs[0].bytes());
 }
 
+// The elements stay where they are: so do the rows, which some dimension still has to count.
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  const ir::Shape &x = node.shape(0), &y = node.outputs[0].shape;
+  const auto axis = static_cast<size_t>(in[0].axis);
+  const int64_t before = x.product(0, axis) * in[0].outer;
+  const int64_t rows = x[axis] / in[0].per_row();
+  const int wanted = out.axis;
+  out = {};
+  int64_t product = 1;
+  for (size_t i = 0; i < y.rank() && before % product == 0; product *= y[i++]) {
+    const int64_t outer = before / product;
+    if (y[i] % (outer * rows) != 0 || (wanted >= 0 && wanted != static_cast<int>(i))) continue;
+    const RowAxis here{static_cast<int>(i), outer, y[i] / (outer * rows)};
+    // One row may be counted by any dimension of 1: best by one that is like the input's.
+    if (!out.any() || here.per_row() == in[0].per_row()) out = here;
+    if (out.per_row() == in[0].per_row()) break;
+  }
+  return out.any() ? nullptr : "its shape takes them apart";
+}
+
 }  // namespace
 
 extern const OpDef kReshapeOp;
@@ -42,7 +62,7 @@ constinit const OpDef kReshapeOp = {
     .storage = Storage::alias,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch_of_first,
+    .rows = rows,
 };
 
 }  // namespace taoism::ops

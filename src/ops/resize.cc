@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -196,8 +196,9 @@ void reference(const RunContext& context) {
 }
 
 // The last two dimensions mix.
-bool splits_batch(const NodeView& node) {
-  return node.shape(0).rank() > 2 && share_batch(node, {0});
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  const size_t rank = node.shape(0).rank();
+  return rows_before(rank < 2 ? 0 : rank - 2, in, out);
 }
 
 }  // namespace
@@ -211,7 +212,7 @@ constinit const OpDef kResizeOp = {
     .infer = infer,
     .scratch_bytes = scratch_bytes,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .reference = reference,
 };
 

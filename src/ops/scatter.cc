@@ -5,6 +5,7 @@
 
 #include "ops/core/element.h"
 #include "ops/core/index.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
 
 namespace taoism::ops {
@@ -124,6 +125,14 @@ void run_elements(const RunContext& context) {
   });
 }
 
+// Each row by its own indices and updates.
+const char* rows_of_elements(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  if (!(in[kX] == in[kIndices]) || !(in[kX] == in[kUpdates])) return kMixesInputs;
+  out = in[kX];
+  const size_t axis = *normalize_axis(node.attrs.i("axis", 0), node.shape(kX).rank());
+  return out.axis == static_cast<int>(axis) ? "it writes among them" : nullptr;
+}
+
 // indices [..., depth], updates [..., what is left of x after depth dimensions].
 Status infer_nd(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   TAOISM_RETURN_IF_ERROR(check_inputs(node));
@@ -158,7 +167,9 @@ void run_nd(const RunContext& context) {
 
 constexpr OpDef scatter_op(const char* name, std::span<const AttrSpec> attrs,
                            Status (*infer)(const NodeView&, std::span<ir::TensorDesc>),
-                           void (*run)(const RunContext&)) {
+                           void (*run)(const RunContext&),
+                           const char* (*rows)(const NodeView&, std::span<const RowAxis>,
+                                               RowAxis&)) {
   return {.name = name,
           .role = Role::combine,
           .attrs = attrs,
@@ -168,13 +179,14 @@ constexpr OpDef scatter_op(const char* name, std::span<const AttrSpec> attrs,
           .takes_empty = true,
           .storage = Storage::in_place,
           .infer = infer,
-          .run = run};
+          .run = run,
+          .rows = rows};
 }
 
 }  // namespace
 
 TAOISM_OP(ScatterElements) = scatter_op("ScatterElements", kElementsAttrs, infer_elements,
-                                        run_elements);
-TAOISM_OP(ScatterND) = scatter_op("ScatterND", kNdAttrs, infer_nd, run_nd);
+                                        run_elements, rows_of_elements);
+TAOISM_OP(ScatterND) = scatter_op("ScatterND", kNdAttrs, infer_nd, run_nd, nullptr);
 
 }  // namespace taoism::ops

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "ops/core/block_copy.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -96,10 +96,14 @@ void reference(const RunContext& context) {
   });
 }
 
-// With the whole of axis 0 taken, these bounds take the whole of a shorter one too.
-bool splits_batch(const NodeView& node) {
+// With all of them taken, these bounds take all of fewer too.
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
   const Region region = *region_of(node);
-  return region.step[0] == 1 && share_batch(node, {0});
+  const auto axis = static_cast<size_t>(in[0].axis);
+  if (region.step[axis] != 1 || region.shape[axis] != node.shape(0)[axis]) {
+    return "it takes some of them";
+  }
+  return rows_alike(node, in, out);
 }
 
 }  // namespace
@@ -112,7 +116,7 @@ constinit const OpDef kSliceOp = {
     .types = Types::any,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .reference = reference,
 };
 

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -52,7 +52,9 @@ void reference(const RunContext& context) {
   }
 }
 
-bool splits_batch(const NodeView& node) { return *axis_of(node) != 0 && share_batch(node, {0}); }
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  return rows_beside(*axis_of(node), in, out);
+}
 
 constexpr OpDef softmax_op(const char* name, void (*run)(const RunContext&),
                            void (*reference)(const RunContext&)) {
@@ -63,7 +65,7 @@ constexpr OpDef softmax_op(const char* name, void (*run)(const RunContext&),
           .tolerance = {.relative = 1e-5F, .absolute = 1e-7F},
           .infer = infer,
           .run = run,
-          .splits_batch = splits_batch,
+          .rows = rows,
           .reference = reference};
 }
 

@@ -1,7 +1,7 @@
 // Transpose: permutes dimensions; without `perm` it reverses them.
 #include "ops/core/block_copy.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -65,8 +65,13 @@ void reference(const RunContext& context) {
   });
 }
 
-bool splits_batch(const NodeView& node) {
-  return (*permutation_of(node))[0] == 0 && share_batch(node, {0});
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  const Index perm = *permutation_of(node);
+  out = in[0];
+  for (size_t i = 0; i < node.shape(0).rank(); ++i) {
+    if (perm[i] == in[0].axis) out.axis = static_cast<int>(i);
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -79,7 +84,7 @@ constinit const OpDef kTransposeOp = {
     .types = Types::any,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .reference = reference,
 };
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "ops/core/element.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 namespace {
@@ -33,8 +33,8 @@ void run(const RunContext& context) {
   });
 }
 
-bool splits_batch(const NodeView& node) {
-  return node.shape(0).rank() > 2 && share_batch(node, {0});
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  return rows_before(node.shape(0).rank() - 2, in, out);
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ constinit const OpDef kTriluOp = {
     .storage = Storage::in_place,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
 };
 
 }  // namespace taoism::ops

@@ -24,7 +24,7 @@ constexpr OpDef function_op(const char* name, void (*run)(const RunContext&)) {
           .storage = Storage::in_place,
           .infer = infer_same,
           .run = run,
-          .splits_batch = splits_batch_of_first,
+          .rows = rows_alike,
           .split_rows = split_rows_alike};
 }
 

@@ -36,7 +36,7 @@ constinit const OpDef kWhereOp = {
     .takes_empty = true,
     .infer = infer,
     .run = run,
-    .splits_batch = splits_broadcast_batch,
+    .rows = rows_broadcast,
     .split_rows = split_rows_alike,
 };
 

@@ -105,6 +105,42 @@ class Reader {
   std::string wrong_;
 };
 
+// Without the message, which names a node that may be secret.
+ordered_json rows_json(const onnx::RowProof& rows) {
+  return {{"independent", rows.independent.ok()},
+          {"inputs", rows.inputs},
+          {"outputs", rows.outputs}};
+}
+
+std::vector<int> read_axes(Reader& reader, const json& in, const char* name) {
+  std::vector<int> axes;
+  for (const json& axis : reader.list(in, name, kMaxEntries)) {
+    const auto none = -1, most = static_cast<int>(ir::kMaxRank) - 1;
+    const bool known = axis.is_number_integer() && axis >= none && axis <= most;
+    if (!known) reader.fail(name);
+    axes.push_back(known ? axis.get<int>() : none);
+  }
+  return axes;
+}
+
+// Packages had no proof once: of such a one nothing is known.
+onnx::RowProof read_rows(Reader& reader, const json& in) {
+  onnx::RowProof rows;
+  if (!in.is_object() || !in.contains("rows")) {
+    rows.independent = unsupported("it was sealed before that was proven: seal it again");
+    return rows;
+  }
+  const json* found = reader.find(in, "rows");
+  if (found == nullptr) return rows;
+  rows.inputs = read_axes(reader, *found, "inputs");
+  rows.outputs = read_axes(reader, *found, "outputs");
+  const json* independent = reader.find(*found, "independent");
+  if (independent == nullptr) return rows;
+  if (!independent->is_boolean()) reader.fail("independent");
+  if (*independent != true) rows.independent = unsupported("its model mixes them");
+  return rows;
+}
+
 BatchEntry read_batch(Reader& reader, const json& in) {
   BatchEntry entry;
   const uint64_t batch = reader.number(in, "batch");
@@ -147,6 +183,7 @@ std::string write_manifest(const Manifest& manifest) {
     entry["sha256"] = hex(constant.sha256);
     out["constants"].push_back(std::move(entry));
   }
+  out["rows"] = rows_json(manifest.rows);
   out["batches"] = ordered_json::array();
   for (const BatchEntry& batch : manifest.batches) {
     ordered_json entry;
@@ -194,6 +231,7 @@ Result<Manifest> read_manifest(std::string_view text, uint64_t data_bytes) {
     left -= std::min(left, constant.section.bytes);
     manifest.constants.push_back(constant);
   }
+  manifest.rows = read_rows(reader, in);
   int64_t last = 0;
   for (const json& entry : reader.list(in, "batches", kMaxBatches)) {
     manifest.batches.push_back(read_batch(reader, entry));

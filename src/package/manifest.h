@@ -9,6 +9,7 @@
 
 #include "crypto/hash.h"
 #include "ir/types.h"
+#include "onnx/model.h"
 #include "store/package_key.h"
 
 namespace taoism::package {
@@ -47,6 +48,7 @@ struct Manifest {
   std::string strategy;
   std::string kernel_target;  // that the sealed weights are packed for
   Section plan;               // sealed: plan.json
+  onnx::RowProof rows;        // proven when it was sealed
   std::vector<PublicConstant> constants;
   std::vector<BatchEntry> batches;  // by rising size
 };

@@ -22,6 +22,7 @@ Manifest sample() {
   manifest.strategy = "full";
   manifest.kernel_target = "portable";
   manifest.plan = {64, 100};
+  manifest.rows = {{}, {0, -1}, {1}};
   manifest.constants.push_back({{ir::DType::f32, {4, 2}}, {256, 32}, {}});
   for (const int64_t batch : {1, 8}) {
     BatchEntry& entry = manifest.batches.emplace_back();
@@ -44,6 +45,18 @@ TEST(Manifest, IsReadAsItWasWritten) {
   EXPECT_EQ(write_manifest(*read), text);
   EXPECT_EQ(read->constants[0].desc.shape, (ir::Shape{4, 2}));
   EXPECT_EQ(read->batches[1].batch, 8);
+  EXPECT_TRUE(read->rows.independent.ok());
+  EXPECT_EQ(read->rows.inputs, (std::vector<int>{0, -1}));
+  EXPECT_EQ(read->rows.outputs, std::vector<int>{1});
+}
+
+// What no proof is in, as in packages of old, is not taken for proven.
+TEST(Manifest, NoProofOfRowsIsNone) {
+  json manifest = json::parse(write_manifest(sample()));
+  manifest.erase("rows");
+  const Result<Manifest> read = read_manifest(manifest.dump(), kDataBytes);
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_FALSE(read->rows.independent.ok());
 }
 
 TEST(Manifest, EveryFieldIsNeeded) {
@@ -54,9 +67,17 @@ TEST(Manifest, EveryFieldIsNeeded) {
   for (const auto& [key, value] : whole.items()) {
     json less = whole;
     less.erase(key);
-    EXPECT_TRUE(refused(less)) << key;
+    EXPECT_EQ(refused(less), key != "rows") << key;  // which older packages have not
     json other = whole;
     other[key] = -1.5;
+    EXPECT_TRUE(refused(other)) << key;
+  }
+  for (const auto& [key, value] : whole["rows"].items()) {
+    json less = whole;
+    less["rows"].erase(key);
+    EXPECT_TRUE(refused(less)) << key;
+    json other = whole;
+    other["rows"][key] = -1.5;
     EXPECT_TRUE(refused(other)) << key;
   }
   for (const char* list : {"constants", "batches"}) {

@@ -1,5 +1,6 @@
 #include "package/package.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -27,7 +28,32 @@ Result<std::unique_ptr<Package>> Package::open(const std::string& path) {
                           package->graph(file->manifest().batches.back()));
   package->inputs_ = runtime::tensor_specs(largest.graph, largest.graph.inputs());
   package->outputs_ = runtime::tensor_specs(largest.graph, largest.graph.outputs());
+  TAOISM_ASSIGN_OR_RETURN(package->rows_, package->proven_rows());
   return package;
+}
+
+// What was proven of its rows, once it is known to be of these inputs and outputs.
+Result<onnx::RowProof> Package::proven_rows() const {
+  onnx::RowProof rows = manifest().rows;
+  if (rows.inputs.empty() && !rows.independent.ok()) {  // nothing is known
+    for (const runtime::TensorSpec& input : inputs_) {
+      const ir::Shape& shape = input.desc.shape;
+      rows.inputs.push_back(shape.rank() > 0 && shape[0] == manifest().batches.back().batch ? 0 : -1);
+    }
+  }
+  const auto fits = [](const std::vector<int>& axes, const std::vector<runtime::TensorSpec>& specs) {
+    bool fits = axes.size() == specs.size();
+    for (size_t i = 0; fits && i < axes.size(); ++i) {
+      fits = axes[i] < static_cast<int>(specs[i].desc.shape.rank());
+    }
+    return fits;
+  };
+  const bool known = fits(rows.inputs, inputs_) &&
+                     std::all_of(rows.inputs.begin(), rows.inputs.end(),
+                                 [](int axis) { return axis <= 0; }) &&
+                     (!rows.independent.ok() || fits(rows.outputs, outputs_));
+  if (!known) return damaged(file_->path(), "what is said of its rows");
+  return rows;
 }
 
 const BatchEntry* Package::entry_at_most(int64_t most) const {
@@ -50,7 +76,8 @@ Status Package::no_batch_for(size_t rows) const {
   }
   return invalid_argument(
       "the package was sealed for batches of " + batches + ", of which " + std::to_string(rows) +
-      " rows cannot be made up: give other rows, or seal it with --batch 1 too");
+      " rows cannot be made up: give other rows, or seal it with --batch " +
+      (rows_.independent.ok() ? "1" : std::to_string(rows)) + " too");
 }
 
 Result<std::string> open_plan(const PackageFile& file, const store::PackageKey& key) {

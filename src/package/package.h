@@ -25,6 +25,7 @@ class Package final : public runtime::Source {
   const std::vector<runtime::TensorSpec>& outputs() const override { return outputs_; }
   const std::string& strategy() const override { return manifest().strategy; }
   const std::string& model_hash() const override { return manifest().model_hash; }
+  const onnx::RowProof& rows() const override { return rows_; }
   int64_t batch_at_most(int64_t most) const override;
   Status no_batch_for(size_t rows) const override;
   // Errors: integrity when a part of the package is not what its public part says.
@@ -34,6 +35,7 @@ class Package final : public runtime::Source {
   explicit Package(std::shared_ptr<const PackageFile> file) : file_(std::move(file)) {}
   Result<ir::PartitionedGraph> graph(const BatchEntry& entry) const;
   Status check_constants() const;
+  Result<onnx::RowProof> proven_rows() const;
 
   std::shared_ptr<const PackageFile> file_;
   std::vector<std::shared_ptr<const ir::Constant>> constants_;
@@ -41,6 +43,7 @@ class Package final : public runtime::Source {
   mutable std::once_flag constants_checked_;
   mutable Status constants_status_;
   std::vector<runtime::TensorSpec> inputs_, outputs_;
+  onnx::RowProof rows_;
 };
 
 // The plan that is sealed in a package, as plan.json: for its owner. Errors: integrity (another

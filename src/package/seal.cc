@@ -14,6 +14,7 @@
 #include "program/lower.h"
 #include "program/schedule.h"
 #include "runtime/prepare.h"
+#include "runtime/source.h"
 #include "store/layout.h"
 #include "store/seal_weights.h"
 
@@ -99,6 +100,9 @@ class Sealing {
     std::sort(batches.begin(), batches.end());
     batches.erase(std::unique(batches.begin(), batches.end()), batches.end());
     for (const int64_t batch : batches) TAOISM_RETURN_IF_ERROR(bind(batch));
+    onnx::ImportOptions import = options_.import;
+    import.batch = batches.back();
+    TAOISM_ASSIGN_OR_RETURN(manifest_.rows, runtime::prove_rows(model_, plan_, import));
     return {};
   }
 

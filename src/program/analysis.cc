@@ -68,8 +68,7 @@ void Analysis::add_node(uint32_t segment, uint32_t index) {
   const InstructionView holder(*program_, instruction);
   if (instruction.op->row_step != nullptr) node.row_step = instruction.op->row_step(holder.view());
   if (instruction.op->cost != nullptr) node.macs = instruction.op->cost(holder.view()).macs;
-  node.splits_batch = batch_ > 1 && instruction.op->splits_batch != nullptr &&
-                      instruction.op->splits_batch(holder.view()) &&
+  node.splits_batch = batch_ > 1 && ops::splits_batch(*instruction.op, holder.view()) &&
                       std::all_of(touched_[id].begin(), touched_[id].end(),
                                   [&](SlotId s) { return per_image_[s]; });
   nodes_.push_back(node);

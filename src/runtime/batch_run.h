@@ -1,4 +1,5 @@
-// run_rows: all rows of an input through one source, a batch at a time.
+// run_rows: all rows of an input through one source, a batch at a time where the source has proven
+// that they may be run apart, else all at once.
 // Thread-safety: free functions; one run at a time per machine, or timings mean nothing.
 #pragma once
 
@@ -15,6 +16,8 @@ namespace taoism::runtime {
 struct BatchRunOptions {
   Machine machine;     // resolved
   int64_t batch = 64;  // rows at a time, at most
+  // Whether somebody asked for it: rows that have to be run together are an error then.
+  bool batch_is_given = false;
   std::function<void(double done)> progress;
 };
 
@@ -34,10 +37,10 @@ struct BatchRunResult {
   std::vector<std::string> warnings;
 };
 
-// `inputs` in the model's order, with the same number of rows each. IDX images take the model's
-// shape when the elements of a row agree; other inputs must have it. Rows that do not fill a batch
-// are run as smaller ones, where the source has them. Errors: invalid_argument, those of prepare
-// and Session.
+// `inputs` in the model's order, with the same number of rows where they have rows. IDX images take
+// the model's shape when the elements of a row agree; other inputs must have it. Rows that do not
+// fill a batch are run as smaller ones, where the source has them. Errors: invalid_argument (also
+// when rows that belong together cannot be one batch), those of prepare and Session.
 Result<BatchRunResult> run_rows(const Source& source, std::span<const files::Tensor> inputs,
                                 const BatchRunOptions& options);
 

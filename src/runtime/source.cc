@@ -1,7 +1,6 @@
 #include "runtime/source.h"
 
 #include <algorithm>
-#include <set>
 
 namespace taoism::runtime {
 namespace {
@@ -9,23 +8,23 @@ namespace {
 class OnnxSource final : public Source {
  public:
   OnnxSource(onnx::Model model, partition::Plan plan, onnx::ImportOptions import,
-             const ir::Graph& graph)
+             const ir::Graph& graph, onnx::RowProof rows)
       : model_(std::move(model)),
         plan_(std::move(plan)),
         import_(std::move(import)),
         inputs_(tensor_specs(graph, graph.inputs())),
         outputs_(tensor_specs(graph, graph.outputs())),
-        has_open_rows_(rows_of(inputs_).has_value() && is_open()) {}
+        rows_(std::move(rows)) {}
 
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }
   const std::string& strategy() const override { return plan_.strategy; }
   const std::string& model_hash() const override { return plan_.model_hash; }
+  const onnx::RowProof& rows() const override { return rows_; }
 
   int64_t batch_at_most(int64_t most) const override {
-    const int64_t bound = rows_of(inputs_).value_or(1);
-    if (has_open_rows_) return std::min(most, bound);
-    return bound <= most ? bound : 0;
+    if (has_open_rows()) return most;
+    return bound_rows() <= most ? bound_rows() : 0;
   }
   Status no_batch_for(size_t rows) const override {
     const int64_t fixed = batch_at_most(INT64_MAX);
@@ -36,39 +35,32 @@ class OnnxSource final : public Source {
   }
   Result<Prepared> prepare(int64_t batch, const Machine& machine) const override {
     if (batch_at_most(batch) != batch) return no_batch_for(static_cast<size_t>(batch));
-    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(at_batch(batch)));
+    onnx::ImportOptions import = import_;
+    if (has_open_rows()) {
+      TAOISM_ASSIGN_OR_RETURN(import, model_.with_rows(import_, batch));
+    }
+    TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model_.bind(import));
     return runtime::prepare(graph, plan_, machine);
   }
 
  private:
-  // Whether the file leaves the first dimension of every input open, and its name to it alone.
-  bool is_open() const {
-    std::set<std::string> first, later;
-    for (const onnx::DeclaredInput& input : model_.inputs()) {
-      if (!input.has_shape) continue;
-      if (input.dims.empty() || input.dims[0] >= 0) return false;
-      first.insert(input.dim_names[0]);
-      later.insert(input.dim_names.begin() + 1, input.dim_names.end());
+  // The rows that it is bound to; 1 where no input has any.
+  int64_t bound_rows() const {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (rows_.inputs[i] >= 0) return inputs_[i].desc.shape[0];
     }
-    first.erase("");
-    return std::none_of(first.begin(), first.end(),
-                        [&](const std::string& name) { return later.contains(name); });
+    return 1;
   }
-
-  // The import with so many rows in all inputs, where they are open.
-  onnx::ImportOptions at_batch(int64_t batch) const {
-    onnx::ImportOptions import = import_;
-    if (!has_open_rows_) return import;
-    import.batch = batch;
-    for (auto& [name, shape] : import.input_shapes) shape[0] = batch;
-    return import;
+  bool has_open_rows() const {
+    return model_.batch_is_dynamic() &&
+           std::any_of(rows_.inputs.begin(), rows_.inputs.end(), [](int axis) { return axis >= 0; });
   }
 
   const onnx::Model model_;
   const partition::Plan plan_;
   const onnx::ImportOptions import_;
   const std::vector<TensorSpec> inputs_, outputs_;
-  const bool has_open_rows_;
+  const onnx::RowProof rows_;
 };
 
 }  // namespace
@@ -90,11 +82,25 @@ std::vector<TensorSpec> tensor_specs(const ir::Graph& graph, const std::vector<i
   return specs;
 }
 
+Result<onnx::RowProof> prove_rows(const onnx::Model& model, const partition::Plan& plan,
+                                  const onnx::ImportOptions& import) {
+  TAOISM_ASSIGN_OR_RETURN(onnx::RowProof rows, model.prove_rows(import));
+  // A label is found along dimension 1.
+  const bool labels = plan.answer == partition::Answer::label;
+  for (const int axis : rows.outputs) {
+    if (labels && rows.independent.ok() && axis > 0) {
+      rows.independent = unsupported("a label is found among the rows of an output");
+    }
+  }
+  return rows;
+}
+
 Result<std::unique_ptr<Source>> open_source(onnx::Model model, partition::Plan plan,
                                             onnx::ImportOptions import) {
   TAOISM_ASSIGN_OR_RETURN(const ir::Graph graph, model.bind(import));
-  return std::unique_ptr<Source>(
-      std::make_unique<OnnxSource>(std::move(model), std::move(plan), std::move(import), graph));
+  TAOISM_ASSIGN_OR_RETURN(onnx::RowProof rows, prove_rows(model, plan, import));
+  return std::unique_ptr<Source>(std::make_unique<OnnxSource>(
+      std::move(model), std::move(plan), std::move(import), graph, std::move(rows)));
 }
 
 }  // namespace taoism::runtime

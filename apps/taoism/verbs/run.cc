@@ -27,6 +27,7 @@ struct Options {
   std::vector<std::string> outputs;
   std::string labels;
   int64_t batch = 64;
+  CLI::Option* batch_flag = nullptr;
 };
 
 // All inputs of the model, or the first that has no file. Errors: invalid_argument.
@@ -47,8 +48,8 @@ Result<std::vector<files::Tensor>> all_of(std::span<const onnx::DeclaredInput> i
 // A package's inputs as those of a file: with an open batch.
 std::vector<onnx::DeclaredInput> declared_inputs(const package::Package& package) {
   std::vector<onnx::DeclaredInput> declared;
-  const int64_t largest = package.batch_at_most(INT64_MAX);
-  for (const runtime::TensorSpec& spec : package.inputs()) {
+  for (size_t i = 0; i < package.inputs().size(); ++i) {
+    const runtime::TensorSpec& spec = package.inputs()[i];
     const ir::Shape& shape = spec.desc.shape;
     onnx::DeclaredInput& input = declared.emplace_back();
     input.name = spec.name;
@@ -56,7 +57,7 @@ std::vector<onnx::DeclaredInput> declared_inputs(const package::Package& package
     input.has_shape = true;
     input.dims.assign(shape.begin(), shape.end());
     input.dim_names.assign(shape.rank(), "");
-    if (shape.rank() == 0 || shape[0] != largest) continue;
+    if (package.rows().inputs[i] < 0) continue;
     input.dims[0] = ir::Shape::kDynamic;
     input.dim_names[0] = "N";
   }
@@ -138,6 +139,7 @@ Result<int> act(const Options& options) {
   runtime::BatchRunOptions run;
   TAOISM_ASSIGN_OR_RETURN(run.machine, options.machine.resolve());
   run.batch = options.batch;
+  run.batch_is_given = options.batch_flag->count() > 0;
   TAOISM_ASSIGN_OR_RETURN(const Opened opened, package::is_package(options.model.path)
                                                    ? open_package(options, run.machine)
                                                    : open_model(options));
@@ -185,7 +187,9 @@ Action declare(CLI::App& app) {
       "elements (.bin); NAME=x.npy with several inputs");
   app.add_option("-o,--output", options->outputs, "y.npy; NAME=y.npy with several outputs");
   app.add_option("--labels", options->labels, "class numbers (.npy or IDX): prints the accuracy");
-  app.add_option("--batch", options->batch, "rows at a time, at most")
+  options->batch_flag =
+      app.add_option("--batch", options->batch,
+                     "rows at a time, at most, of models whose rows may be run apart")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->capture_default_str();
   options->split.declare(app);

@@ -24,7 +24,7 @@ constexpr OpDef activation_op(const char* name, std::span<const AttrSpec> attrs,
           .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
           .infer = infer_same,
           .run = run,
-          .splits_batch = splits_batch_of_first,
+          .rows = rows_alike,
           .split_rows = split_rows_alike,
           .reference = reference};
 }

@@ -36,7 +36,7 @@ constexpr OpDef binary_op(const char* name, std::span<const AttrSpec> attrs,
           .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
           .infer = infer_binary,
           .run = run,
-          .splits_batch = splits_broadcast_batch,
+          .rows = rows_broadcast,
           .split_rows = split_rows_alike,
           .reference = reference};
 }

@@ -32,8 +32,13 @@ Status infer_reduction(const NodeView& node, std::span<ir::TensorDesc> outputs) 
   return {};
 }
 
-bool reduction_splits_batch(const NodeView& node) {
-  return !(*reduced_axes(node))[0] && share_batch(node, {0});
+const char* rows_of_reduction(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  const AxisSet reduced = *reduced_axes(node);
+  out = in[0];
+  if (reduced[static_cast<size_t>(in[0].axis)]) return "it reduces over them";
+  if (node.attrs.i("keepdims", 1) != 0) return nullptr;
+  for (int i = 0; i < in[0].axis; ++i) out.axis -= reduced[static_cast<size_t>(i)] ? 1 : 0;
+  return nullptr;
 }
 
 std::optional<kernels::AxisShape> middle_axis(const NodeView& node) {

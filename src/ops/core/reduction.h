@@ -5,8 +5,8 @@
 
 #include "kernels/axis.h"
 #include "ops/core/index.h"
+#include "ops/core/rows.h"
 #include "ops/core/rules.h"
-#include "ops/core/split.h"
 
 namespace taoism::ops {
 
@@ -18,7 +18,7 @@ using AxisSet = std::array<bool, ir::kMaxRank>;
 Result<AxisSet> reduced_axes(const NodeView& node);
 // The output has the input's type.
 Status infer_reduction(const NodeView& node, std::span<ir::TensorDesc> outputs);
-bool reduction_splits_batch(const NodeView& node);
+const char* rows_of_reduction(const NodeView& node, std::span<const RowAxis> in, RowAxis& out);
 // The reduced axes as one middle axis, when they are neighbours.
 std::optional<kernels::AxisShape> middle_axis(const NodeView& node);
 

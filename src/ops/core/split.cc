@@ -9,26 +9,6 @@ constexpr size_t kImageRank = 4, kRowAxis = 2;
 
 }  // namespace
 
-bool share_batch(const NodeView& node, std::initializer_list<size_t> inputs) {
-  const ir::Shape& out = node.outputs[0].shape;
-  return out.rank() > 0 && std::all_of(inputs.begin(), inputs.end(), [&](size_t i) {
-           return !node.has(i) || (!node.inputs[i].is_weight && node.shape(i).rank() > 0 &&
-                                   node.shape(i)[0] == out[0]);
-         });
-}
-
-bool splits_broadcast_batch(const NodeView& node) {
-  const ir::Shape& out = node.outputs[0].shape;
-  size_t rank = 0;
-  for (const Input& input : node.inputs) rank = std::max(rank, input.desc.shape.rank());
-  return out.rank() > 0 &&
-         std::all_of(node.inputs.begin(), node.inputs.end(), [&](const Input& input) {
-           const ir::Shape& shape = input.desc.shape;
-           if (input.is_weight) return shape.rank() < rank || shape[0] == 1;
-           return shape.rank() == rank && shape[0] == out[0];
-         });
-}
-
 bool has_rows(const NodeView& node, Rows out) {
   const ir::Shape& shape = node.outputs[0].shape;
   return shape.rank() == kImageRank && out.begin >= 0 && out.begin < out.end &&

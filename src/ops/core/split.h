@@ -1,20 +1,11 @@
-// What operators answer to OpDef's splits_batch and split_rows. Trusted.
+// What operators answer to OpDef's split_rows. Trusted.
 #pragma once
 
-#include <initializer_list>
-
+#include "ops/core/rows.h"
 #include "ops/core/window.h"
 #include "ops/op.h"
 
 namespace taoism::ops {
-
-// Whether those of `inputs` that are present are no weights and have the output's dimension 0.
-bool share_batch(const NodeView& node, std::initializer_list<size_t> inputs);
-
-// splits_batch of an operator that treats what dimension 0 of its first input counts one by one.
-inline bool splits_batch_of_first(const NodeView& node) { return share_batch(node, {0}); }
-// splits_batch of an operator whose inputs broadcast as numpy's do.
-bool splits_broadcast_batch(const NodeView& node);
 
 // Whether the output has rank 4 and these rows.
 bool has_rows(const NodeView& node, Rows out);

@@ -71,8 +71,8 @@ void reference(const RunContext& context) {
 }
 
 // The one dimension of a vector counts channels.
-bool splits_batch(const NodeView& node) {
-  return node.shape(kY).rank() > 1 && share_batch(node, {kY});
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  return rows_before(node.shape(kY).rank() > 1 ? 1 : 0, in, out);
 }
 
 }  // namespace
@@ -91,7 +91,7 @@ constinit const OpDef kRestoreOp = {
     .cost = cost,
     .scratch_bytes = scratch_bytes,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .split_rows = split_rows_alike,
     .reference = reference,
 };

@@ -214,8 +214,9 @@ void reference(const RunContext& context) {
   }
 }
 
-bool splits_batch(const NodeView& node) {
-  return node.shape(kX).rank() > 1 && share_batch(node, {kY, kX});
+const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
+  if (node.shape(kX).rank() < 2 || !(in[kX] == in[kY])) return kMixesInputs;
+  return rows_of_images(node, in.first(1), out);
 }
 
 bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& attrs) {
@@ -241,7 +242,7 @@ constinit const OpDef kSparseResidualOp = {
     .packed_bytes = packed_bytes,
     .pack = pack,
     .run = run,
-    .splits_batch = splits_batch,
+    .rows = rows,
     .split_rows = split_rows,
     .reference = reference,
 };
