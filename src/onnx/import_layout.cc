@@ -234,12 +234,31 @@ Status import_concat(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(std::max<size_t>(node.inputs(), 1)));
   if (!node.attrs.has("axis")) return invalid_argument("attribute axis is missing");
   const int64_t axis = node.attrs.i("axis", 0);
-  TAOISM_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, joined_inputs(node, axis));
-  if (inputs.size() == 1) return node.give(inputs[0]);
-  ir::Attrs attrs;
-  attrs.set("axis", axis);
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Concat", inputs, std::move(attrs)));
-  return node.give(std::move(y));
+  TAOISM_ASSIGN_OR_RETURN(std::vector<Tensor> inputs, joined_inputs(node, axis));
+  // An operator takes 255 inputs: more are joined in groups.
+  constexpr size_t kMost = 255;
+  for (size_t round = 0; inputs.size() > 1; ++round) {
+    std::vector<Tensor> joined;
+    for (size_t first = 0; first < inputs.size(); first += kMost) {
+      const size_t count = std::min(kMost, inputs.size() - first);
+      if (count == 1) {
+        joined.push_back(inputs[first]);
+        continue;
+      }
+      const std::vector<Tensor> group(inputs.begin() + static_cast<std::ptrdiff_t>(first),
+                                      inputs.begin() + static_cast<std::ptrdiff_t>(first + count));
+      const std::string suffix = count == inputs.size() ? ""
+                                                        : "/" + std::to_string(round) + "_" +
+                                                              std::to_string(joined.size());
+      ir::Attrs attrs;
+      attrs.set("axis", axis);
+      TAOISM_ASSIGN_OR_RETURN(Tensor y,
+                              node.emit("Concat", group, std::move(attrs), suffix.c_str()));
+      joined.push_back(std::move(y));
+    }
+    inputs = std::move(joined);
+  }
+  return node.give(std::move(inputs[0]));
 }
 
 // Opset 18 names axes; here pads are always of every axis.

@@ -15,7 +15,6 @@ using nlohmann::ordered_json;
 constexpr ir::DType kDtypes[] = {ir::DType::f32,     ir::DType::f64, ir::DType::i32, ir::DType::i64,
                                  ir::DType::boolean, ir::DType::u8,  ir::DType::i8};
 constexpr size_t kMaxEntries = 1 << 20;
-constexpr size_t kMaxBatches = 64;
 
 ordered_json section_json(const Section& section) {
   return {{"offset", section.offset}, {"bytes", section.bytes}};

@@ -70,6 +70,7 @@ struct Header {
 static_assert(sizeof(Header) == 64 && std::is_trivially_copyable_v<Header>);
 
 inline constexpr uint64_t kMaxManifestBytes = uint64_t{64} << 20;
+inline constexpr size_t kMaxBatches = 64;  // of one package
 
 std::string write_manifest(const Manifest& manifest);
 // `data_bytes`: of the file's data. Errors: integrity.

@@ -99,6 +99,11 @@ class Sealing {
     if (!model_.batch_is_dynamic()) batches = {0};
     std::sort(batches.begin(), batches.end());
     batches.erase(std::unique(batches.begin(), batches.end()), batches.end());
+    if (batches.size() > kMaxBatches) {
+      return invalid_argument(std::to_string(batches.size()) +
+                              " batch sizes; a package has at most " + std::to_string(kMaxBatches) +
+                              ": name fewer, --batch");
+    }
     for (const int64_t batch : batches) TAOISM_RETURN_IF_ERROR(bind(batch));
     onnx::ImportOptions import = options_.import;
     import.batch = batches.back();

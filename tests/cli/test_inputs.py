@@ -264,6 +264,22 @@ def test_a_long_model(run: Run, tmp_path: Path) -> None:
         assert_one_line_error(run(*verb, "-s", "full"), 3, "150000 nodes", "16 MiB", "--strategy")
 
 
+def test_limits_are_said_where_they_are_met(given: Given, run: Run, tmp_path: Path) -> None:
+    path = model(tmp_path / "m.onnx", [node("MatMul", ["x", "w"], "y")], {"x": ["N", 3]}, {"y": None},
+                 {"w": np.ones((3, 2), np.float32)})  # fmt: skip
+    batches = ",".join(map(str, range(1, 71)))
+    assert_one_line_error(run("seal", path, "-o", tmp_path / "m.tao", "--batch", batches), 2, "70 batch sizes", "64")
+    assert not (tmp_path / "m.tao").exists() and not (tmp_path / "m.key").exists()
+    deep = np.ones([1] * 9, np.float32)
+    assert_one_line_error(given(path, {"x": deep}), 2, "more than 8 dimensions")
+    path = model(tmp_path / "deep.onnx", RELU, {"x": [1] * 9}, {"y": None})
+    for verb in ("inspect", "plan"):
+        assert_one_line_error(run(verb, path), 3, "9 dimensions, at most 8")
+    # Not a limit: what many inputs are joined from.
+    wide = model(tmp_path / "wide.onnx", [node("Concat", ["x"] * 600, "y", axis=1)], {"x": ["N", 3]}, {"y": None})
+    assert given.answer(wide, {"x": ONES}).tolist() == [[1.0] * 1800]
+
+
 def test_a_shape_beside_a_file_that_says_another(given: Given, tmp_path: Path) -> None:
     path = model(tmp_path / "m.onnx", RELU, {"x": ["N", 3]}, {"y": None})
     assert_one_line_error(given(path, {"x": ONES}, "--input-shape", "x=2x3"), 2, "1x3", "--input-shape says 2x3")

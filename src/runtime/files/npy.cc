@@ -68,12 +68,17 @@ class Cursor {
   std::string_view text_;
 };
 
-std::optional<ir::Shape> parse_shape(Cursor& cursor) {
+// `is_too_deep`: it has more dimensions than a shape holds.
+std::optional<ir::Shape> parse_shape(Cursor& cursor, bool& is_too_deep) {
   ir::Shape shape;
   if (!cursor.accept('(')) return std::nullopt;
   while (!cursor.accept(')')) {
     std::optional<int64_t> dim = cursor.integer();
-    if (!dim || shape.rank() == ir::kMaxRank) return std::nullopt;
+    if (!dim) return std::nullopt;
+    if (shape.rank() == ir::kMaxRank) {
+      is_too_deep = true;
+      return std::nullopt;
+    }
     shape.push_back(*dim);
     if (cursor.accept(',')) continue;
     if (!cursor.accept(')')) return std::nullopt;
@@ -125,7 +130,12 @@ Status parse_dict(std::string_view header, ir::TensorDesc& desc) {
       if (!cursor.accept("False")) return bad_header();
       has_order = true;
     } else if (*key == "shape" && !has_shape) {
-      std::optional<ir::Shape> shape = parse_shape(cursor);
+      bool is_too_deep = false;
+      std::optional<ir::Shape> shape = parse_shape(cursor, is_too_deep);
+      if (is_too_deep) {
+        return invalid_argument(".npy data of more than " + std::to_string(ir::kMaxRank) +
+                                " dimensions; reshape it");
+      }
       if (!shape) return bad_header();
       desc.shape = *shape;
       has_shape = true;
