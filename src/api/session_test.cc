@@ -42,6 +42,41 @@ TEST(Api, OpensRunsAndExplains) {
   (void)std::remove(path.c_str());
 }
 
+// An index that is out of range ends its request alone.
+TEST(Api, ReportsAFaultAndGoesOn) {
+  const std::string path = testing::TempDir() + "api_fault_test.onnx";
+  onnx::ModelWriter model("faults");
+  model.add_input("x", {ir::Shape::kDynamic});
+  model.add_output("y", {ir::Shape::kDynamic});
+  model.add_weight("table", {4}, [](std::span<float> values) {
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+  });
+  ir::Attrs to_int64;
+  to_int64.set("to", int64_t{7});
+  model.add_node("Cast", "cast", {"x"}, {"i"}, to_int64);
+  model.add_node("Gather", "gather", {"table", "i"}, {"y"});
+  ASSERT_TRUE(model.write(path).ok());
+  for (const char* strategy : {"none", "full"}) {
+    std::unique_ptr<Session> session;
+    const Error error = Session::open(
+        path, {.strategy = strategy, .batch = 2, .worker_path = TAOISM_WORKER}, session);
+    ASSERT_FALSE(error) << error.message;
+    std::vector<float> x, y(2);
+    const auto run = [&](std::vector<float> given) {
+      x = std::move(given);
+      std::span<const float> in = x;
+      std::span<float> out = y;
+      return session->run({&in, 1}, {&out, 1});
+    };
+    const Error fault = run({1, 4});
+    EXPECT_EQ(fault.code, ErrorCode::invalid_argument);
+    EXPECT_NE(fault.message.find("Gather 'gather'"), std::string::npos) << fault.message;
+    EXPECT_FALSE(run({3, -4}));
+    EXPECT_EQ(y, (std::vector<float>{3, 0}));
+  }
+  (void)std::remove(path.c_str());
+}
+
 // The package that is kept for good, as its owner's user opens it.
 TEST(Api, RunsAPackage) {
   const std::string golden = TAOISM_GOLDEN;

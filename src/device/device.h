@@ -29,7 +29,9 @@ class Executable {
   virtual std::byte* allocate_crossing(size_t bytes) { return nullptr; }
   // Runs partition segment `segment` (index into the PartitionedGraph's segments; it must be placed
   // on this side). `inputs` and `outputs` match the segment's lists in order and type. Values that
-  // live between segments of this side stay inside. Errors: unavailable (died), integrity, policy.
+  // live between segments of this side stay inside. Errors: unavailable (died), integrity, policy;
+  // invalid_argument for what an operator cannot do with these elements (an index out of range):
+  // the outputs then hold anything, and the first segment may run again.
   virtual Status run(size_t segment, std::span<const ir::ConstTensorView> inputs,
                      std::span<const ir::TensorView> outputs, RunTimes& times) = 0;
   // Bytes this executable holds on its side: weights, activations, scratch.

@@ -233,6 +233,41 @@ TEST(CanonicalTest, WhatChangesNothingGoesAway) {
   EXPECT_EQ(graph->node(0).inputs[0], graph->inputs()[0]);
 }
 
+// What a constant makes fail in every run is refused, whether it is computed with or kept.
+TEST(CanonicalTest, ConstantsThatAlwaysFailAreRefused) {
+  struct Case {
+    const char* op;
+    std::vector<std::string> inputs;
+    const char* says;
+  };
+  const Case cases[] = {
+      {"Gather", {"x", "six"}, "Gather 'bad': index 6 is not in [-3, 2]"},
+      {"Gather", {"ints", "six"}, "Gather 'bad': index 6"},
+      {"GatherElements", {"row", "six"}, "GatherElements 'bad': index 6 is not in [-4, 3]"},
+      {"GatherND", {"x", "pair"}, "GatherND 'bad': index -5 is not in [-4, 3]"},
+      {"ScatterND", {"x", "pair", "one"}, "ScatterND 'bad': index -5 is not in [-4, 3]"},
+      {"ScatterElements", {"row", "six", "one"}, "ScatterElements 'bad': index 6"},
+      {"Div", {"i", "zero"}, "Div 'bad': divides an integer by 0"},
+      {"Div", {"ints", "zero"}, "Div 'bad': divides an integer by 0"},
+      {"Mod", {"i", "zero"}, "Mod 'bad': divides an integer by 0"},
+      {"Mod", {"ints", "zero"}, "Mod 'bad': divides an integer by 0"},
+  };
+  for (const Case& c : cases) {
+    TestModel model;
+    model.input("x", {3, 4}).input("row", {4}).input("i", {3}, ::onnx::TensorProto::INT64);
+    model.ints("six", {6}).ints("pair", {2, -5}).ints("zero", {0}).ints("ints", {4, 5, 6});
+    model.weight("one", {1}, {1});
+    if (std::string(c.op) == "ScatterND") model.graph().mutable_initializer(4)->clear_dims();
+    model.node(c.op, c.inputs, {"y"}, "bad");
+    model.output("y");
+    const auto loaded = model.load();
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    const auto graph = loaded->bind({.batch = 0});
+    EXPECT_EQ(graph.code(), Code::invalid_argument) << c.op << ": " << graph.status().message();
+    EXPECT_EQ(graph.status().message().find(c.says), 0U) << graph.status().message();
+  }
+}
+
 TEST(CanonicalTest, OldSoftmaxFlattens) {
   for (const int64_t opset : {11, 13}) {
     TestModel m(opset);

@@ -5,6 +5,7 @@
 
 #include "onnx/shape_rules.h"
 #include "ops/core/index.h"
+#include "ops/outcome.h"
 
 namespace taoism::onnx {
 namespace {
@@ -113,8 +114,7 @@ Constants fold_gather(const FoldNode& node) {
       int64_t at = indices.i64()[i];
       if (at < 0) at += in[axis];
       if (at < 0 || at >= in[axis]) {
-        return invalid_argument("index " + std::to_string(indices.i64()[i]) +
-                                " of a dimension of " + std::to_string(in[axis]));
+        return invalid_argument(ops::fault_text(ops::out_of_range(indices.i64()[i], in[axis])));
       }
       if (row > 0) std::memcpy(to, x.data + static_cast<size_t>(o * in[axis] + at) * row, row);
     }

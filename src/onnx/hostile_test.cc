@@ -201,7 +201,7 @@ const Broken kBroken[] = {
        m.node("Reshape", {"x", "c"}, {"z"});
        m.output("z");
      },
-     Code::invalid_argument, "zero"},
+     Code::invalid_argument, "divides an integer by 0"},
     {"integers for a transposed bias",
      [](TestModel& m) {
        m.input("i", {1, 1, 4, 4}).ints("b", {1, 2}).output("z");

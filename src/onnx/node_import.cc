@@ -7,11 +7,11 @@
 namespace taoism::onnx {
 namespace {
 
-bool holds_integer_zero(const ops::Input& input) {
-  if (!input.present || input.desc.dtype != ir::DType::i64) return false;
-  const int64_t* begin = input.constant->i64();
-  const int64_t* end = begin + input.desc.shape.elements();
-  return std::find(begin, end, 0) != end;
+// What the constants of a node make sure to fail when it runs. `view` has its outputs.
+Status check_constants(const ops::OpDef& def, const ops::NodeView& view) {
+  if (def.sure_fault == nullptr) return {};
+  const ops::Outcome outcome = def.sure_fault(view);
+  return outcome.ok() ? Status() : invalid_argument(ops::fault_text(outcome));
 }
 
 }  // namespace
@@ -200,10 +200,6 @@ Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Ten
     inputs.push_back(constant != nullptr ? ops::Input{constant->desc, true, true, constant}
                                          : ops::Input{});
   }
-  const std::string_view op = def.name;
-  if ((op == "Div" || op == "Mod") && inputs.size() == 2 && holds_integer_zero(inputs[1])) {
-    return invalid_argument("divides by zero");
-  }
   ir::TensorDesc output;
   ops::NodeView view{name_, node_attrs, inputs, {}};
   TAOISM_RETURN_IF_ERROR(ops::check_and_infer(def, view, {&output, 1}, true));
@@ -211,9 +207,11 @@ Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Ten
   view.outputs = {&output, 1};
   std::byte* const to = result.data;
   SerialParallel serial;
-  (def.reference != nullptr ? def.reference : def.run)({view, data, {&to, 1}, {}, serial});
+  const ops::Outcome outcome =
+      (def.reference != nullptr ? def.reference : def.run)({view, data, {&to, 1}, {}, serial});
+  if (!outcome.ok()) return invalid_argument(ops::fault_text(outcome));
   Tensor made{.name = name_, .constant = result.constant};
-  made.rows = computed_rows(op, operands, output, import_.rows);
+  made.rows = computed_rows(def.name, operands, output, import_.rows);
   return unused_growth() != nullptr ? mixed(std::move(made), kChanges) : made;
 }
 
@@ -237,6 +235,7 @@ Result<Tensor> NodeImport::emit_node(const char* op, const std::vector<Tensor>& 
     ops::NodeView view = holder.view();
     TAOISM_RETURN_IF_ERROR(ops::check_and_infer(*def, view, {&output, 1}));
     view.outputs = {&output, 1};
+    TAOISM_RETURN_IF_ERROR(check_constants(*def, view));
     result.rows = rows_after(*def, view, inputs, shape_growth);
   }
   result.name = node.name + ":0";
@@ -246,10 +245,10 @@ Result<Tensor> NodeImport::emit_node(const char* op, const std::vector<Tensor>& 
   return result;
 }
 
-Result<Tensor> NodeImport::reshape(const Tensor& tensor, const ir::Shape& shape,
-                                   const char* suffix, const Growth* growth) {
-  const bool grows_alike = growth == nullptr || !import_.rows_are_open ||
-                           follows(*growth, tensor.rows, shape);
+Result<Tensor> NodeImport::reshape(const Tensor& tensor, const ir::Shape& shape, const char* suffix,
+                                   const Growth* growth) {
+  const bool grows_alike =
+      growth == nullptr || !import_.rows_are_open || follows(*growth, tensor.rows, shape);
   if (desc(tensor).shape == shape && grows_alike) return tensor;
   ir::Attrs reshape_attrs;
   reshape_attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
@@ -268,10 +267,10 @@ Result<Tensor> NodeImport::expand(const Tensor& tensor, const ir::Shape& shape,
   ir::Attrs expand_attrs;
   expand_attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
   if (!grows) return emit("Expand", {tensor}, std::move(expand_attrs), suffix);
-  if (!tensor.rows.is_fixed()) return emit_node("Expand", {tensor}, std::move(expand_attrs), suffix, &growth);
+  if (!tensor.rows.is_fixed())
+    return emit_node("Expand", {tensor}, std::move(expand_attrs), suffix, &growth);
   // The same for all rows, so many times: every row gets its own.
-  TAOISM_ASSIGN_OR_RETURN(Tensor y,
-                          emit_node("Expand", {tensor}, std::move(expand_attrs), suffix));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, emit_node("Expand", {tensor}, std::move(expand_attrs), suffix));
   if (y.rows.mixed != nullptr) return y;
   const auto axis = static_cast<size_t>(wanted_axis(growth));
   const size_t added = shape.rank() - from.rank();

@@ -38,7 +38,7 @@ inline std::vector<float> reference_run(const ir::Graph& graph,
     std::byte* const to[] = {memory[out].data()};
     AlignedBuffer scratch(def->scratch_bytes ? def->scratch_bytes(view, 1) : 0);
     const ops::RunContext context{view, from, to, scratch.span(), serial};
-    (def->reference ? def->reference : def->run)(context);
+    TAOISM_CHECK((def->reference ? def->reference : def->run)(context).ok());
   }
   const ir::ValueId output = graph.outputs()[0];
   const auto* first = reinterpret_cast<const float*>(data[static_cast<size_t>(output)]);

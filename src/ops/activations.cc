@@ -10,12 +10,12 @@ constexpr AttrSpec kApproximate[] = {{"approximate", AttrSpec::text}};  // none,
 constexpr AttrSpec kSelu[] = {{"alpha", AttrSpec::real}, {"gamma", AttrSpec::real}};
 
 template <const char* kName>
-void run(const RunContext& context) {
-  run_activation(kName, context);
+Outcome run(const RunContext& context) {
+  return run_activation(kName, context);
 }
 template <const char* kName>
-void reference(const RunContext& context) {
-  reference_activation(kName, context);
+Outcome reference(const RunContext& context) {
+  return reference_activation(kName, context);
 }
 
 template <const char* kName>

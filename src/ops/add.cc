@@ -6,9 +6,9 @@ namespace {
 
 constexpr AttrSpec kAttrs[] = {TAOISM_FUSED_ACTIVATION_ATTRS};
 
-void run(const RunContext& context) { run_binary(kernels::BinaryOp::add, context); }
-void reference(const RunContext& context) {
-  reference_binary(
+Outcome run(const RunContext& context) { return run_binary(kernels::BinaryOp::add, context); }
+Outcome reference(const RunContext& context) {
+  return reference_binary(
       kernels::BinaryOp::add, [](double a, double b) { return a + b; }, context);
 }
 

@@ -31,7 +31,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
 }
 
 template <typename Better>
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const ir::Shape& x = context.node.shape(0);
   const size_t axis = *axis_of(context.node);
   const int64_t outer = x.product(0, axis);
@@ -55,6 +55,7 @@ void run(const RunContext& context) {
       }
     });
   });
+  return {};
 }
 
 struct Larger {
@@ -71,7 +72,7 @@ const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out
   return nullptr;
 }
 
-constexpr OpDef index_op(const char* name, void (*run)(const RunContext&)) {
+constexpr OpDef index_op(const char* name, Outcome (*run)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
           .attrs = kAttrs,

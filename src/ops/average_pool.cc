@@ -9,7 +9,7 @@ constexpr AttrSpec kAttrs[] = {TAOISM_POOL_ATTRS, {"count_include_pad", AttrSpec
 
 bool counts_pad(const NodeView& node) { return node.attrs.i("count_include_pad") != 0; }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const kernels::Pool2dShape s = pool_shape(context.node);
   const bool with_pad = counts_pad(context.node);
   for_each_output(s, context.f32(0), context.out_f32(),
@@ -23,14 +23,16 @@ void reference(const RunContext& context) {
                     const int64_t count = with_pad ? padded : inside;
                     return count == 0 ? 0.0F : static_cast<float>(sum / static_cast<double>(count));
                   });
+  return {};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const kernels::Pool2dShape s = pool_shape(context.node);
   // The kernel has no dilation; no model we know of has one either.
   if (s.dilation_h != 1 || s.dilation_w != 1) return reference(context);
   kernels::average_pool2d(s, counts_pad(context.node), context.f32(0), context.out_f32(),
                           context.parallel);
+  return {};
 }
 
 // What ceil_mode adds would become padding of the band, and count.

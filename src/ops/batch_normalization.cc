@@ -45,7 +45,7 @@ ScaleShift channel(const RunContext& context, int64_t c) {
   return {scale, context.f32(kBias)[c] - context.f32(kMean)[c] * scale};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const ir::Shape& x = context.node.shape(kX);
   const int64_t channels = channels_of(context.node);
   auto* scale = reinterpret_cast<float*>(context.scratch.data());
@@ -57,9 +57,10 @@ void run(const RunContext& context) {
   }
   kernels::scale_shift(x[0], channels, x.product(2, x.rank()), context.f32(kX), scale, shift,
                        context.out_f32(), {}, context.parallel);
+  return {};
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const ir::Shape& x = context.node.shape(kX);
   const int64_t inner = x.product(2, x.rank());
   const int64_t elements = x.elements();
@@ -67,6 +68,7 @@ void reference(const RunContext& context) {
     const ScaleShift both = channel(context, i / inner % channels_of(context.node));
     context.out_f32()[i] = static_cast<float>(context.f32(kX)[i] * both.scale + both.shift);
   }
+  return {};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "ops/core/binary_op.h"
 #include "ops/core/broadcast.h"
+#include "ops/core/indices.h"
 
 namespace taoism::ops {
 namespace {
@@ -23,7 +24,7 @@ Status infer_bool(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-constexpr OpDef pair_op(const char* name, Types types, void (*run)(const RunContext&)) {
+constexpr OpDef pair_op(const char* name, Types types, Outcome (*run)(const RunContext&)) {
   return {.name = name,
           .role = Role::combine,
           .min_inputs = 2,
@@ -36,18 +37,19 @@ constexpr OpDef pair_op(const char* name, Types types, void (*run)(const RunCont
           .split_rows = split_rows_alike};
 }
 
-constexpr OpDef comparison_op(const char* name, Types types, void (*run)(const RunContext&)) {
+constexpr OpDef comparison_op(const char* name, Types types, Outcome (*run)(const RunContext&)) {
   OpDef def = pair_op(name, types, run);
   def.infer = infer_bool;
   return def;
 }
 
 template <typename Compare>
-void compare(const RunContext& context) {
+Outcome compare(const RunContext& context) {
   with_element(context.node.inputs[0].desc.dtype, [&](auto zero) {
     using T = decltype(zero);
     map_broadcast<Bool, T, T>(context, [](T a, T b) -> Bool { return Compare()(a, b); });
   });
+  return {};
 }
 
 // std::less and its like, named here because <functional> brings more than they are.
@@ -69,18 +71,20 @@ struct GreaterOrEqual {
 };
 
 template <bool (*kFunction)(bool, bool)>
-void logic(const RunContext& context) {
+Outcome logic(const RunContext& context) {
   map_broadcast<Bool, Bool, Bool>(context,
                                   [](Bool a, Bool b) -> Bool { return kFunction(a != 0, b != 0); });
+  return {};
 }
 
 template <typename Function>
-void number(const RunContext& context) {
+Outcome number(const RunContext& context) {
   if (context.node.inputs[0].desc.dtype == ir::DType::i64) {
     map_broadcast<int64_t, int64_t, int64_t>(context, Function());
   } else {
     map_broadcast<float, float, float>(context, Function());
   }
+  return {};
 }
 
 struct Power {
@@ -96,14 +100,14 @@ struct Power {
     return wrap(result);
   }
 };
-// The remainder with the divisor's sign; by 0 it is 0.
+// The remainder with the divisor's sign. No integer is divided by 0.
 struct Modulo {
   float operator()(float a, float b) const {
     const auto rest = static_cast<float>(std::fmod(static_cast<double>(a), b));
     return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
   }
   int64_t operator()(int64_t a, int64_t b) const {
-    if (b == 0 || b == -1) return 0;
+    if (b == -1) return 0;
     return a % b != 0 && (a < 0) != (b < 0) ? a % b + b : a % b;
   }
 };
@@ -112,18 +116,21 @@ struct Remainder {
   float operator()(float a, float b) const {
     return static_cast<float>(std::fmod(static_cast<double>(a), b));
   }
-  int64_t operator()(int64_t a, int64_t b) const { return b == 0 || b == -1 ? 0 : a % b; }
+  int64_t operator()(int64_t a, int64_t b) const { return b == -1 ? 0 : a % b; }
 };
 
 constexpr AttrSpec kModAttrs[] = {{"fmod", AttrSpec::integer}};
 
-void run_mod(const RunContext& context) {
+Outcome run_mod(const RunContext& context) {
+  const Outcome fault = division_fault(context.node.inputs[1].desc, context.inputs[1]);
+  if (!fault.ok()) return fault;
   return context.node.attrs.i("fmod") != 0 ? number<Remainder>(context) : number<Modulo>(context);
 }
 
 constexpr OpDef mod_op() {
   OpDef def = pair_op("Mod", Types::number, run_mod);
   def.attrs = kModAttrs;
+  def.sure_fault = sure_division_fault;
   return def;
 }
 
@@ -135,9 +142,9 @@ Status infer_prelu(const NodeView& node, std::span<ir::TensorDesc> outputs) {
                           node.shape(0).text());
 }
 
-void run_prelu(const RunContext& context) { run_binary(BinaryOp::prelu, context); }
-void reference_prelu(const RunContext& context) {
-  reference_binary(
+Outcome run_prelu(const RunContext& context) { return run_binary(BinaryOp::prelu, context); }
+Outcome reference_prelu(const RunContext& context) {
+  return reference_binary(
       BinaryOp::prelu, [](double x, double slope) { return x < 0 ? slope * x : x; }, context);
 }
 
@@ -147,14 +154,16 @@ double smaller(double a, double b) { return a != a || a < b ? a : b; }
 
 template <BinaryOp kOp, double (*kReference)(double, double)>
 constexpr OpDef extreme_op(const char* name) {
-  OpDef def =
-      pair_op(name, Types::number, [](const RunContext& context) { run_binary(kOp, context); });
-  def.reference = [](const RunContext& context) { reference_binary(kOp, kReference, context); };
+  OpDef def = pair_op(name, Types::number,
+                      [](const RunContext& context) { return run_binary(kOp, context); });
+  def.reference = [](const RunContext& context) {
+    return reference_binary(kOp, kReference, context);
+  };
   return def;
 }
 
 // Squares and cubes, which models write as powers, by multiplication.
-void run_pow(const RunContext& context) {
+Outcome run_pow(const RunContext& context) {
   const NodeView& node = context.node;
   const bool real = node.inputs[0].desc.dtype == ir::DType::f32;
   const int64_t count = node.outputs[0].shape.elements();
@@ -165,6 +174,7 @@ void run_pow(const RunContext& context) {
   float* y = context.out_f32();
   kernels::binary(BinaryOp::mul, x, x, y, count, {}, context.parallel);
   if (exponent == 3.0F) kernels::binary(BinaryOp::mul, x, y, y, count, {}, context.parallel);
+  return {};
 }
 
 constexpr OpDef pow_op() {

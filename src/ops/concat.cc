@@ -31,7 +31,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const size_t axis = axis_of(context.node);
   const Index to_strides = strides_of(context.node.outputs[0].shape);
   int64_t to = 0;
@@ -40,9 +40,10 @@ void run(const RunContext& context) {
     copy_block(context, shape, 0, strides_of(shape), to, to_strides, i);
     to += shape[axis] * to_strides[axis];
   }
+  return {};
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const size_t axis = axis_of(context.node);
   const ir::Shape& out = context.node.outputs[0].shape;
   for_each_index(out, [&](const Index& index, int64_t position) {
@@ -54,6 +55,7 @@ void reference(const RunContext& context) {
     const Index strides = strides_of(context.node.shape(input));
     copy_element(context, input, offset_of(from, strides, out.rank()), position);
   });
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {

@@ -85,26 +85,28 @@ kernels::Epilogue epilogue_of(const RunContext& context) {
           .activation = *fused_activation(context.node.attrs)};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   kernels::conv2d(geometry_of(context.node)->shape, context.f32(kX), context.f32(kW),
                   epilogue_of(context), context.out_f32(), context.scratch, context.parallel);
+  return {};
 }
 
 size_t piece_end(const NodeView& node, size_t, size_t begin, size_t target_bytes) {
   return kernels::conv2d_piece_end(geometry_of(node)->shape, begin, target_bytes);
 }
 
-void run_part(const RunContext& context, size_t, size_t begin, size_t end) {
+Outcome run_part(const RunContext& context, size_t, size_t begin, size_t end) {
   kernels::conv2d_part(geometry_of(context.node)->shape, begin, end, context.f32(kX),
                        context.f32(kW), epilogue_of(context), context.out_f32(), context.scratch,
                        context.parallel);
+  return {};
 }
 
 size_t part_scratch_bytes(const NodeView& node, size_t threads) {
   return kernels::conv2d_part_scratch_bytes(geometry_of(node)->shape, threads);
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const ConvGeometry geometry = *geometry_of(context.node);
   const kernels::Conv2dShape& s = geometry.shape;
   const kernels::Epilogue epilogue = epilogue_of(context);
@@ -123,6 +125,7 @@ void reference(const RunContext& context) {
       }
     }
   }
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {

@@ -43,12 +43,13 @@ void add_up(const RunContext& context) {
   });
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   if (context.node.inputs[0].desc.dtype == ir::DType::i64) {
     add_up<int64_t, uint64_t>(context);
   } else {
     add_up<float, double>(context);
   }
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {

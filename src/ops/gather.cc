@@ -1,10 +1,9 @@
 // Gather, GatherElements, GatherND: elements or slices by int64 indices; a negative one counts from
-// the end. Indices may be the model's input: one that is out of bounds gives NaN, or 0 where there
-// is no NaN, and never reads beside the tensor.
+// the end. Indices may be the model's input: one that is out of range is a fault.
 #include <cstring>
-#include <limits>
 
 #include "ops/core/broadcast.h"
+#include "ops/core/indices.h"
 #include "ops/core/rules.h"
 
 namespace taoism::ops {
@@ -26,37 +25,15 @@ Result<size_t> axis_of(const NodeView& node) {
   return normalize_axis(node.attrs.i("axis", 0), node.shape(kX).rank());
 }
 
-// The index counted from the front, or -1.
-int64_t resolve(int64_t index, int64_t dim) {
-  if (index < 0) index += dim;
-  return index >= 0 && index < dim ? index : -1;
-}
-
-// Fills slices with what says that there is nothing.
-void fill_missing(ir::DType dtype, std::byte* to, size_t bytes) {
-  if (dtype != ir::DType::f32) {
-    std::memset(to, 0, bytes);
-    return;
-  }
-  std::fill_n(reinterpret_cast<float*>(to), bytes / sizeof(float),
-              std::numeric_limits<float>::quiet_NaN());
-}
-
-// Copies `count` slices of `bytes` each: slice i from source(i) slices into x, or nothing at -1.
+// Copies `count` slices of `bytes` each: slice i from source(i) slices into x.
 template <typename Source>
 void copy_slices(const RunContext& context, int64_t count, size_t bytes, Source&& source) {
-  const ir::DType dtype = context.node.outputs[0].dtype;
   const auto piece =
       std::max<int64_t>(1, kTaskElems * 4 / static_cast<int64_t>(std::max<size_t>(bytes, 1)));
   for_pieces(context.parallel, count, piece, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       std::byte* to = context.outputs[0] + static_cast<size_t>(i) * bytes;
-      const int64_t from = source(i);
-      if (from < 0) {
-        fill_missing(dtype, to, bytes);
-      } else {
-        std::memcpy(to, context.inputs[kX] + static_cast<size_t>(from) * bytes, bytes);
-      }
+      std::memcpy(to, context.inputs[kX] + static_cast<size_t>(source(i)) * bytes, bytes);
     }
   });
 }
@@ -76,7 +53,7 @@ Status infer_gather(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run_gather(const RunContext& context) {
+Outcome run_gather(const RunContext& context) {
   const ir::Shape& x = context.node.shape(kX);
   const size_t axis = *axis_of(context.node);
   const int64_t outer = x.product(0, axis), dim = x[axis];
@@ -84,10 +61,11 @@ void run_gather(const RunContext& context) {
   const size_t bytes = static_cast<size_t>(x.product(axis + 1, x.rank())) *
                        ir::dtype_bytes(context.node.outputs[0].dtype);
   const auto* indices = context.in<int64_t>(kIndices);
-  copy_slices(context, outer * count, bytes, [&](int64_t i) {
-    const int64_t at = resolve(indices[i % count], dim);
-    return at < 0 ? -1 : i / count * dim + at;
-  });
+  if (Outcome fault = axis_fault(context.node, indices, context.parallel); !fault.ok())
+    return fault;
+  copy_slices(context, outer * count, bytes,
+              [&](int64_t i) { return i / count * dim + from_front(indices[i % count], dim); });
+  return {};
 }
 
 constexpr const char* kPicks = "it picks among them";
@@ -116,21 +94,22 @@ Status infer_elements(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run_elements(const RunContext& context) {
+Outcome run_elements(const RunContext& context) {
   const ir::Shape &x = context.node.shape(kX), &out = context.node.shape(kIndices);
   const size_t axis = *axis_of(context.node);
   const Index strides = strides_of(x);
   const auto* indices = context.in<int64_t>(kIndices);
+  if (Outcome fault = axis_fault(context.node, indices, context.parallel); !fault.ok())
+    return fault;
   copy_slices(context, out.elements(), ir::dtype_bytes(context.node.outputs[0].dtype),
               [&](int64_t i) {
-                const int64_t at = resolve(indices[i], x[axis]);
-                if (at < 0) return at;
-                int64_t from = at * strides[axis];
+                int64_t from = from_front(indices[i], x[axis]) * strides[axis];
                 for (size_t d = out.rank(); d-- > 0; i /= out[d]) {
                   if (d != axis) from += i % out[d] * strides[d];
                 }
                 return from;
               });
+  return {};
 }
 
 // Each row by its own indices.
@@ -170,7 +149,15 @@ Status infer_nd(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run_nd(const RunContext& context) {
+Outcome nd_fault(const NodeView& node, const int64_t* indices, Parallel& parallel) {
+  const ir::Shape& shape = node.shape(kIndices);
+  return indices_fault({indices, static_cast<size_t>(shape.elements())},
+                       node.shape(kX).dims().subspan(*batch_dims_of(node),
+                                                     static_cast<size_t>(shape[shape.rank() - 1])),
+                       parallel);
+}
+
+Outcome run_nd(const RunContext& context) {
   const ir::Shape &x = context.node.shape(kX), &shape = context.node.shape(kIndices);
   const size_t batch = *batch_dims_of(context.node);
   const int64_t depth = shape[shape.rank() - 1];
@@ -180,16 +167,16 @@ void run_nd(const RunContext& context) {
   const size_t bytes = static_cast<size_t>(x.product(first, x.rank())) *
                        ir::dtype_bytes(context.node.outputs[0].dtype);
   const auto* indices = context.in<int64_t>(kIndices);
+  if (Outcome fault = nd_fault(context.node, indices, context.parallel); !fault.ok()) return fault;
   copy_slices(context, count, bytes, [&](int64_t i) {
     int64_t from = i / per_batch;
     for (int64_t d = 0; d < depth; ++d) {
       const int64_t dim = x[batch + static_cast<size_t>(d)];
-      const int64_t at = resolve(indices[i * depth + d], dim);
-      if (at < 0) return at;
-      from = from * dim + at;
+      from = from * dim + from_front(indices[i * depth + d], dim);
     }
     return from;
   });
+  return {};
 }
 
 // One table by the indices of each row, or each row by its own where batch_dims count them.
@@ -204,9 +191,9 @@ const char* rows_of_nd(const NodeView& node, std::span<const RowAxis> in, RowAxi
 
 constexpr OpDef gather_op(const char* name, std::span<const AttrSpec> attrs,
                           Status (*infer)(const NodeView&, std::span<ir::TensorDesc>),
-                          void (*run)(const RunContext&),
-                          const char* (*rows)(const NodeView&, std::span<const RowAxis>,
-                                              RowAxis&)) {
+                          Outcome (*run)(const RunContext&),
+                          const char* (*rows)(const NodeView&, std::span<const RowAxis>, RowAxis&),
+                          Outcome (*sure_fault)(const NodeView&)) {
   return {.name = name,
           .role = Role::layout,
           .attrs = attrs,
@@ -215,14 +202,17 @@ constexpr OpDef gather_op(const char* name, std::span<const AttrSpec> attrs,
           .types = Types::own,
           .infer = infer,
           .run = run,
+          .sure_fault = sure_fault,
           .rows = rows};
 }
 
 }  // namespace
 
-TAOISM_OP(Gather) = gather_op("Gather", kAxis, infer_gather, run_gather, rows_of_gather);
+TAOISM_OP(Gather) = gather_op("Gather", kAxis, infer_gather, run_gather, rows_of_gather,
+                              sure_index_fault<axis_fault>);
 TAOISM_OP(GatherElements) = gather_op("GatherElements", kAxis, infer_elements, run_elements,
-                                      rows_of_elements);
-TAOISM_OP(GatherND) = gather_op("GatherND", kBatchDims, infer_nd, run_nd, rows_of_nd);
+                                      rows_of_elements, sure_index_fault<axis_fault>);
+TAOISM_OP(GatherND) = gather_op("GatherND", kBatchDims, infer_nd, run_nd, rows_of_nd,
+                                sure_index_fault<nd_fault>);
 
 }  // namespace taoism::ops

@@ -25,9 +25,10 @@ kernels::AxisShape planes_of(const NodeView& node) {
 }
 
 template <Reduction kReduction>
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   kernels::reduce(kReduction, planes_of(context.node), context.f32(0), context.out_f32(),
                   context.parallel);
+  return {};
 }
 
 double mean(const float* plane, int64_t elements) {
@@ -45,16 +46,17 @@ double largest(const float* plane, int64_t elements) {
 }
 
 template <double (*kOfPlane)(const float*, int64_t)>
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const kernels::AxisShape planes = planes_of(context.node);
   for (int64_t p = 0; p < planes.outer; ++p) {
     context.out_f32()[p] =
         static_cast<float>(kOfPlane(context.f32(0) + p * planes.axis, planes.axis));
   }
+  return {};
 }
 
-constexpr OpDef global_pool(const char* name, void (*run)(const RunContext&),
-                            void (*reference)(const RunContext&), Tolerance tolerance) {
+constexpr OpDef global_pool(const char* name, Outcome (*run)(const RunContext&),
+                            Outcome (*reference)(const RunContext&), Tolerance tolerance) {
   return {.name = name,
           .role = Role::nonlinear,
           .tolerance = tolerance,

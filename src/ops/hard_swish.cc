@@ -6,8 +6,8 @@ namespace {
 
 constexpr const char* kName = "HardSwish";
 
-void run(const RunContext& context) { run_activation(kName, context); }
-void reference(const RunContext& context) { reference_activation(kName, context); }
+Outcome run(const RunContext& context) { return run_activation(kName, context); }
+Outcome reference(const RunContext& context) { return reference_activation(kName, context); }
 
 }  // namespace
 

@@ -69,25 +69,27 @@ kernels::Epilogue epilogue_of(const RunContext& context) {
   return {.bias = context.f32(kBias), .activation = *fused_activation(context.node.attrs)};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   kernels::linear(shape_of(context.node), context.f32(kX), context.f32(kW), epilogue_of(context),
                   context.out_f32(), context.scratch, context.parallel);
+  return {};
 }
 
 size_t piece_end(const NodeView& node, size_t, size_t begin, size_t target_bytes) {
   return kernels::linear_piece_end(shape_of(node), begin, target_bytes);
 }
 
-void run_part(const RunContext& context, size_t, size_t begin, size_t end) {
+Outcome run_part(const RunContext& context, size_t, size_t begin, size_t end) {
   kernels::linear_part(shape_of(context.node), begin, end, context.f32(kX), context.f32(kW),
                        epilogue_of(context), context.out_f32(), context.scratch, context.parallel);
+  return {};
 }
 
 size_t part_scratch_bytes(const NodeView& node, size_t threads) {
   return kernels::linear_part_scratch_bytes(shape_of(node), threads);
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const kernels::LinearShape s = shape_of(context.node);
   const kernels::Activation activation = *fused_activation(context.node.attrs);
   const bool out_by_in = is_out_by_in(context.node);
@@ -102,6 +104,7 @@ void reference(const RunContext& context) {
       context.out_f32()[r * s.out_features + o] = static_cast<float>(activate(sum, activation));
     }
   }
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {

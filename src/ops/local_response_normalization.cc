@@ -23,7 +23,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const ir::Shape& x = context.node.shape(0);
   const int64_t channels = x[1], pixels = x.product(2, x.rank());
   const int64_t size = context.node.attrs.i("size");
@@ -45,6 +45,7 @@ void run(const RunContext& context) {
           from[i] / std::pow(bias + alpha / static_cast<double>(size) * square, beta));
     }
   });
+  return {};
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ size_t scratch_bytes(const NodeView& node, size_t threads) {
   return kernels::matmul_scratch_bytes(plan_of(*product_of(node)).shape, threads);
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const Product p = *product_of(context.node);
   const Plan plan = plan_of(p);
   const ir::Shape outer(p.batch.dims().first(plan.outer_rank));
@@ -104,9 +104,10 @@ void run(const RunContext& context) {
     kernels::matmul(plan.shape, context.f32(0) + a, context.f32(1) + b,
                     context.out_f32() + position * out_elems, context.scratch, context.parallel);
   });
+  return {};
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const Product p = *product_of(context.node);
   const Index a_strides = broadcast_strides(p.a_batch, p.batch);
   const Index b_strides = broadcast_strides(p.b_batch, p.batch);
@@ -124,9 +125,11 @@ void reference(const RunContext& context) {
       }
     }
   });
+  return {};
 }
 
-// Rows may be counted by what counts matrices, by the left one's rows or by the right one's columns.
+// Rows may be counted by what counts matrices, by the left one's rows or by the right one's
+// columns.
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
   const auto batch = static_cast<int>(product_of(node)->batch.rank());
   out = {};

@@ -9,12 +9,13 @@ namespace {
 
 constexpr AttrSpec kAttrs[] = {TAOISM_POOL_ATTRS};
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   kernels::max_pool2d(pool_shape(context.node), context.f32(0), context.out_f32(),
                       context.parallel);
+  return {};
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const kernels::Pool2dShape s = pool_shape(context.node);
   for_each_output(s, context.f32(0), context.out_f32(),
                   [&](const float* plane, int64_t oh, int64_t ow) {
@@ -24,6 +25,7 @@ void reference(const RunContext& context) {
                     });
                     return best;
                   });
+  return {};
 }
 
 }  // namespace

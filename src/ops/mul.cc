@@ -4,9 +4,9 @@
 namespace taoism::ops {
 namespace {
 
-void run(const RunContext& context) { run_binary(kernels::BinaryOp::mul, context); }
-void reference(const RunContext& context) {
-  reference_binary(
+Outcome run(const RunContext& context) { return run_binary(kernels::BinaryOp::mul, context); }
+Outcome reference(const RunContext& context) {
+  return reference_binary(
       kernels::BinaryOp::mul, [](double a, double b) { return a * b; }, context);
 }
 

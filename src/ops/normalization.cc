@@ -41,10 +41,11 @@ Status infer_layer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
 }
 
 template <bool kCentered>
-void run_layer(const RunContext& context) {
+Outcome run_layer(const RunContext& context) {
   kernels::normalize_rows(layer_shape(context.node, kCentered), context.f32(kX),
                           context.f32(kScale), context.f32(kShift), context.out_f32(),
                           context.parallel);
+  return {};
 }
 
 // (x - mean) / sqrt(variance + epsilon) of a row, in float64, times scale(i) plus shift(i).
@@ -63,7 +64,7 @@ void reference_row(const kernels::NormalizeShape& s, const float* x, float* y, S
 }
 
 template <bool kCentered>
-void reference_layer(const RunContext& context) {
+Outcome reference_layer(const RunContext& context) {
   const kernels::NormalizeShape s = layer_shape(context.node, kCentered);
   const float *scale = context.f32(kScale), *shift = context.f32(kShift);
   for (int64_t row = 0; row < s.rows; ++row) {
@@ -72,14 +73,15 @@ void reference_layer(const RunContext& context) {
         [&](int64_t i) { return scale[i]; },
         [&](int64_t i) { return shift == nullptr ? 0.0F : shift[i]; });
   }
+  return {};
 }
 
 const char* rows_of_layer(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
   return rows_before(*normalize_axis(node.attrs.i("axis", -1), node.shape(kX).rank()), in, out);
 }
 
-constexpr OpDef layer_op(const char* name, uint8_t max_inputs, void (*run)(const RunContext&),
-                         void (*reference)(const RunContext&)) {
+constexpr OpDef layer_op(const char* name, uint8_t max_inputs, Outcome (*run)(const RunContext&),
+                         Outcome (*reference)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
           .attrs = kLayerAttrs,
@@ -128,13 +130,14 @@ Status infer_group(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run_group(const RunContext& context) {
+Outcome run_group(const RunContext& context) {
   const Groups g = groups_of(context.node);
   kernels::normalize_groups(g.shape, g.groups, g.pixels, context.f32(kX), context.f32(kScale),
                             context.f32(kShift), context.out_f32(), context.parallel);
+  return {};
 }
 
-void reference_group(const RunContext& context) {
+Outcome reference_group(const RunContext& context) {
   const Groups g = groups_of(context.node);
   const int64_t per_group = g.channels / g.groups;
   for (int64_t row = 0; row < g.shape.rows; ++row) {
@@ -144,6 +147,7 @@ void reference_group(const RunContext& context) {
         [&](int64_t i) { return context.f32(kScale)[channel(i)]; },
         [&](int64_t i) { return context.f32(kShift)[channel(i)]; });
   }
+  return {};
 }
 
 }  // namespace

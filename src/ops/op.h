@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "ir/attrs.h"
 #include "ir/types.h"
+#include "ops/outcome.h"
 
 namespace taoism::ops {
 
@@ -157,8 +158,12 @@ struct OpDef {
   size_t (*least_part_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
   // The kernel that run uses for this node on the current target, of several; null: there is one.
   const char* (*kernel_name)(const NodeView& node) = nullptr;
-  // Computes the outputs. Does not allocate, does not fail: infer has accepted the node.
-  void (*run)(const RunContext& context) = nullptr;
+  // Computes the outputs. Does not allocate. Fails for what only the elements can tell, with a
+  // fault of the closed list; the outputs then hold anything, and no access was out of bounds.
+  Outcome (*run)(const RunContext& context) = nullptr;
+  // The fault that run meets whatever the inputs are whose `constant` is not set: an index of a
+  // constant that is out of range. Null: none. Host.
+  Outcome (*sure_fault)(const NodeView& node) = nullptr;
 
   // Weights in pieces, for weights that are streamed. Where the packed bytes of weight `input` (one
   // whose packed_bytes is not 0) may be cut next: the last cut in (begin, begin + target_bytes], or
@@ -170,7 +175,7 @@ struct OpDef {
   // context.inputs[input] points. Calls for adjoining ranges from 0 to the end, with nothing else
   // using outputs and scratch in between, give bit for bit what run() gives. Null when piece_end
   // is.
-  void (*run_part)(const RunContext& context, size_t input, size_t begin, size_t end) = nullptr;
+  Outcome (*run_part)(const RunContext& context, size_t input, size_t begin, size_t end) = nullptr;
   // Temporary bytes that run_part can use: the same for all calls of a series.
   size_t (*part_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
 
@@ -192,8 +197,8 @@ struct OpDef {
   // begins at a multiple of this, and ends at one or with the output. Null: 1.
   int64_t (*row_step)(const NodeView& node) = nullptr;
   // The plain definition, float64 accumulation, over unpacked weights: what run is tested against.
-  // Null when `run` is itself the plain definition (data movement).
-  void (*reference)(const RunContext& context) = nullptr;
+  // Null when `run` is itself the plain definition (data movement). It gives run's faults.
+  Outcome (*reference)(const RunContext& context) = nullptr;
 };
 
 // Begins the definition of an operator where a file has several; CMake looks for it.

@@ -78,7 +78,7 @@ void fill(const RunContext& context, int64_t begin, int64_t count) {
   });
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const ir::Shape& x = context.node.shape(0);
   const ir::Shape& out = context.node.outputs[0].shape;
   const auto pads = context.node.attrs.ints("pads");
@@ -96,9 +96,10 @@ void reference(const RunContext& context) {
       copy_element(context, 0, from, position);
     }
   });
+  return {};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   if (*mode_of(context.node.attrs) != Mode::constant) return reference(context);
   const ir::Shape& x = context.node.shape(0);
   const ir::Shape& out = context.node.outputs[0].shape;
@@ -112,10 +113,11 @@ void run(const RunContext& context) {
     from[i] = std::max<int64_t>(0, -begin);
     to[i] = std::max<int64_t>(0, begin);
     kept[i] = x[i] - from[i] - std::max<int64_t>(0, -end);
-    if (kept[i] <= 0) return;
+    if (kept[i] <= 0) return {};
   }
   copy_block(context, kept, offset_of(from, from_strides, x.rank()), from_strides,
              offset_of(to, to_strides, x.rank()), to_strides);
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {

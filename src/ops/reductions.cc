@@ -13,12 +13,13 @@ using kernels::Reduction;
 
 // Of each output: Fold(), then add(x) for every element, then value().
 template <typename Fold>
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   for_each_reduced(context.node, [&](int64_t output, int64_t first, auto&& inner) {
     Fold fold;
     inner([&](int64_t offset) { fold.add(context.f32(0)[first + offset]); });
     context.out_f32()[output] = static_cast<float>(fold.value());
   });
+  return {};
 }
 
 struct Sum {
@@ -67,7 +68,7 @@ struct Smallest {
 };
 
 // log(sum of exp(x)) without overflow.
-void reference_log_sum_exp(const RunContext& context) {
+Outcome reference_log_sum_exp(const RunContext& context) {
   for_each_reduced(context.node, [&](int64_t output, int64_t first, auto&& inner) {
     Largest largest;
     inner([&](int64_t offset) { largest.add(context.f32(0)[first + offset]); });
@@ -76,28 +77,31 @@ void reference_log_sum_exp(const RunContext& context) {
     inner([&](int64_t offset) { sum += std::exp(context.f32(0)[first + offset] - shift); });
     context.out_f32()[output] = static_cast<float>(std::log(sum) + shift);
   });
+  return {};
 }
 
-template <Reduction kReduction, void (*kReference)(const RunContext&)>
-void run(const RunContext& context) {
+template <Reduction kReduction, Outcome (*kReference)(const RunContext&)>
+Outcome run(const RunContext& context) {
   const std::optional<kernels::AxisShape> shape = middle_axis(context.node);
   if (!shape) return kReference(context);  // such as over the batch and the pixels: rare
   kernels::reduce(kReduction, *shape, context.f32(0), context.out_f32(), context.parallel);
+  return {};
 }
 
 template <int64_t kFirst, int64_t (*kFold)(int64_t, int64_t)>
-void run_integers(const RunContext& context) {
+Outcome run_integers(const RunContext& context) {
   for_each_reduced(context.node, [&](int64_t output, int64_t first, auto&& inner) {
     int64_t value = kFirst;
     inner([&](int64_t offset) { value = kFold(value, context.in<int64_t>(0)[first + offset]); });
     context.out<int64_t>()[output] = value;
   });
+  return {};
 }
 
 // One of the two for float32, the other for int64.
-template <void (*kReal)(const RunContext&), void (*kIntegers)(const RunContext&)>
-void by_type(const RunContext& context) {
-  context.node.inputs[0].desc.dtype == ir::DType::i64 ? kIntegers(context) : kReal(context);
+template <Outcome (*kReal)(const RunContext&), Outcome (*kIntegers)(const RunContext&)>
+Outcome by_type(const RunContext& context) {
+  return context.node.inputs[0].desc.dtype == ir::DType::i64 ? kIntegers(context) : kReal(context);
 }
 
 int64_t add(int64_t a, int64_t b) {
@@ -112,7 +116,7 @@ int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 // What adds up float32 may do so in another order.
 constexpr Tolerance kAnyOrder = {.relative = 1e-5F, .absolute = 1e-6F};
 
-template <Reduction kReduction, void (*kReference)(const RunContext&)>
+template <Reduction kReduction, Outcome (*kReference)(const RunContext&)>
 constexpr OpDef real_op(const char* name) {
   return {.name = name,
           .role = Role::nonlinear,
@@ -126,8 +130,8 @@ constexpr OpDef real_op(const char* name) {
           .reference = kReference};
 }
 
-template <Reduction kReduction, void (*kReference)(const RunContext&),
-          void (*kIntegers)(const RunContext&)>
+template <Reduction kReduction, Outcome (*kReference)(const RunContext&),
+          Outcome (*kIntegers)(const RunContext&)>
 constexpr OpDef number_op(const char* name, Tolerance tolerance = {}) {
   OpDef def = real_op<kReduction, kReference>(name);
   def.types = Types::number;

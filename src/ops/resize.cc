@@ -146,7 +146,7 @@ size_t scratch_bytes(const NodeView& node, size_t) {
   return static_cast<size_t>(axes[0].out + axes[1].out) * sizeof(Tap);
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const std::array<Axis, 2> axes = axes_of(context.node);
   const Rule rule = *rule_of(context.node.attrs);
   auto* rows = reinterpret_cast<Tap*>(context.scratch.data());
@@ -173,9 +173,10 @@ void run(const RunContext& context) {
       to[x] = above + (below - above) * row.high_weight;
     }
   });
+  return {};
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const std::array<Axis, 2> axes = axes_of(context.node);
   const Rule rule = *rule_of(context.node.attrs);
   const int64_t planes = context.node.shape(0).elements() / (axes[0].in * axes[1].in);
@@ -193,6 +194,7 @@ void reference(const RunContext& context) {
       }
     }
   }
+  return {};
 }
 
 // The last two dimensions mix.

@@ -1,10 +1,11 @@
 // ScatterElements and ScatterND: a copy of x in which elements or slices are replaced by, or
 // combined with, those of `updates` at int64 indices, in the updates' order. An index that is out
-// of bounds changes nothing.
+// of range is a fault.
 #include <cstring>
 
 #include "ops/core/element.h"
 #include "ops/core/index.h"
+#include "ops/core/indices.h"
 #include "ops/core/rows.h"
 #include "ops/core/rules.h"
 
@@ -47,12 +48,6 @@ Status mismatch(const NodeView& node) {
                           node.shape(kUpdates).text() + " for an x of " + node.shape(kX).text());
 }
 
-// The index counted from the front, or -1.
-int64_t resolve(int64_t index, int64_t dim) {
-  if (index < 0) index += dim;
-  return index >= 0 && index < dim ? index : -1;
-}
-
 float combine(Reduction reduction, float a, float b) {
   switch (reduction) {
     case Reduction::add: return a + b;
@@ -78,8 +73,7 @@ int64_t combine(Reduction reduction, int64_t a, int64_t b) {
 
 Bool combine(Reduction, Bool, Bool b) { return b; }
 
-// Combines slice i of `length` elements of the updates with the one at target(i) slices into x; at
-// a negative one it is left out.
+// Combines slice i of `length` elements of the updates with the one at target(i) slices into x.
 template <typename Target>
 void scatter(const RunContext& context, int64_t count, int64_t length, Target&& target) {
   if (context.outputs[0] != context.inputs[kX]) {
@@ -89,9 +83,7 @@ void scatter(const RunContext& context, int64_t count, int64_t length, Target&& 
   with_element(context.node.outputs[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t at = target(i);
-      if (at < 0) continue;
-      T* to = context.out<T>() + at * length;
+      T* to = context.out<T>() + target(i) * length;
       const T* from = context.in<T>(kUpdates) + i * length;
       for (int64_t e = 0; e < length; ++e) to[e] = combine(reduction, to[e], from[e]);
     }
@@ -109,20 +101,21 @@ Status infer_elements(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run_elements(const RunContext& context) {
+Outcome run_elements(const RunContext& context) {
   const ir::Shape &x = context.node.shape(kX), &shape = context.node.shape(kIndices);
   const size_t axis = *normalize_axis(context.node.attrs.i("axis", 0), x.rank());
   const Index strides = strides_of(x);
   const auto* indices = context.in<int64_t>(kIndices);
+  if (Outcome fault = axis_fault(context.node, indices, context.parallel); !fault.ok())
+    return fault;
   scatter(context, shape.elements(), 1, [&](int64_t i) {
-    const int64_t at = resolve(indices[i], x[axis]);
-    if (at < 0) return at;
-    int64_t to = at * strides[axis];
+    int64_t to = from_front(indices[i], x[axis]) * strides[axis];
     for (size_t d = shape.rank(); d-- > 0; i /= shape[d]) {
       if (d != axis) to += i % shape[d] * strides[d];
     }
     return to;
   });
+  return {};
 }
 
 // Each row by its own indices and updates.
@@ -148,28 +141,35 @@ Status infer_nd(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run_nd(const RunContext& context) {
+Outcome nd_fault(const NodeView& node, const int64_t* indices, Parallel& parallel) {
+  const ir::Shape& shape = node.shape(kIndices);
+  return indices_fault({indices, static_cast<size_t>(shape.elements())},
+                       node.shape(kX).dims().first(static_cast<size_t>(shape[shape.rank() - 1])),
+                       parallel);
+}
+
+Outcome run_nd(const RunContext& context) {
   const ir::Shape &x = context.node.shape(kX), &shape = context.node.shape(kIndices);
   const int64_t depth = shape[shape.rank() - 1];
   const auto* indices = context.in<int64_t>(kIndices);
+  if (Outcome fault = nd_fault(context.node, indices, context.parallel); !fault.ok()) return fault;
   scatter(context, shape.product(0, shape.rank() - 1),
           x.product(static_cast<size_t>(depth), x.rank()), [&](int64_t i) {
             int64_t to = 0;
             for (int64_t d = 0; d < depth; ++d) {
               const int64_t dim = x[static_cast<size_t>(d)];
-              const int64_t at = resolve(indices[i * depth + d], dim);
-              if (at < 0) return at;
-              to = to * dim + at;
+              to = to * dim + from_front(indices[i * depth + d], dim);
             }
             return to;
           });
+  return {};
 }
 
 constexpr OpDef scatter_op(const char* name, std::span<const AttrSpec> attrs,
                            Status (*infer)(const NodeView&, std::span<ir::TensorDesc>),
-                           void (*run)(const RunContext&),
-                           const char* (*rows)(const NodeView&, std::span<const RowAxis>,
-                                               RowAxis&)) {
+                           Outcome (*run)(const RunContext&),
+                           const char* (*rows)(const NodeView&, std::span<const RowAxis>, RowAxis&),
+                           Outcome (*sure_fault)(const NodeView&)) {
   return {.name = name,
           .role = Role::combine,
           .attrs = attrs,
@@ -180,13 +180,16 @@ constexpr OpDef scatter_op(const char* name, std::span<const AttrSpec> attrs,
           .storage = Storage::in_place,
           .infer = infer,
           .run = run,
+          .sure_fault = sure_fault,
           .rows = rows};
 }
 
 }  // namespace
 
 TAOISM_OP(ScatterElements) = scatter_op("ScatterElements", kElementsAttrs, infer_elements,
-                                        run_elements, rows_of_elements);
-TAOISM_OP(ScatterND) = scatter_op("ScatterND", kNdAttrs, infer_nd, run_nd, nullptr);
+                                        run_elements, rows_of_elements,
+                                        sure_index_fault<axis_fault>);
+TAOISM_OP(ScatterND) = scatter_op("ScatterND", kNdAttrs, infer_nd, run_nd, nullptr,
+                                  sure_index_fault<nd_fault>);
 
 }  // namespace taoism::ops

@@ -75,7 +75,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const Region region = *region_of(context.node);
   const size_t rank = region.shape.rank();
   const Index own = strides_of(context.node.shape(0));
@@ -83,9 +83,10 @@ void run(const RunContext& context) {
   for (size_t i = 0; i < rank; ++i) from[i] = own[i] * region.step[i];
   copy_block(context, region.shape, offset_of(region.start, own, rank), from, 0,
              strides_of(region.shape));
+  return {};
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const Region region = *region_of(context.node);
   const size_t rank = region.shape.rank();
   const Index own = strides_of(context.node.shape(0));
@@ -94,6 +95,7 @@ void reference(const RunContext& context) {
     for (size_t i = 0; i < rank; ++i) from[i] = region.start[i] + index[i] * region.step[i];
     copy_element(context, 0, offset_of(from, own, rank), position);
   });
+  return {};
 }
 
 // With all of them taken, these bounds take all of fewer too.

@@ -28,13 +28,14 @@ kernels::AxisShape shape_of(const NodeView& node) {
 }
 
 template <auto kKernel>
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   kKernel(shape_of(context.node), context.f32(0), context.out_f32(), context.parallel);
+  return {};
 }
 
 // In float64.
 template <bool kLog>
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const kernels::AxisShape s = shape_of(context.node);
   for (int64_t o = 0; o < s.outer; ++o) {
     for (int64_t i = 0; i < s.inner; ++i) {
@@ -50,14 +51,15 @@ void reference(const RunContext& context) {
       }
     }
   }
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {
   return rows_beside(*axis_of(node), in, out);
 }
 
-constexpr OpDef softmax_op(const char* name, void (*run)(const RunContext&),
-                           void (*reference)(const RunContext&)) {
+constexpr OpDef softmax_op(const char* name, Outcome (*run)(const RunContext&),
+                           Outcome (*reference)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
           .attrs = kAttrs,

@@ -52,17 +52,19 @@ Index permuted_strides(const NodeView& node) {
   return strides;
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const ir::Shape& out = context.node.outputs[0].shape;
   copy_block(context, out, 0, permuted_strides(context.node), 0, strides_of(out));
+  return {};
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const ir::Shape& out = context.node.outputs[0].shape;
   const Index strides = permuted_strides(context.node);
   for_each_index(out, [&](const Index& index, int64_t position) {
     copy_element(context, 0, offset_of(index, strides, out.rank()), position);
   });
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {

@@ -17,7 +17,7 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const ir::Shape& x = context.node.shape(0);
   const int64_t height = x[x.rank() - 2], width = x[x.rank() - 1];
   const bool upper = context.node.attrs.i("upper", 1) != 0;
@@ -31,6 +31,7 @@ void run(const RunContext& context) {
       context.out<T>()[i] = kept ? context.in<T>(0)[i] : T{};
     }
   });
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {

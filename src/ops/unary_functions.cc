@@ -13,11 +13,12 @@ namespace {
 using kernels::UnaryOp;
 
 template <double (*kFunction)(double)>
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   map_broadcast<float, float>(context, [](float x) { return static_cast<float>(kFunction(x)); });
+  return {};
 }
 
-constexpr OpDef function_op(const char* name, void (*run)(const RunContext&)) {
+constexpr OpDef function_op(const char* name, Outcome (*run)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
           .takes_empty = true,
@@ -31,16 +32,17 @@ constexpr OpDef function_op(const char* name, void (*run)(const RunContext&)) {
 // Of a function that each mathematical library rounds differently.
 constexpr Tolerance kRounds = {.relative = 2e-6F, .absolute = 1e-6F};
 
-constexpr OpDef math_op(const char* name, void (*run)(const RunContext&)) {
+constexpr OpDef math_op(const char* name, Outcome (*run)(const RunContext&)) {
   OpDef def = function_op(name, run);
   def.tolerance = kRounds;
   return def;
 }
 
 template <UnaryOp kOp>
-void run_kernel(const RunContext& context) {
+Outcome run_kernel(const RunContext& context) {
   kernels::unary(kOp, context.f32(0), context.out_f32(), context.node.shape(0).elements(),
                  context.parallel);
+  return {};
 }
 
 template <UnaryOp kOp, double (*kFunction)(double)>
@@ -53,21 +55,21 @@ constexpr OpDef kernel_op(const char* name, Tolerance tolerance = {}) {
 
 // Of float32 and int64, each by its own arithmetic.
 template <typename Function>
-void reference_number(const RunContext& context) {
+Outcome reference_number(const RunContext& context) {
   if (context.node.inputs[0].desc.dtype == ir::DType::i64) {
     map_broadcast<int64_t, int64_t>(context, Function());
   } else {
     map_broadcast<float, float>(context, Function());
   }
+  return {};
 }
 
 template <UnaryOp kOp, typename Function>
-void run_number(const RunContext& context) {
+Outcome run_number(const RunContext& context) {
   if (context.node.inputs[0].desc.dtype == ir::DType::i64) {
-    reference_number<Function>(context);
-  } else {
-    run_kernel<kOp>(context);
+    return reference_number<Function>(context);
   }
+  return run_kernel<kOp>(context);
 }
 
 template <UnaryOp kOp, typename Function>
@@ -97,7 +99,7 @@ Status infer_predicate(const NodeView& node, std::span<ir::TensorDesc> outputs) 
 }
 
 constexpr OpDef predicate_op(const char* name, std::span<const AttrSpec> attrs,
-                             void (*run)(const RunContext&)) {
+                             Outcome (*run)(const RunContext&)) {
   OpDef def = function_op(name, run);
   def.attrs = attrs;
   def.storage = Storage::fresh;
@@ -108,19 +110,22 @@ constexpr OpDef predicate_op(const char* name, std::span<const AttrSpec> attrs,
 constexpr AttrSpec kIsInfAttrs[] = {{"detect_negative", AttrSpec::integer},
                                     {"detect_positive", AttrSpec::integer}};
 
-void run_is_inf(const RunContext& context) {
+Outcome run_is_inf(const RunContext& context) {
   const bool negative = context.node.attrs.i("detect_negative", 1) != 0;
   const bool positive = context.node.attrs.i("detect_positive", 1) != 0;
   map_broadcast<Bool, float>(
       context, [=](float x) -> Bool { return std::isinf(x) && (x > 0 ? positive : negative); });
+  return {};
 }
 
-void run_is_nan(const RunContext& context) {
+Outcome run_is_nan(const RunContext& context) {
   map_broadcast<Bool, float>(context, [](float x) -> Bool { return std::isnan(x); });
+  return {};
 }
 
-void run_not(const RunContext& context) {
+Outcome run_not(const RunContext& context) {
   map_broadcast<Bool, Bool>(context, [](Bool x) -> Bool { return x == 0; });
+  return {};
 }
 
 constexpr OpDef not_op() {
@@ -131,23 +136,25 @@ constexpr OpDef not_op() {
 
 constexpr AttrSpec kShrinkAttrs[] = {{"lambd", AttrSpec::real}, {"bias", AttrSpec::real}};
 
-void run_shrink(const RunContext& context) {
+Outcome run_shrink(const RunContext& context) {
   const float limit = context.node.attrs.f("lambd", 0.5F);
   const float bias = context.node.attrs.f("bias");
   map_broadcast<float, float>(context, [=](float x) {
     return x < -limit ? x + bias : x > limit ? x - bias : x != x ? x : 0.0F;
   });
+  return {};
 }
 
 constexpr AttrSpec kAlpha[] = {{"alpha", AttrSpec::real}};
 
-void run_thresholded(const RunContext& context) {
+Outcome run_thresholded(const RunContext& context) {
   const float alpha = context.node.attrs.f("alpha", 1.0F);
   map_broadcast<float, float>(context, [=](float x) { return x <= alpha ? 0.0F : x; });
+  return {};
 }
 
 constexpr OpDef with_attrs(const char* name, std::span<const AttrSpec> attrs,
-                           void (*run)(const RunContext&)) {
+                           Outcome (*run)(const RunContext&)) {
   OpDef def = function_op(name, run);
   def.attrs = attrs;
   return def;

@@ -17,11 +17,12 @@ Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return {};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   with_element(context.node.outputs[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     map_broadcast<T, Bool, T, T>(context, [](Bool c, T a, T b) { return c != 0 ? a : b; });
   });
+  return {};
 }
 
 }  // namespace

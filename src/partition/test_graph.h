@@ -178,7 +178,7 @@ inline std::vector<float> evaluate(const ir::Graph& graph, uint64_t input_seed =
     }
     AlignedBuffer scratch(def->scratch_bytes == nullptr ? 0 : def->scratch_bytes(view, 1));
     const ops::RunContext context{view, inputs, outputs, scratch.span(), serial};
-    (def->reference != nullptr ? def->reference : def->run)(context);
+    EXPECT_TRUE((def->reference != nullptr ? def->reference : def->run)(context).ok());
   }
   std::vector<float> result;
   for (ir::ValueId id : graph.outputs()) {

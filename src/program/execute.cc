@@ -10,6 +10,12 @@ Status not_authentic() { return integrity_error("what came back from outside is 
 
 }  // namespace
 
+std::string fault_text(const NodeFault& fault) {
+  if (fault.instruction == nullptr) return "";
+  return std::string(fault.instruction->op->name) + " '" + fault.instruction->name +
+         "': " + ops::fault_text(fault.outcome);
+}
+
 Executor::Executor(const Program& program, const Schedule& schedule, ByteSpan memory,
                    Parallel& parallel, SealedMemory* sealed)
     : program_(&program),
@@ -153,25 +159,30 @@ Status Executor::compute(size_t segment, const Step& step, uint64_t first_image)
                                 {output_data_.data(), instruction.outputs.size()},
                                 activations_.subspan(step.scratch_offset),
                                 stream_};
-  if (streamed_input != SIZE_MAX) {
-    return compute_streamed(context, op, streamed_input, instruction.inputs[streamed_input].index);
-  }
-  op.run(context);
-  return {};
+  if (streamed_input != SIZE_MAX) return compute_streamed(context, instruction, streamed_input);
+  return check(instruction, op.run(context));
 }
 
-Status Executor::compute_streamed(const ops::RunContext& context, const ops::OpDef& op,
-                                  size_t input, WeightId weight) {
-  const WeightPlan& plan = schedule_->weights[weight];
+// Does not allocate: the request ends, and a TEE goes on.
+Status Executor::check(const Instruction& instruction, const ops::Outcome& outcome) {
+  if (outcome.ok()) return {};
+  fault_ = {&instruction, outcome};
+  return invalid_argument("");
+}
+
+Status Executor::compute_streamed(const ops::RunContext& context, const Instruction& instruction,
+                                  size_t input) {
+  const ops::OpDef& op = *instruction.op;
+  const WeightPlan& plan = schedule_->weights[instruction.inputs[input].index];
   for (const Call& call : plan.calls) {
     input_data_[input] = stream_.acquire();
     if (input_data_[input] == nullptr) return not_authentic();
-    if (op.run_part != nullptr) {
-      op.run_part(context, input, plan.begin_of(call.first_piece), plan.ends[call.last_piece - 1]);
-    } else {
-      op.run(context);
-    }
+    const ops::Outcome outcome = op.run_part != nullptr
+                                     ? op.run_part(context, input, plan.begin_of(call.first_piece),
+                                                   plan.ends[call.last_piece - 1])
+                                     : op.run(context);
     stream_.release();
+    TAOISM_RETURN_IF_ERROR(check(instruction, outcome));
   }
   return {};
 }

@@ -3,6 +3,7 @@
 // Thread-safety: one thread at a time.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/parallel.h"
@@ -23,6 +24,14 @@ class Exchange {
   ~Exchange() = default;
 };
 
+// What ended a run: a fault of the instruction's own.
+struct NodeFault {
+  const Instruction* instruction = nullptr;
+  ops::Outcome outcome;
+};
+// "Gather 'embed': index 7 is not in [-4, 3]". For a host.
+std::string fault_text(const NodeFault& fault);
+
 class Executor {
  public:
   // `program` passed verify() and `schedule` was made for it with parallel.threads() threads at
@@ -39,8 +48,12 @@ class Executor {
   ByteSpan weight(WeightId weight) const;
   // Runs one segment. Segments run in order; segment 0 may always start over. Errors: policy when
   // the order is another (slots would hold other values than verified); integrity when what came
-  // back from `sealed` was not what was put there.
+  // back from `sealed` was not what was put there; invalid_argument, without a message, when an
+  // operator met a fault in what it was given: last_fault() says which. Outputs may have been
+  // written in part, and the next run starts over.
   Status run(size_t segment, Exchange& exchange);
+  // Of the last run that ended with one: the first in the order of the schedule.
+  const NodeFault& last_fault() const { return fault_; }
   // Whether run(segment) is next in order.
   bool may_run(size_t segment) const;
 
@@ -48,8 +61,9 @@ class Executor {
   Status run_part(size_t segment, const Part& part, uint64_t first_image, Exchange& exchange);
   Status run_step(size_t segment, const Step& step, uint64_t first_image, Exchange& exchange);
   Status compute(size_t segment, const Step& step, uint64_t first_image);
-  Status compute_streamed(const ops::RunContext& context, const ops::OpDef& op, size_t input,
-                          WeightId weight);
+  Status compute_streamed(const ops::RunContext& context, const Instruction& instruction,
+                          size_t input);
+  Status check(const Instruction& instruction, const ops::Outcome& outcome);
   Status exchange_spilled(const Step& step, uint64_t first_image);
   static void copy_rows(const RowCopy& copy, const std::byte* from, std::byte* to);
   std::byte* at(const Step& step, size_t operand, uint64_t first_image) const {
@@ -63,6 +77,7 @@ class Executor {
   SealedMemory* sealed_;
   WeightStream stream_;
   size_t next_ = 0;
+  NodeFault fault_;
   std::vector<bool> is_opened_;  // by weight: resident and there
   std::vector<const std::byte*> input_data_;
   std::vector<std::byte*> output_data_;

@@ -114,8 +114,8 @@ std::vector<float> reference(const ir::Graph& g, const std::vector<float>& input
     for (ir::ValueId v : node.inputs)
       in.push_back(v == ir::kNoValue ? nullptr : memory[static_cast<size_t>(v)].data());
     std::byte* out = memory[static_cast<size_t>(node.outputs[0])].data();
-    (op->reference != nullptr ? op->reference
-                              : op->run)({holder.view(), in, {&out, 1}, {}, serial});
+    const ops::RunContext context{holder.view(), in, {&out, 1}, {}, serial};
+    EXPECT_TRUE((op->reference != nullptr ? op->reference : op->run)(context).ok());
   }
   const auto& y = memory[static_cast<size_t>(g.outputs()[0])];
   return {y.as<float>(), y.as<float>() + y.size() / sizeof(float)};

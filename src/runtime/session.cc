@@ -179,7 +179,8 @@ Status Session::run(std::span<const ir::ConstTensorView> inputs,
     Status status = step.executable->run(step.segment, step.inputs, step.outputs, times);
     const uint64_t duration = now_ns() - entered;
     if (!status.ok()) {
-      failed_ = status;
+      // What the input made wrong ends this request alone.
+      if (status.code() != Code::invalid_argument) failed_ = status;
       return status;
     }
     add_call(duration, times, step.in_tee, profile);

@@ -39,8 +39,9 @@ class Session {
   // The TEE's worker process, or 0 where there is none.
   int worker_pid() const;
 
-  // One inference. Views match inputs() and outputs() in order and type, or invalid_argument. After
-  // `unavailable`, `integrity` or `policy` every further run fails the same way.
+  // One inference. Views match inputs() and outputs() in order and type, or invalid_argument; so is
+  // an index out of range and the like, and the outputs then hold anything. After any other error
+  // every further run fails the same way.
   Status run(std::span<const ir::ConstTensorView> inputs, std::span<const ir::TensorView> outputs,
              RunProfile& profile);
 

@@ -60,6 +60,80 @@ TEST_F(SessionTest, PhasesAddUpAndAnswersAgree) {
   }
 }
 
+// rows = Gather(table, index) | twice = Add(rows, rows) | picked = Gather(twice, other): both
+// gathers by indices that a request brings.
+ir::Graph gathering_graph() {
+  ir::Graph graph;
+  const ir::ValueId index = graph.add_input("index", {ir::DType::i64, {4}});
+  const ir::ValueId other = graph.add_input("other", {ir::DType::i64, {2}});
+  auto [table, data] = ir::make_constant({ir::DType::f32, {10, 3}});
+  for (int i = 0; i < 30; ++i) reinterpret_cast<float*>(data)[i] = static_cast<float>(i);
+  const auto node = [&](const char* op, const char* name, std::vector<ir::ValueId> inputs,
+                        ir::Shape shape) {
+    ir::Node made;
+    made.op = op;
+    made.name = name;
+    made.inputs = std::move(inputs);
+    made.outputs = {graph.add_value(std::string(name) + ":0", {ir::DType::f32, shape})};
+    const ir::ValueId out = made.outputs[0];
+    graph.add_node(std::move(made));
+    return out;
+  };
+  const ir::ValueId rows =
+      node("Gather", "embed", {graph.add_constant("table", table), index}, {4, 3});
+  const ir::ValueId twice = node("Add", "twice", {rows, rows}, {4, 3});
+  graph.set_outputs({node("Gather", "pick", {twice, other}, {2, 3})});
+  return graph;
+}
+
+// An index that is out of range ends its request, wherever its node is, and no other.
+TEST(SessionFaults, EndTheRequestAlone) {
+  const ir::Graph graph = gathering_graph();
+  ASSERT_TRUE(graph.verify().ok());
+  for (int sides = 0; sides < 8; ++sides) {  // a bit for each node
+    SCOPED_TRACE(sides);
+    Result<partition::StrategySpec> full = partition::StrategySpec::parse("full");
+    ASSERT_TRUE(full.ok());
+    Result<partition::Plan> plan = partition::make_plan(graph, *full, "hash");
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    for (size_t n = 0; n < plan->annotations.nodes.size(); ++n) {
+      plan->annotations.nodes[n].placement =
+          (sides >> n & 1) != 0 ? ir::Placement::tee : ir::Placement::device;
+    }
+    Result<Prepared> prepared = prepare(graph, *plan, test_machine());
+    ASSERT_TRUE(prepared.ok()) << prepared.status().message();
+    Result<std::unique_ptr<Session>> session = Session::open(*prepared, test_machine());
+    ASSERT_TRUE(session.ok()) << session.status().message();
+    Tensors inputs((*session)->inputs()), outputs((*session)->outputs());
+    const auto run = [&](std::vector<int64_t> index, std::vector<int64_t> other) {
+      std::copy(index.begin(), index.end(), reinterpret_cast<int64_t*>(inputs.views()[0].data));
+      std::copy(other.begin(), other.end(), reinterpret_cast<int64_t*>(inputs.views()[1].data));
+      RunProfile profile;
+      return (*session)->run(inputs.const_views(), outputs.views(), profile);
+    };
+    const auto expect_right = [&] {
+      const Status status = run({0, 9, -10, -1}, {-1, 1});
+      ASSERT_TRUE(status.ok()) << status.message();
+      EXPECT_EQ(outputs.views()[0].f32()[0], 54);
+      EXPECT_EQ(outputs.views()[0].f32()[5], 58);
+    };
+    expect_right();
+    const auto expect_fault = [&](const Status& status, int bit, const char* node,
+                                  const std::string& text) {
+      EXPECT_EQ(status.code(), Code::invalid_argument);
+      const bool inside = (sides >> bit & 1) != 0;
+      EXPECT_NE(status.message().find(node), std::string::npos) << status.message();
+      EXPECT_EQ(status.message().find(text) == std::string::npos, inside) << status.message();
+      expect_right();
+    };
+    expect_fault(run({0, 10, 1, 2}, {0, 0}), 0, "Gather 'embed'", "index 10 is not in [-10, 9]");
+    expect_fault(run({0, 0, 1, INT64_MIN}, {0, 0}), 0, "Gather 'embed'", "is not in [-10, 9]");
+    expect_fault(run({0, 0, 1, 2}, {3, -5}), 2, "Gather 'pick'", "index -5 is not in [-4, 3]");
+    // Of two the first node's.
+    expect_fault(run({-11, 0, 1, 2}, {4, 4}), 0, "Gather 'embed'", "index -11 is not in [-10, 9]");
+  }
+}
+
 TEST_F(SessionTest, BudgetTooSmallNamesTheMend) {
   Result<Prepared> prepared = prepare_strategy("full");
   ASSERT_TRUE(prepared.ok());

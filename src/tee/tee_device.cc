@@ -27,6 +27,7 @@ struct SegmentSizes {
   int program_segment = -1;
   std::vector<size_t> inputs;
   std::vector<size_t> outputs;
+  std::string faulting;  // the nodes that may meet a fault: "Gather 'embed'"
 
   // Room for the list of slots and for each tensor.
   size_t staging_bytes() const {
@@ -37,12 +38,27 @@ struct SegmentSizes {
   }
 };
 
+// The TEE does not say which node met a fault; here are those that may have.
+std::string faulting_nodes(const ir::PartitionedGraph& graph, const ir::Segment& segment) {
+  constexpr size_t kNamed = 3;
+  std::string names;
+  size_t count = 0;
+  for (const ir::NodeId id : segment.nodes) {
+    const ir::Node& node = graph.graph.node(id);
+    const ops::OpDef* op = ops::find_op(node.op);
+    if (op == nullptr || op->sure_fault == nullptr || ++count > kNamed) continue;
+    names += (names.empty() ? "" : ", ") + node.op + " '" + node.name + "'";
+  }
+  return count > kNamed ? names + " and others" : names;
+}
+
 std::vector<SegmentSizes> segment_sizes(const ir::PartitionedGraph& graph) {
   std::vector<SegmentSizes> sizes(graph.segments.size());
   int next = 0;
   for (size_t s = 0; s < sizes.size(); ++s) {
     if (graph.segments[s].placement != ir::Placement::tee) continue;
     sizes[s].program_segment = next++;
+    sizes[s].faulting = faulting_nodes(graph, graph.segments[s]);
     for (const ir::ValueId v : graph.segments[s].inputs) {
       sizes[s].inputs.push_back(graph.graph.value(v).desc.bytes());
     }
@@ -258,7 +274,11 @@ Status Executable::run(size_t segment, std::span<const ir::ConstTensorView> inpu
   request.slots = {0, list_bytes};
   request.segment = static_cast<uint32_t>(sizes.program_segment);
   wire::Reply reply;
-  TAOISM_RETURN_IF_ERROR(transport_->call(Message::of(MessageType::run_segment, request), reply));
+  const Status status = transport_->call(Message::of(MessageType::run_segment, request), reply);
+  if (status.code() == Code::invalid_argument && !sizes.faulting.empty()) {
+    return invalid_argument(status.message() + " (one of " + sizes.faulting + ")");
+  }
+  TAOISM_RETURN_IF_ERROR(status);
 
   const Clock::time_point answered = Clock::now();
   for (size_t i = 0; i < outputs.size(); ++i) {

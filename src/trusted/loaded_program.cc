@@ -62,12 +62,27 @@ size_t LoadedProgram::slot_bytes(uint32_t segment, size_t slot) const {
   return program_.slots[id].desc.bytes();
 }
 
+namespace {
+
+// Of what an operator met, the kind alone goes out.
+Answer answer_of(const ops::Outcome& outcome) {
+  switch (outcome.fault) {
+    case ops::Fault::index_out_of_range: return {Code::invalid_argument, Text::index_out_of_range};
+    case ops::Fault::division_by_zero: return {Code::invalid_argument, Text::division_by_zero};
+    case ops::Fault::none: break;
+  }
+  return {Code::internal, Text::none};
+}
+
+}  // namespace
+
 Answer LoadedProgram::run(uint32_t segment, program::Exchange& exchange, uint64_t& crypto_ns) {
   running_ = segment;
   const Status status = executor_.run(segment, exchange);
   running_ = UINT32_MAX;
   crypto_ns += store_.take_mean_ns();
   if (status.ok()) return {};
+  if (status.code() == Code::invalid_argument) return answer_of(executor_.last_fault().outcome);
   return status.code() == Code::integrity ? integrity(Text::outside_not_authentic)
                                           : policy(Text::segment_out_of_order);
 }

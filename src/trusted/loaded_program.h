@@ -39,7 +39,7 @@ class LoadedProgram {
   size_t input_count(uint32_t segment) const { return program_.segments[segment].inputs.size(); }
   size_t slot_bytes(uint32_t segment, size_t slot) const;
   // Adds to `crypto_ns` what each thread spent on sealing and opening, on average. Errors:
-  // integrity.
+  // integrity; invalid_argument for a fault of an operator, after which segment 0 may run.
   Answer run(uint32_t segment, program::Exchange& exchange, uint64_t& crypto_ns);
   // For the segment that runs, and the part of one of its outputs that begins at `offset`: nothing
   // else can be let out.

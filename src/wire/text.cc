@@ -31,6 +31,8 @@ constexpr const char* kTexts[] = {
     "two slots overlap, or an output and what is kept outside",
     "there is no key for packages: give the key file with --key",
     "the package is older than its key accepts (rolled back?): use a newer one",
+    "an index is out of range of what it indexes: check the model's input",
+    "an integer is divided by 0: check the model's input",
     "the configuration is invalid",
 };
 static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == kTextCount);

@@ -34,6 +34,8 @@ enum class Text : uint32_t {
   slots_overlap,
   no_package_key,
   package_too_old,
+  index_out_of_range,
+  division_by_zero,
   bad_config,
 };
 // `bad_config` stays the last.

@@ -178,7 +178,7 @@ std::vector<std::vector<Floats>> Sample::reference(std::span<const Floats> input
       for (const ir::ValueId v : node.inputs) pointers.push_back(of(v).data());
       std::byte* output = of(node.outputs[0]).data();
       const auto compute = op->reference != nullptr ? op->reference : op->run;
-      compute({view.view(), pointers, {&output, 1}, {}, serial});
+      TAOISM_CHECK(compute({view.view(), pointers, {&output, 1}, {}, serial}).ok());
     }
     outputs.emplace_back();
     for (const ir::ValueId v : segment.outputs) {

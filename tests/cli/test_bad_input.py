@@ -77,6 +77,36 @@ def test_damaged_onnx(run: Run, linear: Path, folder: Path, tmp_path: Path) -> N
     assert not list(folder.iterdir())
 
 
+def test_index_out_of_range(run: Run, folder: Path, tmp_path: Path) -> None:
+    """Ends the run with one line, wherever the node is; of what is inside no more is told than that."""
+    table = weight("table", np.arange(12).reshape(4, 3))
+    node = helper.make_node("Gather", ["table", "x"], ["y"], name="embed")
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.INT64, ["N"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3])],
+        [table],
+    )
+    path = tmp_path / "gather.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    good = save(tmp_path / "good.npy", np.array([0, 3, -4, -1]))
+    bad = save(tmp_path / "bad.npy", np.array([0, 3, -5, 4]))
+    for strategy, says in {
+        "none": "Gather 'embed': index -5 is not in [-4, 3]",
+        "full": "an index is out of range of what it indexes: check the model's input (one of Gather 'embed')",
+    }.items():
+        output = folder / f"{strategy}.npy"
+        result = run("run", path, "--strategy", strategy, "-i", good, "-o", output)
+        assert result.returncode == 0, result.stderr
+        assert np.load(output)[:, 0].tolist() == [0, 9, 0, 9]
+        output.unlink()
+        assert_one_line_error(
+            run("run", path, "--strategy", strategy, "-i", bad, "-o", output), 2, says
+        )
+    assert not list(folder.iterdir())
+
+
 def test_no_such_file(run: Run, folder: Path) -> None:
     for verb in ("inspect", "plan", "bench"):
         assert_one_line_error(run(verb, folder / "none.onnx"), 2, "none.onnx")

@@ -73,7 +73,11 @@ class CpuExecutable final : public Executable {
     }
     const uint64_t start = now_ns();
     Tensors tensors(inputs, outputs);
-    TAOISM_RETURN_IF_ERROR(executor_.run(index, tensors));
+    const Status status = executor_.run(index, tensors);
+    if (status.code() == Code::invalid_argument) {
+      return invalid_argument(program::fault_text(executor_.last_fault()));
+    }
+    TAOISM_RETURN_IF_ERROR(status);
     const uint64_t duration = now_ns() - start;
     times.transfer_ns += tensors.transfer_ns();
     times.compute_ns += duration - std::min(duration, tensors.transfer_ns());

@@ -15,8 +15,8 @@ inline Status infer_same(const NodeView& node, std::span<ir::TensorDesc> outputs
 }
 
 constexpr OpDef activation_op(const char* name, std::span<const AttrSpec> attrs,
-                              void (*run)(const RunContext&),
-                              void (*reference)(const RunContext&)) {
+                              Outcome (*run)(const RunContext&),
+                              Outcome (*reference)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
           .attrs = attrs,
@@ -30,17 +30,19 @@ constexpr OpDef activation_op(const char* name, std::span<const AttrSpec> attrs,
 }
 
 // The activation of the node, whose operator is named by the template's owner.
-inline void run_activation(const char* op, const RunContext& context) {
+inline Outcome run_activation(const char* op, const RunContext& context) {
   kernels::activate(context.f32(0), context.out_f32(), context.node.shape(0).elements(),
                     *activation_of(op, context.node.attrs), context.parallel);
+  return {};
 }
 
-inline void reference_activation(const char* op, const RunContext& context) {
+inline Outcome reference_activation(const char* op, const RunContext& context) {
   const kernels::Activation activation = *activation_of(op, context.node.attrs);
   const int64_t elements = context.node.shape(0).elements();
   for (int64_t i = 0; i < elements; ++i) {
     context.out_f32()[i] = static_cast<float>(activate(context.f32(0)[i], activation));
   }
+  return {};
 }
 
 }  // namespace taoism::ops

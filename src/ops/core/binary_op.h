@@ -18,13 +18,16 @@ inline Status infer_binary(const NodeView& node, std::span<ir::TensorDesc> outpu
   return {};
 }
 
-void run_binary(kernels::BinaryOp op, const RunContext& context);
+Outcome run_binary(kernels::BinaryOp op, const RunContext& context);
 // float32 in float64; int64 has no faster kernel than its plain definition.
-void reference_binary(kernels::BinaryOp kind, double (*op)(double, double),
-                      const RunContext& context);
+Outcome reference_binary(kernels::BinaryOp kind, double (*op)(double, double),
+                         const RunContext& context);
+// OpDef::sure_fault of a node that divides by input 1.
+Outcome sure_division_fault(const NodeView& node);
 
 constexpr OpDef binary_op(const char* name, std::span<const AttrSpec> attrs,
-                          void (*run)(const RunContext&), void (*reference)(const RunContext&)) {
+                          Outcome (*run)(const RunContext&),
+                          Outcome (*reference)(const RunContext&)) {
   return {.name = name,
           .role = Role::combine,
           .attrs = attrs,

@@ -28,6 +28,8 @@ struct Evaluated {
   std::vector<float> values;
   std::vector<float> reference;
   Cost cost;
+  Outcome outcome;  // the reference's
+  Outcome run_outcome;
 };
 
 inline ir::Attrs attrs_for_testing(
@@ -67,15 +69,18 @@ inline Evaluated evaluate_for_testing(const char* op, const ir::Attrs& attrs,
   }
   AlignedBuffer scratch(def->scratch_bytes != nullptr ? def->scratch_bytes(view, 1) : 0);
   SerialParallel serial;
-  const auto compute = [&](void (*function)(const RunContext&),
+  const auto compute = [&](Outcome (*function)(const RunContext&),
                            std::span<const std::byte* const> in) {
     AlignedBuffer out(outputs[0].bytes());
     std::byte* out_data = out.data();
-    function({view, in, std::span<std::byte* const>(&out_data, 1), scratch.span(), serial});
+    const RunContext context{view, in, std::span<std::byte* const>(&out_data, 1), scratch.span(),
+                             serial};
+    result.outcome = function(context);
     const auto* values = out.as<float>();
     return std::vector<float>(values, values + result.shape.elements());
   };
   result.values = compute(def->run, packed);
+  result.run_outcome = result.outcome;
   result.reference = compute(def->reference != nullptr ? def->reference : def->run, raw);
   return result;
 }

@@ -47,8 +47,9 @@ inline void expect_parts_equal_run(const char* op, const ir::Attrs& attrs,
       AlignedBuffer piece(end - begin);
       std::memcpy(piece.data(), packed.data() + begin, piece.size());
       data[1] = piece.data();
-      def.run_part({view, data, std::span<std::byte* const>(&out_data, 1), scratch.span(), serial},
-                   1, begin, end);
+      const RunContext context{view, data, std::span<std::byte* const>(&out_data, 1),
+                               scratch.span(), serial};
+      ASSERT_TRUE(def.run_part(context, 1, begin, end).ok());
     }
     EXPECT_GT(pieces, 1U);
     EXPECT_EQ(std::memcmp(out.data(), whole.values.data(), out.size()), 0) << pieces << " pieces";

@@ -48,16 +48,17 @@ size_t scratch_bytes(const NodeView& node, size_t) {
   return static_cast<size_t>(layout_of(node.shape(kY)).channels) * sizeof(float);
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const Layout layout = layout_of(context.node.shape(kY));
   auto* scales = reinterpret_cast<float*>(context.scratch.data());
   for (int64_t c = 0; c < layout.channels; ++c) scales[c] = context.node.attrs.f("scale");
   kernels::scale_shift(layout.outer, layout.channels, layout.inner, context.f32(kY), scales,
                        context.f32(kBias), context.out_f32(), *fused_activation(context.node.attrs),
                        context.parallel);
+  return {};
 }
 
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const Layout layout = layout_of(context.node.shape(kY));
   const double scale = context.node.attrs.f("scale");
   const kernels::Activation activation = *fused_activation(context.node.attrs);
@@ -68,6 +69,7 @@ void reference(const RunContext& context) {
     context.out_f32()[i] =
         static_cast<float>(activate(context.f32(kY)[i] * scale + bias, activation));
   }
+  return {};
 }
 
 // The one dimension of a vector counts channels.

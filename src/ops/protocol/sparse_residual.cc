@@ -3,7 +3,7 @@
 // what it computed it from, sparse(x) the part of the operator that stays in the TEE: a convolution
 // (kind = conv, the default) or a linear layer (kind = linear). Row r holds entries [w_rows[r],
 // w_rows[r + 1]); an index counts within the row of the dense weight. Rows that are no such list
-// make every output NaN, and no access out of bounds.
+// are a fault.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -142,12 +142,12 @@ void pack(const NodeView& node, size_t input, const std::byte* raw, std::byte* p
   for (int64_t i = 0; i < elements; ++i) to[i] = index_at(node.inputs[input].desc.dtype, raw, i);
 }
 
-void fill_nan(const RunContext& context) {
-  const int64_t elements = context.node.shape(kY).elements();
-  std::fill_n(context.out_f32(), elements, std::numeric_limits<float>::quiet_NaN());
+// Of lists that are none, whichever entry it is.
+Outcome no_list(const Dense& dense) {
+  return {.fault = Fault::index_out_of_range, .index = dense.columns, .dim = dense.columns};
 }
 
-void run(const RunContext& context) {
+Outcome run(const RunContext& context) {
   const Dense dense = *dense_of(context.node);
   const kernels::SparseRows sparse = {
       .rows = dense.rows(),
@@ -156,7 +156,7 @@ void run(const RunContext& context) {
       .values = context.f32(kValues)};
   const auto entries = static_cast<uint64_t>(context.node.shape(kValues).elements());
   if (!kernels::sparse_rows_valid(sparse, entries, static_cast<uint64_t>(dense.columns))) {
-    return fill_nan(context);
+    return no_list(dense);
   }
   float* out = context.out_f32();
   const auto elements = static_cast<size_t>(context.node.shape(kY).elements());
@@ -168,13 +168,14 @@ void run(const RunContext& context) {
   }
   const kernels::Activation activation = *fused_activation(context.node.attrs);
   const float* bias = context.f32(kBias);
-  if (bias == nullptr && activation.kind == kernels::ActivationKind::none) return;
+  if (bias == nullptr && activation.kind == kernels::ActivationKind::none) return {};
   kernels::scale_shift(dense.outer(), dense.rows(), dense.inner(), out, nullptr, bias, out,
                        activation, context.parallel);
+  return {};
 }
 
 // Over the unpacked lists. An entry that repeats a column adds to it.
-void reference(const RunContext& context) {
+Outcome reference(const RunContext& context) {
   const Dense dense = *dense_of(context.node);
   const kernels::Activation activation = *fused_activation(context.node.attrs);
   const auto at = [&](size_t input, int64_t i) -> int64_t {
@@ -184,7 +185,7 @@ void reference(const RunContext& context) {
   bool valid = at(kRows, 0) == 0 && at(kRows, dense.rows()) == entries;
   for (int64_t r = 0; r < dense.rows(); ++r) valid &= at(kRows, r) <= at(kRows, r + 1);
   for (int64_t e = 0; e < entries; ++e) valid &= at(kColumns, e) < dense.columns;
-  if (!valid) return fill_nan(context);
+  if (!valid) return no_list(dense);
   const int64_t width = dense.conv ? dense.conv->shape.out_w : 1;
   int64_t position = 0;
   for (int64_t n = 0; n < dense.outer(); ++n) {
@@ -212,6 +213,7 @@ void reference(const RunContext& context) {
       }
     }
   }
+  return {};
 }
 
 const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out) {

@@ -30,30 +30,30 @@ TEST(SparseResidual, KnownValuesAndCost) {
   EXPECT_EQ(result.cost.params, 6u);
 }
 
-// Nothing has checked the lists before the kernel: whatever they hold, it stays in bounds and the
-// result cannot be taken for an answer.
+// Nothing has checked the lists before the kernel: whatever they hold, it stays in bounds, and what
+// is no list is a fault.
 TEST(SparseResidual, AnyListIsSafe) {
   constexpr int64_t kWrong[] = {
       -1, 3, 4, 1 << 20, int64_t{1} << 32, (int64_t{1} << 32) + 1, INT64_MAX, INT64_MIN};
-  const auto expect_nan = [](const Evaluated& result) {
+  const auto expect_fault = [](const Evaluated& result) {
     ASSERT_TRUE(result.status.ok());
-    for (float v : result.values) EXPECT_TRUE(std::isnan(v));
-    for (float v : result.reference) EXPECT_TRUE(std::isnan(v));
+    EXPECT_EQ(result.outcome.fault, Fault::index_out_of_range);
+    EXPECT_EQ(result.run_outcome.fault, Fault::index_out_of_range);
   };
   for (const int64_t wrong : kWrong) {
     for (size_t i = 0; i < 3; ++i) {
       Ints columns = {1, 0, 2};
       columns[i] = wrong;
-      expect_nan(run(columns, {0, 1, 1, 3}));
+      expect_fault(run(columns, {0, 1, 1, 3}));
     }
     for (size_t i = 0; i < 4; ++i) {
       Ints rows = {0, 1, 1, 3};
       if (wrong == rows[i] || (wrong == 3 && i == 2)) continue;  // still a list
       rows[i] = wrong;
-      expect_nan(run({1, 0, 2}, rows));
+      expect_fault(run({1, 0, 2}, rows));
     }
   }
-  expect_nan(run({1, 0, 2}, {0, 2, 1, 3}));
+  expect_fault(run({1, 0, 2}, {0, 2, 1, 3}));
 }
 
 }  // namespace

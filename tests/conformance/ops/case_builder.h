@@ -26,6 +26,10 @@ inline CaseInput tensor(ir::Shape shape, CaseInput::Fill fill = CaseInput::unifo
 inline CaseInput weight(ir::Shape shape, CaseInput::Fill fill = CaseInput::uniform) {
   return {CaseInput::weight, shape, fill, nullptr};
 }
+// Indices of a dimension of `dim` elements, half of them counted from the end.
+inline CaseInput indices(ir::Shape shape, int64_t dim, CaseInput::Kind kind = CaseInput::tensor) {
+  return {kind, shape, CaseInput::integers, nullptr, dim};
+}
 // These numbers, in one dimension.
 template <typename T>
 CaseInput numbers(const std::vector<T>& list) {

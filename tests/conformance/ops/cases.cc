@@ -44,7 +44,10 @@ std::shared_ptr<const ir::Constant> data_of(const OpCase& op_case, size_t input)
       case CaseInput::uniform: values[i] = 2 * u - 1; break;
       case CaseInput::positive: values[i] = u + 0.5F; break;
       case CaseInput::wide: values[i] = 16 * u - 8; break;
-      case CaseInput::integers: integers[i] = static_cast<int64_t>(16 * u) - 8; break;
+      case CaseInput::integers:
+        integers[i] =
+            static_cast<int64_t>(2 * static_cast<float>(description.bound) * u) - description.bound;
+        break;
       case CaseInput::flags: data[i] = std::byte{u < 0.5F}; break;
     }
   }
@@ -122,7 +125,7 @@ std::vector<std::shared_ptr<const ir::Constant>> inputs_of(const OpCase& op_case
   return result;
 }
 
-std::shared_ptr<const ir::Constant> expected_of(const OpCase& op_case) {
+Expected expected_of(const OpCase& op_case) {
   const ir::Graph graph = graph_of(op_case);
   const ops::OpDef& def = op_of(op_case);
   const ops::GraphNodeView holder(graph, graph.node(0));
@@ -139,8 +142,10 @@ std::shared_ptr<const ir::Constant> expected_of(const OpCase& op_case) {
   AlignedBuffer scratch(def.scratch_bytes != nullptr ? def.scratch_bytes(view, 1) : 0);
   const ops::RunContext context{view, inputs, std::span<std::byte* const>(&out, 1), scratch.span(),
                                 serial};
-  (def.reference != nullptr ? def.reference : def.run)(context);
-  return result;
+  Expected expected;
+  expected.outcome = (def.reference != nullptr ? def.reference : def.run)(context);
+  if (expected.outcome.ok()) expected.values = result;
+  return expected;
 }
 
 std::string difference(const OpCase& op_case, const ir::Constant& expected, const float* actual) {

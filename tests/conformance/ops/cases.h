@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "ops/outcome.h"
 
 namespace taoism::conformance {
 
@@ -19,13 +20,14 @@ struct CaseInput {
     uniform,   // in [-1, 1)
     positive,  // in [0.5, 1.5): variances, divisors
     wide,      // in [-8, 8): beyond every activation's bends
-    integers,  // int64, in [-8, 8)
+    integers,  // int64, in [-bound, bound)
     flags,     // bool
   };
   Kind kind = tensor;
   ir::Shape shape;
   Fill fill = uniform;
   std::shared_ptr<const ir::Constant> given;  // instead of a fill
+  int64_t bound = 8;
 };
 
 inline ir::DType dtype_of(const CaseInput& input) {
@@ -51,8 +53,13 @@ ir::Graph graph_of(const OpCase& op_case);
 bool is_accepted(const OpCase& op_case);
 // The seeded contents of the graph's inputs, in their order.
 std::vector<std::shared_ptr<const ir::Constant>> inputs_of(const OpCase& op_case);
-// What the operator's reference computes from them.
-std::shared_ptr<const ir::Constant> expected_of(const OpCase& op_case);
+// What the operator's reference computes from them, or the fault that it meets in them; the values
+// are none then.
+struct Expected {
+  std::shared_ptr<const ir::Constant> values;
+  ops::Outcome outcome;
+};
+Expected expected_of(const OpCase& op_case);
 // Empty when `actual` (elements as `expected` has them; all but float32 must be the same) is within
 // the operator's tolerance; else where and by how much it is not.
 std::string difference(const OpCase& op_case, const ir::Constant& expected, const float* actual);

@@ -94,7 +94,7 @@ void add_pair_cases(std::vector<OpCase>& cases) {
   add("Mod", kWide, "_wide");
   // What a division on a CPU has no answer to, and what it rounds.
   const Ints dividends{kLeast, kLeast, kLeast, 7, -7, 7, -7, 5, kLeast},
-      divisors{-1, 0, kLeast, -2, 2, 2, -2, -1, 3};
+      divisors{-1, 3, kLeast, -2, 2, 2, -2, -1, 3};
   for (const char* op : {"Div", "Mod"}) {
     cases.push_back({std::string(op) + "_edges", op, {}, {numbers(dividends), numbers(divisors)}});
   }
@@ -168,73 +168,87 @@ void add_pair_cases(std::vector<OpCase>& cases) {
       {"Pad_wrap", "Pad", attrs({{"pads", Ints{0, 7, 0, 9}}, {"mode", "wrap"}}), {tensor({3, 4})}});
 }
 
-// Indices are in [-8, 8): some of each case are out of bounds, but where a dimension has 8.
-void add_gather_cases(std::vector<OpCase>& cases) {
+// One or several dimensions of indices that are all in range, or, `beyond` the dimensions, of which
+// some are not.
+void add_gather_cases(std::vector<OpCase>& cases, int64_t beyond) {
+  const auto add = [&](const std::string& name, const char* op, CaseInput::Fill fill,
+                       const ir::Attrs& attributes, std::vector<CaseInput> inputs) {
+    cases.push_back({name + (beyond > 0 ? "_out_of_range_" : "_") + std::to_string(fill), op,
+                     attributes, std::move(inputs)});
+  };
+  const auto at = [&](ir::Shape shape, int64_t dim) { return indices(shape, dim + beyond); };
+  const auto given = [&](ir::Shape shape, int64_t dim) {
+    return indices(shape, dim + beyond, CaseInput::weight);
+  };
+  const ir::Attrs first = attrs({{"axis", int64_t{1}}}), last = attrs({{"axis", int64_t{-1}}});
   for (const auto fill : {CaseInput::uniform, kIntegers, kFlags}) {
-    const std::string suffix = std::to_string(fill);
-    cases.push_back(
-        {"Gather_rows_" + suffix, "Gather", {}, {weight({8, 6}, fill), tensor({3, 5}, kIntegers)}});
-    cases.push_back({"Gather_out_of_bounds_" + suffix,
-                     "Gather",
-                     {},
-                     {weight({5, 6}, fill), tensor({3, 5}, kIntegers)}});
-    cases.push_back({"Gather_axis_" + suffix,
-                     "Gather",
-                     attrs({{"axis", int64_t{1}}}),
-                     {tensor({3, 9, 4}, fill), weight({2}, kIntegers)}});
-    cases.push_back({"Gather_one_" + suffix,
-                     "Gather",
-                     attrs({{"axis", int64_t{-1}}}),
-                     {tensor({3, 8}, fill), tensor(ir::Shape{}, kIntegers)}});
-    cases.push_back({"GatherElements_" + suffix,
-                     "GatherElements",
-                     attrs({{"axis", int64_t{1}}}),
-                     {tensor({3, 7, 4}, fill), tensor({3, 5, 2}, kIntegers)}});
-    cases.push_back({"GatherND_" + suffix,
-                     "GatherND",
-                     {},
-                     {tensor({8, 6, 4}, fill), tensor({5, 2}, kIntegers)}});
-    cases.push_back(
-        {"ScatterElements_" + suffix,
-         "ScatterElements",
-         attrs({{"axis", int64_t{1}}}),
-         {tensor({3, 7, 4}, fill), tensor({3, 5, 2}, kIntegers), tensor({3, 5, 2}, fill)}});
-    cases.push_back({"ScatterND_" + suffix,
-                     "ScatterND",
-                     {},
-                     {tensor({8, 6, 4}, fill), weight({5, 2}, kIntegers), tensor({5, 4}, fill)}});
-    cases.push_back({"GatherElements_last_" + suffix,
-                     "GatherElements",
-                     attrs({{"axis", int64_t{-1}}}),
-                     {tensor({3, 8}, fill), tensor({2, 9}, kIntegers)}});
-    cases.push_back({"ScatterElements_last_" + suffix,
-                     "ScatterElements",
-                     attrs({{"axis", int64_t{-1}}}),
-                     {tensor({3, 8}, fill), tensor({2, 9}, kIntegers), tensor({2, 9}, fill)}});
-    cases.push_back({"GatherND_whole_" + suffix,
-                     "GatherND",
-                     attrs({{"batch_dims", int64_t{2}}}),
-                     {tensor({2, 3, 8, 8}, fill), tensor({2, 3, 4, 2}, kIntegers)}});
-    cases.push_back({"GatherND_batch_" + suffix,
-                     "GatherND",
-                     attrs({{"batch_dims", int64_t{1}}}),
-                     {tensor({3, 8, 4}, fill), tensor({3, 5, 1}, kIntegers)}});
+    add("Gather_rows", "Gather", fill, {}, {weight({8, 6}, fill), at({3, 5}, 8)});
+    add("Gather_axis", "Gather", fill, first, {tensor({3, 9, 4}, fill), given({7}, 9)});
+    add("Gather_one", "Gather", fill, last, {tensor({3, 8}, fill), at(ir::Shape{}, 8)});
+    add("GatherElements", "GatherElements", fill, first,
+        {tensor({3, 7, 4}, fill), at({3, 5, 2}, 7)});
+    add("GatherElements_last", "GatherElements", fill, last, {tensor({3, 8}, fill), at({2, 9}, 8)});
+    add("GatherND", "GatherND", fill, {}, {tensor({8, 6, 4}, fill), at({5, 2}, 6)});
+    add("GatherND_whole", "GatherND", fill, attrs({{"batch_dims", int64_t{2}}}),
+        {tensor({2, 3, 8, 8}, fill), at({2, 3, 4, 2}, 8)});
+    add("GatherND_batch", "GatherND", fill, attrs({{"batch_dims", int64_t{1}}}),
+        {tensor({3, 8, 4}, fill), at({3, 5, 1}, 8)});
+    add("ScatterElements", "ScatterElements", fill, first,
+        {tensor({3, 7, 4}, fill), at({3, 5, 2}, 7), tensor({3, 5, 2}, fill)});
+    add("ScatterElements_last", "ScatterElements", fill, last,
+        {tensor({3, 8}, fill), at({2, 9}, 8), tensor({2, 9}, fill)});
+    add("ScatterND", "ScatterND", fill, {},
+        {tensor({8, 6, 4}, fill), given({5, 2}, 6), tensor({5, 4}, fill)});
+  }
+  for (const char* reduction : {"add", "mul", "max", "min"}) {
+    for (const auto fill : {CaseInput::uniform, kIntegers}) {
+      add(std::string("ScatterND_") + reduction, "ScatterND", fill,
+          attrs({{"reduction", reduction}}),
+          {tensor({8, 3}, fill), at({9, 1}, 8), tensor({9, 3}, fill)});
+      add(std::string("ScatterElements_") + reduction, "ScatterElements", fill,
+          attrs({{"axis", int64_t{1}}, {"reduction", reduction}}),
+          {tensor({4, 5}, fill), at({3, 9}, 5), tensor({3, 9}, fill)});
+    }
   }
 }
 
-void add_scatter_cases(std::vector<OpCase>& cases) {
-  for (const char* reduction : {"add", "mul", "max", "min"}) {
-    for (const auto fill : {CaseInput::uniform, kIntegers}) {
-      cases.push_back({std::string("ScatterND_") + reduction + "_" + std::to_string(fill),
-                       "ScatterND",
-                       attrs({{"reduction", reduction}}),
-                       {tensor({8, 3}, fill), tensor({9, 1}, kIntegers), tensor({9, 3}, fill)}});
-      cases.push_back({std::string("ScatterElements_") + reduction + "_" + std::to_string(fill),
-                       "ScatterElements",
-                       attrs({{"axis", int64_t{1}}, {"reduction", reduction}}),
-                       {tensor({4, 5}, fill), tensor({3, 9}, kIntegers), tensor({3, 9}, fill)}});
+// An index that is wrong alone, at the ends of its range, of the integers, and among so many that
+// several threads look for it.
+void add_index_edge_cases(std::vector<OpCase>& cases) {
+  const std::pair<const char*, int64_t> edges[] = {
+      {"above", 5}, {"below", -6}, {"least", kLeast}, {"greatest", -(kLeast + 1)}};
+  for (const auto& [name, index] : edges) {
+    std::vector<int64_t> list = {4, -5, index, 0};
+    cases.push_back({std::string("Gather_") + name, "Gather", {}, {tensor({5, 3}), numbers(list)}});
+    cases.push_back({std::string("ScatterElements_") + name,
+                     "ScatterElements",
+                     {},
+                     {tensor({5}), numbers(list), tensor({4})}});
+  }
+  std::vector<int64_t> many(100'000, 1);
+  many[77'777] = 3;
+  many[77'778] = -4;
+  cases.push_back({"Gather_many", "Gather", {}, {tensor({3}), numbers(many)}});
+}
+
+void add_integer_division_cases(std::vector<OpCase>& cases) {
+  Ints dividends, divisors;  // each with each
+  for (int64_t a = -9; a <= 9; ++a) {
+    for (int64_t b = -4; b <= 4; ++b) {
+      if (b == 0) continue;
+      dividends.push_back(a);
+      divisors.push_back(b);
     }
   }
+  for (const int64_t fmod : {0, 1}) {
+    const ir::Attrs how = attrs({{"fmod", fmod}});
+    const std::string suffix = std::to_string(fmod);
+    cases.push_back(
+        {"Mod_by_zero_" + suffix, "Mod", how, {numbers(Ints{7, -7, 5}), numbers(Ints{2, 0, -1})}});
+    cases.push_back({"Mod_by_any_" + suffix, "Mod", how, {numbers(dividends), numbers(divisors)}});
+  }
+  cases.push_back({"Div_by_zero", "Div", {}, {numbers(Ints{7, -7}), numbers(Ints{0, 3})}});
+  cases.push_back({"Div_by_any", "Div", {}, {numbers(dividends), numbers(divisors)}});
 }
 
 void add_reduction_cases(std::vector<OpCase>& cases) {
@@ -341,8 +355,10 @@ void add_normalization_cases(std::vector<OpCase>& cases) {
 void add_function_cases(std::vector<OpCase>& cases) {
   add_unary_cases(cases);
   add_pair_cases(cases);
-  add_gather_cases(cases);
-  add_scatter_cases(cases);
+  add_gather_cases(cases, 0);
+  add_gather_cases(cases, 3);
+  add_index_edge_cases(cases);
+  add_integer_division_cases(cases);
   add_reduction_cases(cases);
   add_normalization_cases(cases);
 }

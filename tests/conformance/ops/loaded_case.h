@@ -66,6 +66,11 @@ void for_each_target(Test&& test) {
   }
 }
 
+struct Computed {
+  Guarded output;
+  ops::Outcome outcome;
+};
+
 // Weights packed for the current target, tensors as they are.
 class LoadedCase {
  public:
@@ -104,14 +109,15 @@ class LoadedCase {
            view_.inputs[0].desc.bytes() == view_.outputs[0].bytes();
   }
 
-  Guarded run(Parallel& parallel, bool in_place = false) const {
+  Computed run(Parallel& parallel, bool in_place = false) const {
     return run(view_, inputs_, parallel, in_place);
   }
   // As a part of the case that `view` describes. Fails the test when memory around the output or
   // the scratch is touched.
-  Guarded run(const ops::NodeView& view, std::vector<const std::byte*> inputs, Parallel& parallel,
-              bool in_place = false) const {
-    Guarded output(view.outputs[0].bytes());
+  Computed run(const ops::NodeView& view, std::vector<const std::byte*> inputs, Parallel& parallel,
+               bool in_place = false) const {
+    Computed computed{Guarded(view.outputs[0].bytes()), {}};
+    Guarded& output = computed.output;
     if (in_place) {
       std::memcpy(output.data(), inputs[0], view.outputs[0].bytes());
       inputs[0] = output.data();
@@ -120,14 +126,14 @@ class LoadedCase {
         def_.scratch_bytes != nullptr ? def_.scratch_bytes(view, parallel.threads()) : 0;
     Guarded scratch(scratch_bytes);
     std::byte* out = output.data();
-    def_.run({view,
-              inputs,
-              std::span<std::byte* const>(&out, 1),
-              {scratch.data(), scratch_bytes},
-              parallel});
+    computed.outcome = def_.run({view,
+                                 inputs,
+                                 std::span<std::byte* const>(&out, 1),
+                                 {scratch.data(), scratch_bytes},
+                                 parallel});
     EXPECT_TRUE(output.intact()) << "wrote outside the output";
     EXPECT_TRUE(scratch.intact()) << "wrote outside the scratch";
-    return output;
+    return computed;
   }
 
  private:

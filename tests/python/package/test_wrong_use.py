@@ -72,6 +72,18 @@ def test_when_both_exporters_fail_both_errors_are_told() -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("strategy", ["none", "full"])
+def test_an_index_out_of_range_ends_the_call_alone(strategy: str) -> None:
+    net = nn.Embedding(5, 3).eval()
+    good = torch.tensor([[0, 4, 2]])
+    with taoism.shield(net, good, strategy) as module:
+        for wrong in (5, -6, 2**40):
+            with pytest.raises(errors.InvalidArgumentError, match="Gather") as caught:
+                module(torch.tensor([[0, wrong, 2]]))
+            assert "\n" not in str(caught.value)
+            torch.testing.assert_close(module(good), net(good))
+
+
 def test_outputs_that_are_no_tensors() -> None:
     class Counts(nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:

@@ -22,8 +22,6 @@ at::Tensor view_of(const ir::TensorDesc& desc, void* data) {
                        at::TensorOptions().dtype(scalar_type(desc.dtype)));
 }
 
-std::string name_of(const ir::Node& node) { return node.op + " '" + node.name + "'"; }
-
 }  // namespace
 
 void check_supported(const ir::PartitionedGraph& graph) {
@@ -70,7 +68,7 @@ Executable::Executable(const ir::PartitionedGraph& graph, at::Device device, boo
 
 void Executable::add_step(const ir::PartitionedGraph& graph, const ir::Node& node, Weights& weights,
                           Part& part) {
-  NodeContext context(graph.graph, node, weights);
+  NodeContext context(graph.graph, node, weights, *part.checks);
   Step step;
   step.what = name_of(node);
   step.kernel = find_lowering(node.op)->lower(context);
@@ -146,6 +144,7 @@ void Executable::bring_inputs(Part& part, const void* const* inputs) {
 }
 
 void Executable::run_steps(Part& part) {
+  part.checks->start();
   for (Step& step : part.steps) {
     in_.clear();
     for (ir::ValueId id : step.inputs) {
@@ -170,6 +169,7 @@ void Executable::run_steps(Part& part) {
     in_.clear();
     for (ir::ValueId id : step.last_use) values_[index_of(id)].reset();
   }
+  part.found = part.checks->found();
 }
 
 // Shapes are static: once things have settled, an accelerator records a segment and repeats it.
@@ -209,6 +209,10 @@ void Executable::run(size_t segment, const void* const* inputs, void* const* out
     // Copies of an accelerator run while this thread waits: they are counted as computation.
     times.transfer_ns += (brought - start) + (queued - computed);
     times.compute_ns += (computed - brought) + (now_ns() - queued);
+    if (!part.found.defined()) return;
+    if (const Status status = part.checks->verdict(part.found.to(at::kCPU)); !status.ok()) {
+      throw Failure(status);
+    }
   });
 }
 

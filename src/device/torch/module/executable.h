@@ -3,26 +3,14 @@
 // Thread-safety: one thread at a time per object.
 #pragma once
 
-#include <stdexcept>
-
-#include "base/status.h"
 #include "device/torch/abi.h"
 #include "device/torch/module/accelerator.h"
+#include "device/torch/module/checks.h"
+#include "device/torch/module/failure.h"
 #include "device/torch/module/lowering.h"
 #include "ir/segment.h"
 
 namespace taoism::torch_module {
-
-// An error of ours on its way to the boundary.
-class Failure : public std::runtime_error {
- public:
-  explicit Failure(const Status& status)
-      : std::runtime_error(status.message()), code_(status.code()) {}
-  Code code() const { return code_; }
-
- private:
-  Code code_;
-};
 
 // Throws Failure, unsupported, for the first node placed on the device that has no lowering.
 void check_supported(const ir::PartitionedGraph& graph);
@@ -32,6 +20,7 @@ class Executable {
   // Weights are copied: `graph` must outlive the call alone.
   Executable(const ir::PartitionedGraph& graph, at::Device device, bool staged, int threads);
 
+  // Throws Failure, invalid_argument, for elements that a node cannot do with.
   void run(size_t segment, const void* const* inputs, void* const* outputs,
            device::torch_abi::Times& times);
   std::byte* allocate_crossing(size_t bytes) { return accelerator_.allocate_pinned(bytes); }
@@ -52,6 +41,8 @@ class Executable {
     std::vector<at::Tensor> staged_inputs;
     std::vector<at::Tensor> recorded_outputs;
     std::unique_ptr<Accelerator::Recording> recording;
+    std::unique_ptr<Checks> checks = std::make_unique<Checks>();  // kernels refer to it
+    at::Tensor found;                                             // by the checks of the last run
     uint64_t runs = 0;
   };
 

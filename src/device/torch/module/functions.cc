@@ -172,8 +172,7 @@ Kernel is_inf(NodeContext& node) {
   };
 }
 
-// Of integers by 0 it is 0, as in `cpu`. So it is by -1, which a CPU's division refuses for the
-// smallest integer.
+// Of integers by -1 it is 0: a CPU's division refuses the smallest integer. By 0 it is anything.
 template <Binary kFunction>
 at::Tensor remainder_of(const at::Tensor& a, const at::Tensor& b) {
   if (a.is_floating_point()) return kFunction(a, b);
@@ -189,8 +188,14 @@ at::Tensor remainder_as_dividend(const at::Tensor& a, const at::Tensor& b) {
 }
 
 Kernel mod(NodeContext& node) {
-  return node.attrs().i("fmod") != 0 ? binary<remainder_of<remainder_as_dividend>>(node)
-                                     : binary<remainder_of<remainder_as_divisor>>(node);
+  const Kernel rest = node.attrs().i("fmod") != 0
+                          ? binary<remainder_of<remainder_as_dividend>>(node)
+                          : binary<remainder_of<remainder_as_divisor>>(node);
+  if (node.output().dtype == ir::DType::f32) return rest;
+  return [rest, look = node.look(1, {})](Inputs in, Outputs out) {
+    look(in[1]);
+    rest(in, out);
+  };
 }
 
 Kernel shrink(NodeContext& node) {

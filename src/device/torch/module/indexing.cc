@@ -1,23 +1,20 @@
-// Gather and Scatter, by elements and by slices. As in `cpu` a negative index counts from the end;
-// one that is out of bounds reads NaN, or 0 where there is none, and writes nothing.
+// Gather and Scatter, by elements and by slices. As in `cpu` a negative index counts from the end,
+// and one that is out of range is a fault.
 #include <ATen/ops/add.h>
-#include <ATen/ops/any.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/clamp.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/gather.h>
-#include <ATen/ops/ge.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/logical_or.h>
 #include <ATen/ops/lt.h>
+#include <ATen/ops/minimum.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/scatter_reduce.h>
+#include <ATen/ops/sub.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/where.h>
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 #include "device/torch/module/lowering.h"
@@ -25,21 +22,14 @@
 namespace taoism::torch_module {
 namespace {
 
-// Indices counted from the front, and where they are out of bounds.
-struct Places {
-  at::Tensor index, is_outside;
-};
-
-// `size`: of the dimension that is indexed; a number, or a tensor that broadcasts to the indices.
-template <typename Size>
-Places places_of(const at::Tensor& given, const Size& size) {
-  const at::Tensor index = at::where(at::lt(given, 0), at::add(given, size), given);
-  return {index, at::logical_or(at::lt(index, 0), at::ge(index, size))};
+// Indices of a dimension of `size`, a number or a tensor that broadcasts to them, counted from the
+// front. One that is out of range becomes another that is not: Checks tell of it.
+at::Tensor places_of(const at::Tensor& given, int64_t size) {
+  return at::clamp(at::where(at::lt(given, 0), at::add(given, size), given), 0, size - 1);
 }
-
-at::Tensor with_nothing(const at::Tensor& found, const at::Tensor& is_outside) {
-  const double nothing = found.is_floating_point() ? std::numeric_limits<double>::quiet_NaN() : 0;
-  return found.masked_fill(is_outside, nothing);
+at::Tensor places_of(const at::Tensor& given, const at::Tensor& size) {
+  const at::Tensor index = at::where(at::lt(given, 0), at::add(given, size), given);
+  return at::minimum(at::clamp(index, 0), at::sub(size, 1));
 }
 
 int64_t axis_of(const NodeContext& node) {
@@ -48,26 +38,19 @@ int64_t axis_of(const NodeContext& node) {
 }
 
 Kernel gather(NodeContext& node) {
-  const auto rank = static_cast<int64_t>(node.rank(0));
-  const int64_t axis = axis_of(node);
-  std::vector<int64_t> mask_dims = dims_of(node.shape(1));
-  mask_dims.insert(mask_dims.end(), static_cast<size_t>(rank - 1 - axis), 1);
-  return [axis, mask_dims, dims = dims_of(node.output().shape)](Inputs in, Outputs out) {
-    const at::Tensor& x = in[0];
-    const int64_t size = x.size(axis);
-    const Places places = places_of(in[1], size);
-    const at::Tensor found =
-        at::index_select(x, axis, at::clamp(places.index, 0, size - 1).flatten()).reshape(dims);
-    out[0] = with_nothing(found, places.is_outside.reshape(mask_dims));
+  const int64_t axis = axis_of(node), size = node.shape(0)[static_cast<size_t>(axis)];
+  return [axis, size, look = node.look(1, {size}), dims = dims_of(node.output().shape)](
+             Inputs in, Outputs out) {
+    look(in[1]);
+    out[0] = at::index_select(in[0], axis, places_of(in[1], size).flatten()).reshape(dims);
   };
 }
 
 Kernel gather_elements(NodeContext& node) {
-  return [axis = axis_of(node)](Inputs in, Outputs out) {
-    const int64_t size = in[0].size(axis);
-    const Places places = places_of(in[1], size);
-    const at::Tensor found = at::gather(in[0], axis, at::clamp(places.index, 0, size - 1));
-    out[0] = with_nothing(found, places.is_outside);
+  const int64_t axis = axis_of(node), size = node.shape(0)[static_cast<size_t>(axis)];
+  return [axis, size, look = node.look(1, {size})](Inputs in, Outputs out) {
+    look(in[1]);
+    out[0] = at::gather(in[0], axis, places_of(in[1], size));
   };
 }
 
@@ -92,34 +75,33 @@ class SliceIndex {
     dims.pop_back();
     std::fill(dims.begin() + static_cast<std::ptrdiff_t>(batch), dims.end(), 1);
     begins_ = node.to_device(begins).reshape(dims);
+    look_ = node.look(1, sizes);
   }
 
   int64_t slices() const { return slices_; }
-  // Flat; the index is `outside` where it is out of bounds.
-  Places of(const at::Tensor& indices, int64_t outside) const {
-    const Places each = places_of(indices, sizes_);
-    const at::Tensor is_outside = at::any(each.is_outside, -1);
-    const at::Tensor index = at::add(at::sum(at::mul(each.index, steps_), {-1}), begins_);
-    return {index.masked_fill(is_outside, outside).flatten(), is_outside.flatten()};
+  // Flat.
+  at::Tensor of(const at::Tensor& indices) const {
+    look_(indices);
+    const at::Tensor each = places_of(indices, sizes_);
+    return at::add(at::sum(at::mul(each, steps_), {-1}), begins_).flatten();
   }
 
  private:
   at::Tensor sizes_, steps_;  // [depth]
   at::Tensor begins_;         // of the batches; broadcasts to the indices but for their last one
+  Look look_;
   int64_t slices_ = 1;
 };
 
 Kernel gather_nd(NodeContext& node) {
   const SliceIndex index(node, static_cast<size_t>(node.attrs().i("batch_dims", 0)));
   return [index, dims = dims_of(node.output().shape)](Inputs in, Outputs out) {
-    const Places places = index.of(in[1], 0);
-    const at::Tensor found = at::index_select(in[0].reshape({index.slices(), -1}), 0, places.index);
-    out[0] = with_nothing(found, places.is_outside.unsqueeze(1)).reshape(dims);
+    const at::Tensor x = in[0].reshape({index.slices(), -1});
+    out[0] = at::index_select(x, 0, index.of(in[1])).reshape(dims);
   };
 }
 
-// x [slices, length] with rows of `updates` put at, or combined with, the rows that `index` names;
-// the index `slices` names none.
+// x [slices, length] with rows of `updates` put at, or combined with, the rows that `index` names.
 class RowScatter {
  public:
   explicit RowScatter(const NodeContext& node) {
@@ -136,9 +118,8 @@ class RowScatter {
   // Of several rows for one place the last one is put, on a GPU too, where PyTorch would take any.
   static at::Tensor put(const at::Tensor& x, const at::Tensor& index, const at::Tensor& updates) {
     const at::Tensor order = at::arange(index.numel(), index.options());
-    const at::Tensor none = at::full({x.size(0) + 1}, -1, index.options());
-    const at::Tensor chosen =
-        at::scatter_reduce(none, 0, index, order, "amax").narrow(0, 0, x.size(0));
+    const at::Tensor none = at::full({x.size(0)}, -1, index.options());
+    const at::Tensor chosen = at::scatter_reduce(none, 0, index, order, "amax");
     const at::Tensor rows = at::index_select(updates, 0, at::clamp(chosen, 0));
     return at::where(at::lt(chosen, 0).unsqueeze(1), x, rows);
   }
@@ -146,8 +127,7 @@ class RowScatter {
   at::Tensor combine(const at::Tensor& x, const at::Tensor& index,
                      const at::Tensor& updates) const {
     const at::Tensor places = index.unsqueeze(1).expand(updates.sizes());
-    const at::Tensor with_none = at::constant_pad_nd(x, {0, 0, 0, 1});
-    return at::scatter_reduce(with_none, 0, places, updates, reduction_).narrow(0, 0, x.size(0));
+    return at::scatter_reduce(x, 0, places, updates, reduction_);
   }
 
   std::string reduction_;
@@ -158,10 +138,8 @@ Kernel scatter_nd(NodeContext& node) {
   const SliceIndex index(node, 0);
   return [index, scatter = RowScatter(node), dims = dims_of(node.output().shape)](Inputs in,
                                                                                   Outputs out) {
-    const int64_t slices = index.slices();
-    const Places places = index.of(in[1], slices);
-    const at::Tensor x = in[0].reshape({slices, -1});
-    out[0] = scatter.run(x, places.index, in[2].reshape({-1, x.size(1)})).reshape(dims);
+    const at::Tensor x = in[0].reshape({index.slices(), -1});
+    out[0] = scatter.run(x, index.of(in[1]), in[2].reshape({-1, x.size(1)})).reshape(dims);
   };
 }
 
@@ -176,12 +154,11 @@ Kernel scatter_elements(NodeContext& node) {
       if (d != axis) begins[i] += rest % shape[d] * x.product(d + 1, x.rank());
     }
   }
-  return [begins = node.to_device(begins), size = x[axis], elements = x.elements(),
+  return [begins = node.to_device(begins), size = x[axis], look = node.look(1, {x[axis]}),
           step = x.product(axis + 1, x.rank()), scatter = RowScatter(node),
           dims = dims_of(x)](Inputs in, Outputs out) {
-    const Places places = places_of(in[1].flatten(), size);
-    const at::Tensor index =
-        at::add(at::mul(places.index, step), begins).masked_fill(places.is_outside, elements);
+    look(in[1]);
+    const at::Tensor index = at::add(at::mul(places_of(in[1].flatten(), size), step), begins);
     out[0] = scatter.run(in[0].reshape({-1, 1}), index, in[2].reshape({-1, 1})).reshape(dims);
   };
 }

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "device/torch/module/failure.h"
+
 namespace taoism::torch_module {
 
 const Lowering* find_lowering(std::string_view op) {
@@ -17,6 +19,8 @@ const Lowering* find_lowering(std::string_view op) {
   }
   return nullptr;
 }
+
+std::string name_of(const ir::Node& node) { return node.op + " '" + node.name + "'"; }
 
 at::ScalarType scalar_type(ir::DType dtype) {
   switch (dtype) {
@@ -64,6 +68,20 @@ at::Tensor NodeContext::to_device(const std::vector<int64_t>& list) {
   at::Tensor host = at::empty({static_cast<int64_t>(list.size())}, at::kLong);
   std::copy(list.begin(), list.end(), host.mutable_data_ptr<int64_t>());
   return to_device(host);
+}
+
+Look NodeContext::look(size_t i, std::vector<int64_t> dims) {
+  Checks::Check check{name_of(node_), std::move(dims), {}};
+  if (is_weight(i)) {
+    const at::Tensor host = on_host(i);
+    check.sizes = at::empty({static_cast<int64_t>(check.dims.size())}, at::kLong);
+    std::copy(check.dims.begin(), check.dims.end(), check.sizes.mutable_data_ptr<int64_t>());
+    if (const Status status = Checks::verdict(check, host); !status.ok()) throw Failure(status);
+    return [](const at::Tensor&) {};
+  }
+  check.sizes = to_device(check.dims);
+  return [checks = &checks_, check = std::make_shared<const Checks::Check>(std::move(check))](
+             const at::Tensor& elements) { checks->look(*check, elements); };
 }
 
 at::Tensor NodeContext::on_host(size_t i) const { return view_of(*value(i).constant); }

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "device/torch/module/checks.h"
 #include "ir/graph.h"
 
 namespace taoism::torch_module {
@@ -21,6 +22,8 @@ using Outputs = std::span<at::Tensor>;
 // Reads the node's inputs (undefined where absent, or taken by the lowering) and sets its outputs.
 // Inputs are never written. Outputs may share an input's memory.
 using Kernel = std::function<void(Inputs, Outputs)>;
+// What a kernel calls with elements that may be a fault.
+using Look = std::function<void(const at::Tensor&)>;
 
 // Weights on their way to the device: each is brought there once, however many nodes read it.
 class Weights {
@@ -42,8 +45,13 @@ class Weights {
 // A node, and where it will run.
 class NodeContext {
  public:
-  NodeContext(const ir::Graph& graph, const ir::Node& node, Weights& weights)
-      : graph_(graph), node_(node), weights_(weights), taken_(node.inputs.size(), false) {}
+  // `checks` outlives the kernel.
+  NodeContext(const ir::Graph& graph, const ir::Node& node, Weights& weights, Checks& checks)
+      : graph_(graph),
+        node_(node),
+        weights_(weights),
+        checks_(checks),
+        taken_(node.inputs.size(), false) {}
 
   const ir::Attrs& attrs() const { return node_.attrs; }
   size_t input_count() const { return node_.inputs.size(); }
@@ -62,6 +70,9 @@ class NodeContext {
   at::Tensor to_device(const at::Tensor& host) { return weights_.to_device(host); }
   // int64, of one dimension.
   at::Tensor to_device(const std::vector<int64_t>& list);
+  // For indices, input `i`, that count `dims`, or with none for divisors: see Checks. A weight is
+  // checked here. Throws Failure, invalid_argument.
+  Look look(size_t i, std::vector<int64_t> dims);
   // The kernel is given nothing at `i`.
   void leave_out(size_t i) { taken_[i] = true; }
   bool is_taken(size_t i) const { return taken_[i]; }
@@ -72,6 +83,7 @@ class NodeContext {
   const ir::Graph& graph_;
   const ir::Node& node_;
   Weights& weights_;
+  Checks& checks_;
   std::vector<bool> taken_;
 };
 
@@ -92,6 +104,7 @@ std::span<const Lowering> indexing_lowerings();
 std::span<const Lowering> normalization_lowerings();
 std::span<const Lowering> protocol_lowerings();
 
+std::string name_of(const ir::Node& node);  // "Conv 'conv1'"
 at::ScalarType scalar_type(ir::DType dtype);
 std::vector<int64_t> dims_of(const ir::Shape& shape);
 

@@ -52,20 +52,27 @@ using Binary = at::Tensor (*)(const at::Tensor&, const at::Tensor&);
 at::Tensor add(const at::Tensor& a, const at::Tensor& b) { return at::add(a, b); }
 at::Tensor sub(const at::Tensor& a, const at::Tensor& b) { return at::sub(a, b); }
 at::Tensor mul(const at::Tensor& a, const at::Tensor& b) { return at::mul(a, b); }
-// Of integers by 0 it is 0, as in `cpu`. By -1 it is a negation: a CPU's division refuses the
-// smallest integer.
-at::Tensor div(const at::Tensor& a, const at::Tensor& b) {
+// Integers: by -1 it is a negation, as a CPU's division refuses the smallest integer; by 0 it is
+// anything.
+at::Tensor quotient(const at::Tensor& a, const at::Tensor& b) {
   if (a.is_floating_point()) return at::div(a, b);
-  const at::Tensor by_zero = at::eq(b, 0), negates = at::eq(b, -1);
-  const at::Tensor divisor = b.masked_fill(at::logical_or(by_zero, negates), 1);
-  const at::Tensor quotient = at::div(a, divisor, "trunc").masked_fill(by_zero, 0);
-  return at::where(negates, at::neg(a), quotient);
+  const at::Tensor negates = at::eq(b, -1);
+  const at::Tensor divisor = b.masked_fill(at::logical_or(at::eq(b, 0), negates), 1);
+  return at::where(negates, at::neg(a), at::div(a, divisor, "trunc"));
 }
 
 template <Binary kFunction>
 Kernel binary(NodeContext& node) {
   return [activation = fused_of(node)](Inputs in, Outputs out) {
     out[0] = activate_own(kFunction(in[0], in[1]), activation);
+  };
+}
+
+Kernel div(NodeContext& node) {
+  if (node.output().dtype == ir::DType::f32) return binary<quotient>(node);
+  return [look = node.look(1, {})](Inputs in, Outputs out) {
+    look(in[1]);
+    out[0] = quotient(in[0], in[1]);
   };
 }
 
@@ -153,7 +160,7 @@ constexpr Lowering kLowerings[] = {
     {"Add", binary<add>},
     {"Sub", binary<sub>},
     {"Mul", binary<mul>},
-    {"Div", binary<div>},
+    {"Div", div},
     {"Softmax", softmax},
     {"ArgMax", arg<largest, -1>},
     {"ArgMin", arg<smallest, 1>},
