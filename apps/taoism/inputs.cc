@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
+#include "base/text.h"
 #include "runtime/files/convert.h"
 #include "runtime/files/image.h"
 
@@ -83,6 +85,25 @@ Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& t
   }
   if (!bounded.is_bounded()) return bad;
   return std::pair(text.substr(0, equals), shape);
+}
+
+std::string shape_hint(const onnx::DeclaredInput& input) {
+  if (!input.has_shape || input.dims.empty()) return "1x3x224x224";
+  constexpr size_t kMostLetters = 8;  // some exporters write whole sentences
+  std::string text;
+  for (size_t i = 0; i < input.dims.size(); ++i) {
+    const std::string name = printable(input.dim_names[i]);
+    const bool is_short = !name.empty() && name.size() <= kMostLetters &&
+                          std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                            return std::isalpha(c) != 0 || c == '_';
+                          });
+    text += i > 0 ? "x" : "";
+    text += input.dims[i] >= 0 ? std::to_string(input.dims[i])
+            : is_short         ? name
+            : i == 0           ? "N"
+                               : "?";
+  }
+  return text;
 }
 
 Result<std::vector<NamedPath>> match_paths(const std::vector<std::string>& texts,
@@ -296,7 +317,8 @@ class Reader {
     if (!data.ok()) return data.status().annotate(path);
     const bool as_bytes = layout.dtype == ir::DType::u8;
     read_.notes.push_back(fmt::format(
-        "input {}: {}, {}x{} pixels, {} (--pixels)", input.name, path, width, height,
+        "input {}: {}, {}x{} pixels, {} (--pixels)", printable(input.name), printable(path), width,
+        height,
         as_bytes ? (rule_.is_bgr ? "bgr bytes" : "rgb bytes") : files::pixel_rule_text(rule_)));
     return files::Tensor{files::Format::image, {layout.dtype, shape}, std::move(*data)};
   }
@@ -381,13 +403,16 @@ Result<onnx::ImportOptions> InputFlags::import_options(const onnx::Model& model,
   }
   TAOISM_ASSIGN_OR_RETURN(const std::vector<onnx::OpenInput> open, model.open_inputs(options));
   if (open.empty()) return options;
-  std::string text, example;
+  std::string text;
   for (const onnx::OpenInput& input : open) text += (text.empty() ? "" : "; ") + input.text();
-  const onnx::OpenInput& first = open.front();
+  const std::string& name = open.front().name;
+  std::string hint;
+  for (const onnx::DeclaredInput& input : model.inputs()) {
+    if (printable(input.name) == name) hint = shape_hint(input);
+  }
   return invalid_argument(text + ": give a file, --input " +
-                          (model.inputs().size() > 1 ? first.name + "=" : "") +
-                          "x.npy, or numbers, --input-shape " + first.name + "=" +
-                          (first.axes.empty() ? std::string("1x3x224x224") : first.shape));
+                          (model.inputs().size() > 1 ? name + "=" : "") +
+                          "x.npy, or numbers, --input-shape " + name + "=" + hint);
 }
 
 }  // namespace taoism::cli

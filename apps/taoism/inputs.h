@@ -24,6 +24,9 @@ struct ReadInputs {
 // "x=1x3x224x224"; N is a dimension that is left open. Errors: invalid_argument.
 Result<std::pair<std::string, ir::Shape>> parse_input_shape(const std::string& text);
 
+// What to write behind "NAME=" for an input: "Nx3xHxW", numbers in place of the letters.
+std::string shape_hint(const onnx::DeclaredInput& input);
+
 // "x.npy" or "name=x.npy"; a name only counts when the model has it.
 struct NamedPath {
   std::string name;

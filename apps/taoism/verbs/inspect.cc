@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "exit_code.h"
 #include "flags.h"
 #include "kernels/target.h"
@@ -215,8 +216,12 @@ Result<int> report_open(const onnx::Model& model, const std::string& hash,
   const bool is_known = std::all_of(operators.begin(), operators.end(),
                                     [](const onnx::OperatorCount& op) { return op.is_known; });
   std::string flags;
-  for (const onnx::OpenInput& input : open)
-    flags += " --input-shape " + input.name + "=" + input.shape;
+  for (const onnx::DeclaredInput& input : model.inputs()) {
+    const bool is_open = std::any_of(open.begin(), open.end(), [&](const onnx::OpenInput& o) {
+      return o.name == printable(input.name);
+    });
+    if (is_open) flags += " --input-shape " + printable(input.name) + "=" + shape_hint(input);
+  }
   if (json) {
     Json inputs = Json::array(), counts = Json::object(), missing = Json::array();
     for (const onnx::DeclaredInput& input : model.inputs()) {
@@ -244,7 +249,8 @@ Result<int> report_open(const onnx::Model& model, const std::string& hash,
       "model     {}, opset {}{}\nhash      {}\n", model.name().empty() ? "(no name)" : model.name(),
       model.opset(), model.producer().empty() ? "" : ", written by " + model.producer(), hash);
   for (const onnx::DeclaredInput& input : model.inputs()) {
-    out += fmt::format("input     {}: {} {}\n", input.name, input.dtype, input.shape_text());
+    out += fmt::format("input     {}: {} {}\n", printable(input.name), input.dtype,
+                       input.shape_text());
   }
   out += "open      ";
   for (size_t i = 0; i < open.size(); ++i) out += (i > 0 ? "; " : "") + open[i].text();

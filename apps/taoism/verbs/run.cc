@@ -190,8 +190,8 @@ Action declare(CLI::App& app) {
   options->batch_flag =
       app.add_option("--batch", options->batch,
                      "rows at a time, at most, of models whose rows may be run apart")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
+          ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+          ->capture_default_str();
   options->split.declare(app);
   options->key.declare(app);
   options->machine.declare(app);
