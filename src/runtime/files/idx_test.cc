@@ -67,6 +67,26 @@ TEST(Idx, ScalesImagesFromPlainAndGzip) {
   (void)std::remove(packed.c_str());
 }
 
+TEST(Idx, EveryElementType) {
+  const std::string path = testing::TempDir() + "idx_test_types.idx";
+  const auto read = [&](char code, const std::string& data) {
+    const std::string header = std::string("\0\0", 2) + code + std::string("\x01\0\0\0\x02", 5);
+    EXPECT_TRUE(write_file(path, header + data).ok());
+    Result<Tensor> tensor = read_tensor(path);
+    EXPECT_TRUE(tensor.ok()) << tensor.status().message();
+    return std::move(*tensor);
+  };
+  const Tensor bytes = read(0x09, "\xff\x02");
+  EXPECT_EQ(bytes.desc.dtype, ir::DType::i8);
+  EXPECT_EQ(bytes.data.as<int8_t>()[0], -1);
+  EXPECT_EQ(read(0x0C, std::string("\0\0\1\0\x80\0\0\0", 8)).data.as<int32_t>()[0], 256);
+  EXPECT_EQ(read(0x0D, std::string("\x3f\xc0\0\0\0\0\0\0", 8)).data.as<float>()[0], 1.5F);
+  const std::string doubles("\x3f\xf8\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+  EXPECT_EQ(read(0x0E, doubles).data.as<double>()[0], 1.5);
+  EXPECT_FALSE(parse_idx(std::as_bytes(std::span("\0\0\x0a\x01\0\0\0", 8))).ok());
+  (void)std::remove(path.c_str());
+}
+
 TEST(Idx, LabelsAreBytes) {
   std::string path = testing::TempDir() + "idx_test_labels.idx";
   ASSERT_TRUE(write_file(path, std::string("\0\0\x08\x01\0\0\0\x03\x09\x00\x05", 11)).ok());

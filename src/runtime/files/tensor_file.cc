@@ -104,7 +104,9 @@ Result<Tensor> read_unnamed(const std::string& path) {
   }
   if (!bytes.empty() && bytes.front() == std::byte{0}) {
     TAOISM_ASSIGN_OR_RETURN(const IdxLayout layout, parse_idx(bytes));
-    return made_of(Format::idx, layout.desc, bytes.data() + layout.data_offset);
+    Tensor tensor{Format::idx, layout.desc, AlignedBuffer(layout.desc.bytes())};
+    copy_idx(layout, bytes, tensor.data.data());
+    return tensor;
   }
   return npy_tensor(bytes);
 }
