@@ -122,6 +122,7 @@ constexpr const char* kChanges = "what it computes with changes with their numbe
 // Whether a shape with `growth` in an attribute is the one of a tensor with `rows`, for every
 // number of them.
 bool follows(const Growth& growth, const Rows& rows, const ir::Shape& shape) {
+  if (rows.at.axis >= static_cast<int>(shape.rank())) return false;
   const Growth own = growth_of(rows, shape);
   for (size_t i = 0; i < own.size(); ++i) {
     if (growth[i] != own[i] && growth[i] != kAnyGrowth) return false;
@@ -263,10 +264,13 @@ Result<Tensor> NodeImport::expand(const Tensor& tensor, const ir::Shape& shape,
                                   const Growth& growth, const char* suffix) {
   const ir::Shape from = desc(tensor).shape;
   const bool grows = wanted_axis(growth) >= 0;
-  if (from == shape && (!grows || follows(growth, tensor.rows, shape))) return tensor;
+  const bool alike = !import_.rows_are_open || follows(growth, tensor.rows, shape);
+  if (from == shape && alike) return tensor;
   ir::Attrs expand_attrs;
   expand_attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
-  if (!grows) return emit("Expand", {tensor}, std::move(expand_attrs), suffix);
+  if (!grows && !tensor.rows.at.any()) {
+    return emit("Expand", {tensor}, std::move(expand_attrs), suffix);
+  }
   if (!tensor.rows.is_fixed())
     return emit_node("Expand", {tensor}, std::move(expand_attrs), suffix, &growth);
   // The same for all rows, so many times: every row gets its own.

@@ -156,7 +156,7 @@ std::shared_ptr<const std::string> mixed_by(std::string_view node, std::string_v
 
 Growth growth_of(const Rows& rows, const ir::Shape& shape) {
   Growth growth(shape.rank(), rows.mixed != nullptr ? kUnknownGrowth : 0);
-  if (rows.at.any()) growth[static_cast<size_t>(rows.at.axis)] = rows.at.per_row();
+  if (rows.at.any()) growth.at(static_cast<size_t>(rows.at.axis)) = rows.at.per_row();
   return growth;
 }
 

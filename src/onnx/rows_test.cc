@@ -233,6 +233,25 @@ const RowCase kCases[] = {
        m.node("Expand", {"token", "target"}, {"t"});
        axis(m.node("Concat", {"t", "x"}, {"out"}), 1);
      }},
+    {"expanded to a number that is the rows' by chance",
+     [](TestModel& m) {
+       m.ints("i", {0}).ints("t", {2, 4, 6});
+       axis(m.node("Gather", {"x", "i"}, {"a"}), 1);
+       m.node("Expand", {"a", "t"}, {"out"});
+     },
+     "(Expand) mixes rows"},
+    {"flattened, with the rows last",
+     [](TestModel& m) {
+       set_ints(m.node("Transpose", {"x"}, {"a"}), "perm", {1, 2, 0});
+       axis(m.node("Flatten", {"a"}, {"out"}), 2);
+     },
+     nullptr, 1},
+    {"expanded columns",
+     [](TestModel& m) {
+       m.ints("i", {0}).ints("t", {1, 4, 6});
+       axis(m.node("Gather", {"x", "i"}, {"a"}), 1);
+       m.node("Expand", {"a", "t"}, {"out"});
+     }},
     {"tiled for every row",
      [](TestModel& m) {
        m.weight("token", {1, 1, 6}, {1, 2, 3, 4, 5, 6});
