@@ -19,7 +19,7 @@ struct MemoryPlan {
 
 // Buffers whose lives overlap never overlap in memory. Greedy by size, each at the lowest offset
 // that is free over its whole life: within a few per cent of the lower bound on convolutional
-// networks.
+// networks. Takes n log(n)^2 steps for n buffers that leave few gaps.
 MemoryPlan plan_memory(const std::vector<BufferLife>& buffers);
 
 }  // namespace taoism::program

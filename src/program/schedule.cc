@@ -28,7 +28,14 @@ constexpr double kLost = 0.2;
 class Planner {
  public:
   Planner(const Program& program, size_t threads)
-      : analysis_(program), band_costs_(analysis_), program_(program), limits_{0, threads} {}
+      : analysis_(program), band_costs_(analysis_), program_(program), limits_{0, threads} {
+    reader_.resize(program.weights.size());
+    for (const Node& node : analysis_.nodes()) {
+      for (const Operand& operand : node.instruction->inputs) {
+        if (operand.kind == Operand::weight) reader_[operand.index] = node.instruction;
+      }
+    }
+  }
 
   Result<Schedule> run(uint64_t memory_bytes) {
     limits_.memory_bytes = memory_bytes;
@@ -133,12 +140,8 @@ class Planner {
   }
 
   const ops::OpDef& op_of(WeightId weight) const {
-    for (const Node& node : analysis_.nodes()) {
-      for (const Operand& operand : node.instruction->inputs) {
-        if (operand == Operand{Operand::weight, weight}) return *node.instruction->op;
-      }
-    }
-    check_failed("verified programs read every weight", __FILE__, __LINE__);
+    TAOISM_CHECK(reader_[weight] != nullptr);  // verified programs read every weight
+    return *reader_[weight]->op;
   }
 
   bool choose_residents(const std::vector<uint64_t>& reads, Schedule& schedule) {
@@ -255,6 +258,7 @@ class Planner {
   BandCosts band_costs_;
   const Program& program_;
   Limits limits_;
+  std::vector<const Instruction*> reader_;  // by weight
   std::vector<std::vector<Stretch>> known_;
   std::optional<Schedule> best_;
   double best_cost_ = 0;

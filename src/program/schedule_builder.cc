@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "program/bands.h"
 #include "program/memory_plan.h"
@@ -29,10 +30,27 @@ class Buffers {
   MemoryPlan plan() const { return plan_memory(lives_); }
   // By time: where the memory ends that is in use then.
   std::vector<uint64_t> ends(const MemoryPlan& plan, uint32_t times) const {
+    const auto end_of = [&](size_t b) {
+      return round_up(plan.offsets[b] + lives_[b].bytes, kAlignment);
+    };
+    std::vector<size_t> order(lives_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return end_of(a) > end_of(b); });
     std::vector<uint64_t> ends(times, 0);
-    for (size_t b = 0; b < lives_.size(); ++b) {
-      const uint64_t end = round_up(plan.offsets[b] + lives_[b].bytes, kAlignment);
-      for (uint32_t t = lives_[b].first; t <= lives_[b].last; ++t) ends[t] = std::max(ends[t], end);
+    // From the highest end on, each at the times that have none yet; open[t]: at or before the
+    // next of these.
+    std::vector<uint32_t> open(times + 1);
+    std::iota(open.begin(), open.end(), 0U);
+    const auto next_open = [&](uint32_t t) {
+      while (open[t] != t) t = open[t] = open[open[t]];
+      return t;
+    };
+    for (const size_t b : order) {
+      for (uint32_t t = next_open(lives_[b].first); t <= lives_[b].last; t = next_open(t)) {
+        ends[t] = end_of(b);
+        open[t] = t + 1;
+      }
     }
     return ends;
   }
@@ -54,6 +72,7 @@ class Builder {
 
   Schedule run() {
     number_times();
+    find_places();
     find_touches();
     share_memory();
     plan_spills();
@@ -108,6 +127,19 @@ class Builder {
     times_ = time;
   }
 
+  void find_places() {
+    input_of_.resize(program_.slots.size());
+    outputs_of_.resize(program_.slots.size());
+    arrived_.assign(program_.slots.size(), 0);
+    for (uint32_t s = 0; s < program_.segments.size(); ++s) {
+      const Segment& segment = program_.segments[s];
+      for (uint32_t i = 0; i < segment.inputs.size(); ++i) input_of_[segment.inputs[i]] = {s, i};
+      for (uint32_t o = 0; o < segment.outputs.size(); ++o) {
+        outputs_of_[segment.outputs[o]].push_back({s, o});
+      }
+    }
+  }
+
   // Which stretches touch a slot.
   void find_touches() {
     touches_.resize(program_.slots.size());
@@ -156,10 +188,10 @@ class Builder {
   // nobody reads that afterwards. Not with what waits outside in between, and not in bands.
   void share_memory() {
     class_of_.resize(program_.slots.size());
-    members_.resize(program_.slots.size());
+    class_last_.resize(program_.slots.size());
     for (SlotId slot = 0; slot < class_of_.size(); ++slot) {
       class_of_[slot] = slot;
-      members_[slot] = {slot};
+      class_last_[slot] = analysis_.life(slot).last;
     }
     for (const Stretch& stretch : stretches_) {
       for (const Item& item : stretch.items) {
@@ -192,12 +224,10 @@ class Builder {
         const Operand& other = instruction.inputs[i];
         if (other.kind == Operand::slot && class_of_[other.index] == shared) return;
       }
-      for (const SlotId member : members_[shared]) {
-        if (analysis_.life(member).last > id) return;
-      }
+      if (class_last_[shared] > id) return;
     }
     class_of_[output] = shared;
-    members_[shared].push_back(output);
+    class_last_[shared] = std::max(class_last_[shared], analysis_.life(output).last);
   }
 
   void plan_spills() {
@@ -256,7 +286,7 @@ class Builder {
   Part make_part(uint32_t stretch, int64_t images) {
     part_ = {};
     part_.images = static_cast<uint32_t>(images);
-    arrived_.clear();
+    ++part_number_;
     const Stretch& s = stretches_[stretch];
     for (const Item& item : s.items) {
       if (item.bands == 1) {
@@ -285,14 +315,11 @@ class Builder {
 
   // Brings a slot that this part has not touched yet: from the host, or from outside.
   void arrive(uint32_t stretch, SlotId slot, uint32_t time, int64_t images) {
-    if (std::find(arrived_.begin(), arrived_.end(), slot) != arrived_.end()) return;
-    arrived_.push_back(slot);
-    const uint32_t segment = stretches_[stretch].segment;
-    const std::vector<SlotId>& inputs = program_.segments[segment].inputs;
-    const auto input = std::find(inputs.begin(), inputs.end(), slot);
-    if (input != inputs.end() && touches_[slot].front() == stretch) {
-      exchange(Step::read, static_cast<uint32_t>(input - inputs.begin()), slot, stretch, time,
-               images);
+    if (arrived_[slot] == part_number_) return;
+    arrived_[slot] = part_number_;
+    const Place& input = input_of_[slot];
+    if (input.segment == stretches_[stretch].segment && touches_[slot].front() == stretch) {
+      exchange(Step::read, input.index, slot, stretch, time, images);
       if (is_spilled(slot)) exchange(Step::spill, slot, slot, stretch, time, images);
     } else if (is_spilled(slot)) {
       exchange(Step::fetch, slot, slot, stretch, time, images);
@@ -301,9 +328,9 @@ class Builder {
 
   // Sends a slot where it is needed next: to the host, or outside.
   void leave(uint32_t stretch, SlotId slot, uint32_t time, int64_t images, bool is_new) {
-    const std::vector<SlotId>& outputs = program_.segments[stretches_[stretch].segment].outputs;
-    for (uint32_t o = 0; o < outputs.size(); ++o) {
-      if (outputs[o] == slot) exchange(Step::write, o, slot, stretch, time, images);
+    for (const Place& output : outputs_of_[slot]) {
+      if (output.segment != stretches_[stretch].segment) continue;
+      exchange(Step::write, output.index, slot, stretch, time, images);
     }
     if (is_new && is_spilled(slot)) exchange(Step::spill, slot, slot, stretch, time, images);
   }
@@ -330,7 +357,7 @@ class Builder {
       }
     }
     for (const SlotId slot : node.instruction->outputs) {
-      arrived_.push_back(slot);
+      arrived_[slot] = part_number_;
       add_operand(slot, stretch, time, step);
     }
     if (!step.strides.empty()) step.strides.resize(step.offsets.size(), 0);
@@ -384,7 +411,7 @@ class Builder {
       }
     }
     const SlotId output = analysis_.nodes()[item.nodes.end - 1].instruction->outputs[0];
-    arrived_.push_back(output);
+    arrived_[output] = part_number_;
     buffer_of(output, stretch, first_time);
     buffer_of(output, stretch, last_time);
     for (int64_t b = 0; b < item.bands; ++b) {
@@ -480,13 +507,20 @@ class Builder {
   std::vector<uint32_t> last_stretch_;          // by segment
   std::vector<std::vector<uint32_t>> touches_;  // by slot, in order
   std::vector<SlotId> class_of_;                // by slot
-  std::vector<std::vector<SlotId>> members_;    // by class
+  std::vector<uint32_t> class_last_;            // by class: the last node that touches a member
   std::vector<uint32_t> buffer_of_class_;
   std::vector<bool> class_crosses_;
   std::map<std::pair<SlotId, uint32_t>, uint32_t> spilled_buffers_;  // by slot and stretch
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> band_buffers_;   // by node and operand
   Part part_;
-  std::vector<SlotId> arrived_;
+  // A slot's place in the list of a segment: of its one input, of its outputs.
+  struct Place {
+    uint32_t segment = kNone, index = 0;
+  };
+  std::vector<Place> input_of_;
+  std::vector<std::vector<Place>> outputs_of_;
+  std::vector<uint32_t> arrived_;  // by slot: the last part that it has come to
+  uint32_t part_number_ = 0;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@ namespace taoism::program {
 namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
+constexpr uint32_t kUntouched = UINT32_MAX;
 // The most instructions that run together in bands.
 constexpr uint32_t kMostBanded = 24;
 
@@ -41,51 +42,44 @@ class Chooser {
   // segment that touches a slot.
   void measure_lives() {
     const uint32_t size = range_.end - range_.begin;
-    std::vector<int64_t> change(size + 1, 0);
-    std::vector<bool> seen(analysis_.program().slots.size(), false);
-    for (uint32_t n = range_.begin; n < range_.end; ++n) {
-      for (const SlotId slot : analysis_.touched(n)) {
-        if (seen[slot]) continue;
-        seen[slot] = true;
-        uint32_t last = n;
-        for (uint32_t m = std::min(analysis_.life(slot).last, range_.end - 1); m > n; --m) {
-          const std::vector<SlotId>& touched = analysis_.touched(m);
-          if (std::find(touched.begin(), touched.end(), slot) != touched.end()) {
-            last = m;
-            break;
-          }
-        }
-        const auto bytes = static_cast<int64_t>(round_up(analysis_.unit_bytes(slot), kAlignment));
-        change[n - range_.begin] += bytes;
-        change[last - range_.begin + 1] -= bytes;
-      }
+    find_touches();
+    std::vector<int64_t> change(size + 1, 0), wait(size + 1, 0);
+    for (const SlotId slot : slots_) {
+      const Analysis::Life& life = analysis_.life(slot);
+      const auto bytes = static_cast<int64_t>(analysis_.unit_bytes(slot));
+      const auto rounded = static_cast<int64_t>(round_up(analysis_.unit_bytes(slot), kAlignment));
+      change[touch_[slot].first - range_.begin] += rounded;
+      change[touch_[slot].last - range_.begin + 1] -= rounded;
+      if (life.last >= range_.end) continue;
+      wait[touch_[slot].first - range_.begin + 1] += bytes;
+      wait[life.last - range_.begin + 1] -= bytes;
     }
     live_.assign(size, 0);
+    // Bytes that wait outside when a stretch ends before node i: what lives on both sides of it.
     crossing_.assign(size + 1, 0);
-    int64_t live = 0;
+    int64_t live = 0, crossing = 0;
     for (uint32_t i = 0; i < size; ++i) {
       live += change[i];
+      crossing += wait[i];
       live_[i] = static_cast<uint64_t>(live);
-    }
-    // Bytes that wait outside when a stretch ends before node i: what lives on both sides of it.
-    for (uint32_t i = 1; i < size; ++i) {
-      for (const SlotId slot : touched_before_and_after(range_.begin + i)) {
-        crossing_[i] += analysis_.unit_bytes(slot);
-      }
+      crossing_[i] = static_cast<uint64_t>(crossing);
     }
   }
 
-  std::vector<SlotId> touched_before_and_after(uint32_t node) const {
-    std::vector<SlotId> slots;
-    for (uint32_t n = range_.begin; n < node; ++n) {
+  // The segment's slots, and the first and the last of its nodes that touch each.
+  void find_touches() {
+    slots_.clear();
+    touch_.resize(analysis_.program().slots.size());
+    for (uint32_t n = range_.begin; n < range_.end; ++n) {
       for (const SlotId slot : analysis_.touched(n)) {
-        if (analysis_.life(slot).last >= node && analysis_.life(slot).last < range_.end &&
-            std::find(slots.begin(), slots.end(), slot) == slots.end()) {
-          slots.push_back(slot);
+        Touch& touch = touch_[slot];
+        if (touch.first < range_.begin || touch.first == kUntouched) {
+          touch.first = n;
+          slots_.push_back(slot);
         }
+        touch.last = n;
       }
     }
-    return slots;
   }
 
   uint64_t live(uint32_t node) const { return live_[node - range_.begin]; }
@@ -165,59 +159,58 @@ class Chooser {
     return count < most ? std::min(more, most) : more;
   }
 
-  // Slots that are touched before and after the stretch and not in it.
+  // Of slots that are touched before and after the stretch and not in it.
   uint64_t bytes_across(Range32 nodes) const {
-    uint64_t bytes = 0;
-    for (const SlotId slot : touched_before_and_after(nodes.begin)) {
-      if (analysis_.life(slot).last < nodes.end) continue;
-      bool is_inside = false;
-      for (uint32_t n = nodes.begin; n < nodes.end && !is_inside; ++n) {
-        const std::vector<SlotId>& touched = analysis_.touched(n);
-        is_inside = std::find(touched.begin(), touched.end(), slot) != touched.end();
-      }
-      if (!is_inside) bytes += analysis_.unit_bytes(slot);
+    std::vector<SlotId> inside;
+    for (uint32_t n = nodes.begin; n < nodes.end; ++n) {
+      const std::vector<SlotId>& touched = analysis_.touched(n);
+      inside.insert(inside.end(), touched.begin(), touched.end());
+    }
+    std::sort(inside.begin(), inside.end());
+    inside.erase(std::unique(inside.begin(), inside.end()), inside.end());
+    uint64_t bytes = crossing_[nodes.end - range_.begin];
+    for (const SlotId slot : inside) {
+      const uint32_t last = analysis_.life(slot).last;
+      if (last >= nodes.end && last < range_.end) bytes -= analysis_.unit_bytes(slot);
     }
     return bytes;
   }
 
-  // The cheapest cuts between candidates.
+  // The cheapest cuts between candidates. A stretch runs in as many parts as the one of its
+  // candidates that needs most, and what it costs adds up along it, but for that number: so that
+  // for each number of parts one beginning, the cheapest yet, is enough.
   bool group(uint32_t segment, std::vector<Stretch>& stretches) {
     const size_t count = candidates_.size();
+    add_up_candidates();
+    std::vector<Start> starts;
+    for (const int64_t parts : numbers_of_parts()) starts.push_back({parts});
     std::vector<double> cost(count + 1, kNever);
     std::vector<size_t> from(count + 1, 0);
-    std::vector<int64_t> images(count + 1, 0);
+    std::vector<int64_t> parts(count + 1, 0);
     cost[0] = 0;
-    const int64_t batch = analysis_.batch();
     for (size_t end = 1; end <= count; ++end) {
-      int64_t most = batch;
-      bool splits = true;
-      uint64_t weights = 0;
-      double work = 0;
-      for (size_t begin = end; begin-- > 0;) {
-        const Candidate& candidate = candidates_[begin];
-        most = std::min(most, candidate.most_images);
-        splits = splits && (candidate.splits || batch == 1);
-        weights += candidate.weight_bytes;
-        work += candidate.work;
-        if (most == 0 || (!splits && most < batch)) break;
-        const int64_t whole_parts = (batch + most - 1) / most;
-        const auto parts = static_cast<double>(whole_parts);
-        const double boundary =
-            2.0 * static_cast<double>(crossing_at(begin)) * static_cast<double>(batch);
-        const double total = cost[begin] + boundary + parts * static_cast<double>(weights) +
-                             work * static_cast<double>(batch) +
-                             parts * kBytesPerStep * static_cast<double>(end - begin);
-        if (total < cost[end]) {
+      for (Start& start : starts) {
+        if (!runs_in(candidates_[end - 1], start.parts)) {
+          start.cost = kNever;
+          continue;
+        }
+        const double here = start_cost(cost[end - 1], end - 1, start.parts);
+        if (here <= start.cost) start = {start.parts, end - 1, here};
+        if (start.cost == kNever) continue;
+        const double total =
+            start_cost(cost[start.begin], start.begin, 0) + run_cost(start.begin, end, start.parts);
+        if (total < cost[end] || (total == cost[end] && start.begin > from[end])) {
           cost[end] = total;
-          from[end] = begin;
-          images[end] = most;
+          from[end] = start.begin;
+          parts[end] = start.parts;
         }
       }
     }
     if (cost[count] == kNever) return false;
     std::vector<Stretch> reversed;
     for (size_t end = count; end != 0; end = from[end]) {
-      Stretch stretch{segment, even_images(images[end]), {}};
+      // As many parts, of sizes as even as can be.
+      Stretch stretch{segment, (analysis_.batch() + parts[end] - 1) / parts[end], {}};
       for (size_t i = from[end]; i < end; ++i) stretch.items.push_back(candidates_[i].item);
       reversed.push_back(std::move(stretch));
     }
@@ -225,20 +218,67 @@ class Chooser {
     return true;
   }
 
-  uint64_t crossing_at(size_t candidate) const {
-    return crossing_[candidates_[candidate].item.nodes.begin - range_.begin];
+  // The cheapest beginning of a stretch that has come to one candidate in so many parts.
+  struct Start {
+    int64_t parts;
+    size_t begin = 0;
+    double cost = kNever;
+  };
+
+  int64_t parts_of(const Candidate& candidate) const {
+    return (analysis_.batch() + candidate.most_images - 1) / candidate.most_images;
+  }
+  bool runs_in(const Candidate& candidate, int64_t parts) const {
+    const bool splits = candidate.splits || analysis_.batch() == 1;
+    return candidate.most_images > 0 && parts_of(candidate) <= parts && (splits || parts == 1);
+  }
+  std::vector<int64_t> numbers_of_parts() const {
+    std::vector<int64_t> numbers = {1};
+    for (const Candidate& candidate : candidates_) {
+      if (candidate.most_images > 0) numbers.push_back(parts_of(candidate));
+    }
+    std::sort(numbers.begin(), numbers.end());
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+    return numbers;
   }
 
-  // As many parts as with `most` images in each, of sizes as even as can be.
-  int64_t even_images(int64_t most) const {
-    const int64_t parts = (analysis_.batch() + most - 1) / most;
-    return (analysis_.batch() + parts - 1) / parts;
+  void add_up_candidates() {
+    weights_before_.assign(1, 0);
+    work_before_.assign(1, 0);
+    for (const Candidate& candidate : candidates_) {
+      weights_before_.push_back(weights_before_.back() + candidate.weight_bytes);
+      work_before_.push_back(work_before_.back() + candidate.work);
+    }
+  }
+  // What it costs to come to `begin` and to begin there, less what a stretch from the first
+  // candidate on in so many parts would have cost until then.
+  double start_cost(double cost, size_t begin, int64_t parts) const {
+    const double boundary =
+        2.0 * static_cast<double>(crossing_at(begin)) * static_cast<double>(analysis_.batch());
+    return cost + boundary - (parts == 0 ? 0 : run_cost(0, begin, parts));
+  }
+  double run_cost(size_t begin, size_t end, int64_t parts) const {
+    const auto times = static_cast<double>(parts);
+    return times * static_cast<double>(weights_before_[end] - weights_before_[begin]) +
+           (work_before_[end] - work_before_[begin]) * static_cast<double>(analysis_.batch()) +
+           times * kBytesPerStep * static_cast<double>(end - begin);
+  }
+
+  uint64_t crossing_at(size_t candidate) const {
+    return crossing_[candidates_[candidate].item.nodes.begin - range_.begin];
   }
 
   const Analysis& analysis_;
   BandCosts& costs_;
   const uint64_t limit_;
   Range32 range_;
+  struct Touch {
+    uint32_t first = kUntouched, last = 0;
+  };
+  std::vector<SlotId> slots_;
+  std::vector<Touch> touch_;  // by slot: of the last segment that touched it
+  std::vector<uint64_t> weights_before_;
+  std::vector<double> work_before_;
   std::vector<uint64_t> live_;
   std::vector<uint64_t> crossing_;
   std::vector<Candidate> candidates_;
