@@ -54,7 +54,6 @@ def test_there_are_promises() -> None:
 def test_every_promise_is_held_by_tests_that_exist(promise: str, tests: str) -> None:
     names = re.findall(r"`([^`]+)`", tests)
     assert names, f"no test holds: {promise}"
-    assert re.sub(r"`[^`]+`", "", tests).strip(", ") == "", f"names of tests alone: {tests}"
     cpp, ctest = google_tests(), ctest_patterns()
     for name in names:
         known = name in cpp or is_python_test(name) or any(re.fullmatch(p, name) for p in ctest)

@@ -140,7 +140,7 @@ std::vector<int64_t> package_batches(const PackageHandle& self) {
 
 nb::dict seal(const ModelHandle& self, const std::string& plan_json, const std::string& path,
               const std::string& key, const std::vector<int64_t>& batches, uint64_t version,
-              bool retire_older) {
+              bool retire_older, bool allow_exposed) {
   package::SealedFile sealed;
   {
     const nb::gil_scoped_release released;
@@ -153,7 +153,8 @@ nb::dict seal(const ModelHandle& self, const std::string& plan_json, const std::
          .key_path = key,
          .seal = {.import = {.batch = batches.front(), .input_shapes = self.shapes},
                   .batches = batches,
-                  .version = version},
+                  .version = version,
+                  .allow_exposed = allow_exposed},
          .retire_older = retire_older}));
   }
   nb::dict result;
@@ -199,7 +200,7 @@ void bind_model(nb::module_& module) {
       .def("report", &report, nb::arg("plan_json"), nb::arg("machine"), nb::arg("batch"),
            Released())
       .def("seal", &seal, nb::arg("plan_json"), nb::arg("path"), nb::arg("key"), nb::arg("batches"),
-           nb::arg("version"), nb::arg("retire_older"));
+           nb::arg("version"), nb::arg("retire_older"), nb::arg("allow_exposed"));
 
   nb::class_<PackageHandle>(module, "Package")
       .def_static(

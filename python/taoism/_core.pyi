@@ -42,6 +42,7 @@ class Model:
         batches: list[int],
         version: int,
         retire_older: bool,
+        allow_exposed: bool,
     ) -> dict[str, Any]: ...
 
 class Package:

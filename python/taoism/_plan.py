@@ -47,7 +47,8 @@ class Plan:
 
     @property
     def private_params_exposed_share(self) -> float:
-        """Of the private parameters, what the device holds in clear, 0 to 1."""
+        """Of the private parameters, what the device holds in clear and what can be had by asking
+        the TEE, 0 to 1."""
         return _share(self.report, "private_params_exposed", "private_params_total")
 
     @property
@@ -130,6 +131,14 @@ class Plan:
             f"{report['private_params_total']:,} private parameters "
             f"({self.private_params_exposed_share:.1%})",
         ]
+        if report.get("asked"):
+            lines[-1] += f", {report['private_params_asked']:,} of them by asking"
+        for part in report.get("asked", []):
+            behind = " but for an activation" if part["activated"] else ""
+            lines.append(
+                f"  by asking   TEE segment {part['segment']}: {part['params']:,}, affine{behind} "
+                f"between clear ends, {part['queries']:,} queries"
+            )
         return lines + [f"warning: {warning}" for warning in self.warnings]
 
     def _nodes(self) -> list[dict[str, Any]]:
@@ -154,7 +163,8 @@ class Plan:
                 row["ops"].append(node["op"])
             row["macs"] += node["macs"]
             row["params"] += node["params"]
-        for weight in self.report.get("exposed_weights", []):
+        report = self.report
+        for weight in report.get("exposed_weights", []) + report.get("asked_weights", []):
             module = module_of_origin.get(weight["node"], "")
             rows[module]["exposed"] += weight["params"]
         return rows

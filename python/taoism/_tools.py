@@ -181,14 +181,17 @@ def seal(
     answer: _Answer = "logits",
     version: int = 0,
     retire_older: bool = False,
+    allow_exposed: bool = False,
 ) -> SealedPackage:
     """Writes the deployable package of a model under a plan: what is private is encrypted. `model`:
     a shielded module, which is sealed under its plan; a module with `example_inputs`; or an ONNX
     file. `key`: the owner's key file, made if there is none; None: m.key beside m.tao. `batches`:
     the batch sizes that the package can run; None: 1, 8 and 64. `answer`: "label" lets only the
     number of the largest class leave. `version` 0: the least that the key opens; `retire_older`:
-    the key then opens no older package. Errors: those of `shield`; InvalidArgumentError for a plan
-    that keeps nothing in the TEE."""
+    the key then opens no older package. `allow_exposed`: seal although private weights in the
+    TEE can be had by asking it (`plan` lists them). Errors: those of `shield`; InvalidArgumentError for a
+    plan that keeps nothing in the TEE; PolicyError for one that gives weights away."""
+    flags = (version, retire_older, allow_exposed)
     if isinstance(model, ShieldedModule):
         if model._model is None:
             raise InvalidArgumentError("this module was loaded from a package already")
@@ -199,10 +202,10 @@ def seal(
             raise InvalidArgumentError("a shielded module has its inputs and its plan: give none")
         document = json.loads(model.plan.plan_json)
         document["answer"] = answer
-        return _seal(model._model, json.dumps(document), path, key, batches, version, retire_older)
+        return _seal(model._model, json.dumps(document), path, key, batches, *flags)
     with prepared(model, example_inputs, private=private, public=public) as ready:
         plan_json = ready.plan_json(strategy, placement, answer)
-        return _seal(ready.model, plan_json, path, key, batches, version, retire_older)
+        return _seal(ready.model, plan_json, path, key, batches, *flags)
 
 
 def _seal(
@@ -213,11 +216,14 @@ def _seal(
     batches: Sequence[int] | None,
     version: int,
     retire_older: bool,
+    allow_exposed: bool,
 ) -> SealedPackage:
     if batches is None:
         batches = (1, 8, 64) if model.batch_is_dynamic else [model.inputs[0][2][0]]
     key_path = str(key) if key is not None else _core.default_key_path(str(path))
-    made = model.seal(plan_json, str(path), key_path, list(batches), version, retire_older)
+    made = model.seal(
+        plan_json, str(path), key_path, list(batches), version, retire_older, allow_exposed
+    )
     return SealedPackage(
         path=Path(made["path"]),
         key_path=Path(made["key_path"]),

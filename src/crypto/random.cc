@@ -12,4 +12,10 @@ Status random_bytes(ByteSpan out) {
   return {};
 }
 
+Result<float> SecretRandom::unit() {
+  uint32_t bits = 0;
+  TAOISM_RETURN_IF_ERROR(random_bytes(std::as_writable_bytes(std::span(&bits, 1))));
+  return static_cast<float>(bits >> 8) * 0x1p-24F;
+}
+
 }  // namespace taoism::crypto

@@ -15,6 +15,6 @@ Outcome reference(const RunContext& context) {
 }  // namespace
 
 extern const OpDef kAddOp;
-constinit const OpDef kAddOp = binary_op("Add", kAttrs, run, reference);
+constinit const OpDef kAddOp = binary_op("Add", Form::affine, kAttrs, run, reference);
 
 }  // namespace taoism::ops

@@ -75,6 +75,7 @@ const char* rows(const NodeView& node, std::span<const RowAxis> in, RowAxis& out
 constexpr OpDef index_op(const char* name, Outcome (*run)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
+          .form = Form::ranks,
           .attrs = kAttrs,
           .types = Types::number,
           .infer = infer,

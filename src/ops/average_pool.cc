@@ -46,6 +46,7 @@ extern const OpDef kAveragePoolOp;
 constinit const OpDef kAveragePoolOp = {
     .name = "AveragePool",
     .role = Role::nonlinear,
+    .form = Form::affine,
     .attrs = kAttrs,
     .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},
     .infer = infer_pool,

@@ -77,6 +77,7 @@ extern const OpDef kBatchNormalizationOp;
 constinit const OpDef kBatchNormalizationOp = {
     .name = "BatchNormalization",
     .role = Role::affine,
+    .form = Form::affine_in_first,
     .attrs = kAttrs,
     .min_inputs = 5,
     .max_inputs = 5,

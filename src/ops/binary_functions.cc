@@ -156,6 +156,7 @@ template <BinaryOp kOp, double (*kReference)(double, double)>
 constexpr OpDef extreme_op(const char* name) {
   OpDef def = pair_op(name, Types::number,
                       [](const RunContext& context) { return run_binary(kOp, context); });
+  def.form = Form::reveals;
   def.reference = [](const RunContext& context) {
     return reference_binary(kOp, kReference, context);
   };
@@ -179,6 +180,7 @@ Outcome run_pow(const RunContext& context) {
 
 constexpr OpDef pow_op() {
   OpDef def = pair_op("Pow", Types::number, run_pow);
+  def.form = Form::reveals;
   def.reference = number<Power>;
   def.tolerance = {.relative = 2e-6F};  // a device's own mathematical library rounds differently
   return def;
@@ -189,6 +191,7 @@ constexpr OpDef prelu_op() {
   def.tolerance = {.relative = 1e-6F};
   def.reference = reference_prelu;
   def.role = Role::nonlinear;
+  def.form = Form::reveals;
   def.infer = infer_prelu;
   return def;
 }

@@ -75,6 +75,7 @@ extern const OpDef kConcatOp;
 constinit const OpDef kConcatOp = {
     .name = "Concat",
     .role = Role::combine,
+    .form = Form::moves,
     .attrs = kAttrs,
     .min_inputs = 1,
     .max_inputs = 255,

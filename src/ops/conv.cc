@@ -157,6 +157,7 @@ extern const OpDef kConvOp;
 constinit const OpDef kConvOp = {
     .name = "Conv",
     .role = Role::linear,
+    .form = Form::affine_in_each,
     .attrs = kAttrs,
     .min_inputs = 2,
     .max_inputs = 4,

@@ -62,6 +62,7 @@ extern const OpDef kCumSumOp;
 constinit const OpDef kCumSumOp = {
     .name = "CumSum",
     .role = Role::nonlinear,
+    .form = Form::affine,
     .attrs = kAttrs,
     .types = Types::number,
     .infer = infer,

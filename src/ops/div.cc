@@ -18,6 +18,7 @@ constexpr OpDef dividing(OpDef def) {
 }  // namespace
 
 extern const OpDef kDivOp;
-constinit const OpDef kDivOp = dividing(binary_op("Div", {}, run, reference));
+constinit const OpDef kDivOp =
+    dividing(binary_op("Div", Form::affine_in_first, {}, run, reference));
 
 }  // namespace taoism::ops

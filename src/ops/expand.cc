@@ -42,6 +42,7 @@ extern const OpDef kExpandOp;
 constinit const OpDef kExpandOp = {
     .name = "Expand",
     .role = Role::layout,
+    .form = Form::moves,
     .attrs = kAttrs,
     .types = Types::any,
     .infer = infer,

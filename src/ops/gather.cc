@@ -196,6 +196,7 @@ constexpr OpDef gather_op(const char* name, std::span<const AttrSpec> attrs,
                           Outcome (*sure_fault)(const NodeView&)) {
   return {.name = name,
           .role = Role::layout,
+          .form = Form::moves,
           .attrs = attrs,
           .min_inputs = 2,
           .max_inputs = 2,

@@ -55,10 +55,11 @@ Outcome reference(const RunContext& context) {
   return {};
 }
 
-constexpr OpDef global_pool(const char* name, Outcome (*run)(const RunContext&),
+constexpr OpDef global_pool(const char* name, Form form, Outcome (*run)(const RunContext&),
                             Outcome (*reference)(const RunContext&), Tolerance tolerance) {
   return {.name = name,
           .role = Role::nonlinear,
+          .form = form,
           .tolerance = tolerance,
           .infer = infer,
           .run = run,
@@ -68,9 +69,9 @@ constexpr OpDef global_pool(const char* name, Outcome (*run)(const RunContext&),
 
 }  // namespace
 
-TAOISM_OP(GlobalAveragePool) = global_pool("GlobalAveragePool", run<Reduction::mean>,
+TAOISM_OP(GlobalAveragePool) = global_pool("GlobalAveragePool", Form::affine, run<Reduction::mean>,
                                            reference<mean>, {.relative = 2e-6F, .absolute = 1e-6F});
-TAOISM_OP(GlobalMaxPool) = global_pool("GlobalMaxPool", run<Reduction::max>, reference<largest>,
-                                       {});
+TAOISM_OP(GlobalMaxPool) = global_pool("GlobalMaxPool", Form::reveals, run<Reduction::max>,
+                                       reference<largest>, {});
 
 }  // namespace taoism::ops

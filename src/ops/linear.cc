@@ -117,6 +117,7 @@ extern const OpDef kLinearOp;
 constinit const OpDef kLinearOp = {
     .name = "Linear",
     .role = Role::linear,
+    .form = Form::affine_in_each,
     .attrs = kAttrs,
     .min_inputs = 2,
     .max_inputs = 3,

@@ -161,6 +161,7 @@ extern const OpDef kMatMulOp;
 constinit const OpDef kMatMulOp = {
     .name = "MatMul",
     .role = Role::combine,
+    .form = Form::affine_in_each,
     .min_inputs = 2,
     .max_inputs = 2,
     .tolerance = {.relative = 1e-5F, .absolute = 1e-5F},

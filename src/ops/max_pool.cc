@@ -34,6 +34,7 @@ extern const OpDef kMaxPoolOp;
 constinit const OpDef kMaxPoolOp = {
     .name = "MaxPool",
     .role = Role::nonlinear,
+    .form = Form::reveals,
     .attrs = kAttrs,
     .infer = infer_pool,
     .run = run,

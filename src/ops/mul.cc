@@ -13,6 +13,6 @@ Outcome reference(const RunContext& context) {
 }  // namespace
 
 extern const OpDef kMulOp;
-constinit const OpDef kMulOp = binary_op("Mul", {}, run, reference);
+constinit const OpDef kMulOp = binary_op("Mul", Form::affine_in_each, {}, run, reference);
 
 }  // namespace taoism::ops

@@ -84,6 +84,7 @@ constexpr OpDef layer_op(const char* name, uint8_t max_inputs, Outcome (*run)(co
                          Outcome (*reference)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
+          .form = Form::affine_in_rest,
           .attrs = kLayerAttrs,
           .min_inputs = 2,
           .max_inputs = max_inputs,
@@ -159,6 +160,7 @@ TAOISM_OP(RMSNormalization) = layer_op("RMSNormalization", 2, run_layer<false>,
 TAOISM_OP(GroupNormalization) = {
     .name = "GroupNormalization",
     .role = Role::nonlinear,
+    .form = Form::affine_in_rest,
     .attrs = kGroupAttrs,
     .min_inputs = 3,
     .max_inputs = 3,

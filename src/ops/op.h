@@ -27,6 +27,20 @@ enum class Role : uint8_t {
   protocol,   // ours, inserted by a strategy
 };
 
+// What a node computes from its float inputs, seen by somebody who knows the others and sees its
+// output: how much it hides of weights (partition/asking.h). Without a fused activation, which
+// reveals.
+enum class Form : uint8_t {
+  opaque,           // nothing is claimed
+  moves,            // each element is one of an input's, or fixed: Reshape, Concat, Pad
+  affine,           // affine in all of them together, weights apart: Add, AveragePool
+  affine_in_each,   // affine in each while the others are held: Conv, MatMul, Mul
+  affine_in_first,  // affine in the first while the others are held: Div, BatchNormalization
+  affine_in_rest,   // affine in all but the first while that is held: LayerNormalization
+  reveals,          // where it matters, an input element can be told from the output: Relu, MaxPool
+  ranks,            // says of the first which element is the largest (smallest): ArgMax
+};
+
 // Which element types the inputs may have: all of them the same one of these, unless `own`.
 enum class Types : uint8_t {
   real,     // float32
@@ -128,6 +142,7 @@ struct RowAxis {
 struct OpDef {
   const char* name;  // the ONNX operator's name, or "taoism.X"
   Role role;
+  Form form = Form::opaque;
   std::span<const AttrSpec> attrs;
   uint8_t min_inputs = 1;
   uint8_t max_inputs = 1;

@@ -133,6 +133,7 @@ extern const OpDef kPadOp;
 constinit const OpDef kPadOp = {
     .name = "Pad",
     .role = Role::layout,
+    .form = Form::moves,
     .attrs = kAttrs,
     .types = Types::any,
     .infer = infer,

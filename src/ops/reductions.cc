@@ -117,9 +117,10 @@ int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr Tolerance kAnyOrder = {.relative = 1e-5F, .absolute = 1e-6F};
 
 template <Reduction kReduction, Outcome (*kReference)(const RunContext&)>
-constexpr OpDef real_op(const char* name) {
+constexpr OpDef real_op(const char* name, Form form = Form::opaque) {
   return {.name = name,
           .role = Role::nonlinear,
+          .form = form,
           .attrs = kReductionAttrs,
           .types = Types::real,
           .takes_empty = true,
@@ -132,8 +133,8 @@ constexpr OpDef real_op(const char* name) {
 
 template <Reduction kReduction, Outcome (*kReference)(const RunContext&),
           Outcome (*kIntegers)(const RunContext&)>
-constexpr OpDef number_op(const char* name, Tolerance tolerance = {}) {
-  OpDef def = real_op<kReduction, kReference>(name);
+constexpr OpDef number_op(const char* name, Form form, Tolerance tolerance = {}) {
+  OpDef def = real_op<kReduction, kReference>(name, form);
   def.types = Types::number;
   def.tolerance = tolerance;
   def.run = by_type<run<kReduction, kReference>, kIntegers>;
@@ -149,15 +150,17 @@ TAOISM_OP(ReduceLogSum) = real_op<Reduction::log_sum, reference<LogSum>>("Reduce
 TAOISM_OP(ReduceLogSumExp) =
     real_op<Reduction::log_sum_exp, reference_log_sum_exp>("ReduceLogSumExp");
 TAOISM_OP(ReduceMax) =
-    number_op<Reduction::max, reference<Largest>, run_integers<INT64_MIN, larger>>("ReduceMax");
-TAOISM_OP(ReduceMean) = real_op<Reduction::mean, reference<Mean>>("ReduceMean");
+    number_op<Reduction::max, reference<Largest>, run_integers<INT64_MIN, larger>>("ReduceMax",
+                                                                                  Form::reveals);
+TAOISM_OP(ReduceMean) = real_op<Reduction::mean, reference<Mean>>("ReduceMean", Form::affine);
 TAOISM_OP(ReduceMin) =
-    number_op<Reduction::min, reference<Smallest>, run_integers<INT64_MAX, smaller>>("ReduceMin");
+    number_op<Reduction::min, reference<Smallest>, run_integers<INT64_MAX, smaller>>("ReduceMin",
+                                                                                    Form::reveals);
 TAOISM_OP(ReduceProd) =
-    number_op<Reduction::product, reference<Product>, run_integers<1, multiply>>("ReduceProd",
-                                                                                 kAnyOrder);
-TAOISM_OP(ReduceSum) = number_op<Reduction::sum, reference<Sum>, run_integers<0, add>>("ReduceSum",
-                                                                                       kAnyOrder);
+    number_op<Reduction::product, reference<Product>, run_integers<1, multiply>>(
+        "ReduceProd", Form::opaque, kAnyOrder);
+TAOISM_OP(ReduceSum) = number_op<Reduction::sum, reference<Sum>, run_integers<0, add>>(
+    "ReduceSum", Form::affine, kAnyOrder);
 TAOISM_OP(ReduceSumSquare) =
     real_op<Reduction::sum_square, reference<SumSquare>>("ReduceSumSquare");
 

@@ -58,6 +58,7 @@ extern const OpDef kReshapeOp;
 constinit const OpDef kReshapeOp = {
     .name = "Reshape",
     .role = Role::layout,
+    .form = Form::moves,
     .attrs = kAttrs,
     .types = Types::any,
     .storage = Storage::alias,

@@ -209,6 +209,7 @@ extern const OpDef kResizeOp;
 constinit const OpDef kResizeOp = {
     .name = "Resize",
     .role = Role::nonlinear,
+    .form = Form::affine_in_first,
     .attrs = kAttrs,
     .tolerance = {.relative = 1e-5F, .absolute = 1e-6F},
     .infer = infer,

@@ -114,6 +114,7 @@ extern const OpDef kSliceOp;
 constinit const OpDef kSliceOp = {
     .name = "Slice",
     .role = Role::layout,
+    .form = Form::moves,
     .attrs = kAttrs,
     .types = Types::any,
     .infer = infer,

@@ -62,6 +62,7 @@ constexpr OpDef softmax_op(const char* name, Outcome (*run)(const RunContext&),
                            Outcome (*reference)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
+          .form = Form::reveals,
           .attrs = kAttrs,
           .storage = Storage::in_place,
           .tolerance = {.relative = 1e-5F, .absolute = 1e-7F},

@@ -13,6 +13,6 @@ Outcome reference(const RunContext& context) {
 }  // namespace
 
 extern const OpDef kSubOp;
-constinit const OpDef kSubOp = binary_op("Sub", {}, run, reference);
+constinit const OpDef kSubOp = binary_op("Sub", Form::affine, {}, run, reference);
 
 }  // namespace taoism::ops

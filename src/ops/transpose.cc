@@ -82,6 +82,7 @@ extern const OpDef kTransposeOp;
 constinit const OpDef kTransposeOp = {
     .name = "Transpose",
     .role = Role::layout,
+    .form = Form::moves,
     .attrs = kAttrs,
     .types = Types::any,
     .infer = infer,

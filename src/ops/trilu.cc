@@ -44,6 +44,7 @@ extern const OpDef kTriluOp;
 constinit const OpDef kTriluOp = {
     .name = "Trilu",
     .role = Role::layout,
+    .form = Form::moves,
     .attrs = kAttrs,
     .types = Types::any,
     .storage = Storage::in_place,

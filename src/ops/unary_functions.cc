@@ -21,12 +21,18 @@ Outcome run(const RunContext& context) {
 constexpr OpDef function_op(const char* name, Outcome (*run)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
+          .form = Form::reveals,
           .takes_empty = true,
           .storage = Storage::in_place,
           .infer = infer_same,
           .run = run,
           .rows = rows_alike,
           .split_rows = split_rows_alike};
+}
+
+constexpr OpDef of_form(Form form, OpDef def) {
+  def.form = form;
+  return def;
 }
 
 // Of a function that each mathematical library rounds differently.
@@ -101,6 +107,7 @@ Status infer_predicate(const NodeView& node, std::span<ir::TensorDesc> outputs) 
 constexpr OpDef predicate_op(const char* name, std::span<const AttrSpec> attrs,
                              Outcome (*run)(const RunContext&)) {
   OpDef def = function_op(name, run);
+  def.form = Form::opaque;
   def.attrs = attrs;
   def.storage = Storage::fresh;
   def.infer = infer_predicate;
@@ -130,6 +137,7 @@ Outcome run_not(const RunContext& context) {
 
 constexpr OpDef not_op() {
   OpDef def = function_op("Not", run_not);
+  def.form = Form::opaque;
   def.types = Types::logical;
   return def;
 }
@@ -190,8 +198,8 @@ TAOISM_OP(Sqrt) = kernel_op<UnaryOp::sqrt, [](double x) { return std::sqrt(x); }
 TAOISM_OP(Tan) = math_op("Tan", run<[](double x) { return std::tan(x); }>);
 
 TAOISM_OP(Abs) = number_op<UnaryOp::abs, Absolute>("Abs");
-TAOISM_OP(Neg) = number_op<UnaryOp::neg, Negative>("Neg");
-TAOISM_OP(Sign) = number_op<UnaryOp::sign, Sign>("Sign");
+TAOISM_OP(Neg) = of_form(Form::affine, number_op<UnaryOp::neg, Negative>("Neg"));
+TAOISM_OP(Sign) = of_form(Form::opaque, number_op<UnaryOp::sign, Sign>("Sign"));
 
 TAOISM_OP(IsInf) = predicate_op("IsInf", kIsInfAttrs, run_is_inf);
 TAOISM_OP(IsNaN) = predicate_op("IsNaN", {}, run_is_nan);

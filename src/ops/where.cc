@@ -31,6 +31,7 @@ extern const OpDef kWhereOp;
 constinit const OpDef kWhereOp = {
     .name = "Where",
     .role = Role::combine,
+    .form = Form::moves,
     .min_inputs = 3,
     .max_inputs = 3,
     .types = Types::own,

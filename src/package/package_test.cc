@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 
 #include "package/key_file.h"
@@ -54,12 +55,15 @@ class PackageTest : public testing::Test {
 
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
+  // Made once: what a plan draws, it draws anew.
   Result<partition::Plan> plan(const std::string& strategy) const {
+    if (const auto made = plans_.find(strategy); made != plans_.end()) return made->second;
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path("m.onnx")));
     TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
     TAOISM_ASSIGN_OR_RETURN(ir::Graph graph, model.bind());
     TAOISM_ASSIGN_OR_RETURN(partition::StrategySpec spec, partition::StrategySpec::parse(strategy));
-    return partition::make_plan(graph, spec, hash);
+    TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, partition::make_plan(graph, spec, hash));
+    return plans_.emplace(strategy, std::move(plan)).first->second;
   }
 
   Status seal_as(const std::string& strategy, const std::string& name,
@@ -67,7 +71,7 @@ class PackageTest : public testing::Test {
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(path("m.onnx")));
     TAOISM_ASSIGN_OR_RETURN(partition::Plan plan, this->plan(strategy));
     TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, files::OutputFile::create(path(name)));
-    SealOptions options;
+    SealOptions options{.allow_exposed = true};
     options.batches = std::move(batches);
     options.version = version;
     TAOISM_RETURN_IF_ERROR(seal(model, plan, options, key_, file).status());
@@ -108,6 +112,7 @@ class PackageTest : public testing::Test {
     return answer(*source, batch, machine());
   }
 
+  mutable std::map<std::string, partition::Plan> plans_;
   std::string folder_;
   store::PackageKey key_;
 };
@@ -191,6 +196,23 @@ TEST_F(PackageTest, BatchesShareTheirWeights) {
   ASSERT_TRUE(large.ok());
   EXPECT_EQ((*large)->batch_at_most(3), 0);
   EXPECT_THAT((*large)->no_batch_for(3).message(), HasSubstr("batches of 4"));
+}
+
+TEST_F(PackageTest, WhatCanBeHadByAskingIsNotSealed) {
+  const auto model = onnx::Model::load(path("m.onnx"));
+  for (const char* strategy : {"deep:k=1", "shallow:k=1", "magnitude", "full"}) {
+    const auto plan = this->plan(strategy);
+    ASSERT_TRUE(plan.ok());
+    auto file = files::OutputFile::create(path("asked.tao"));
+    ASSERT_TRUE(file.ok());
+    const Status status = seal(*model, *plan, {}, key_, *file).status();
+    if (std::string(strategy) == "full") {
+      EXPECT_TRUE(status.ok()) << status.message();
+    } else {
+      EXPECT_EQ(status.code(), Code::policy) << strategy;
+      EXPECT_NE(status.message().find("--allow-exposed"), std::string::npos);
+    }
+  }
 }
 
 TEST_F(PackageTest, APlanWithoutATeeIsNothingToSeal) {

@@ -122,6 +122,7 @@ class Sealing {
                               " keeps nothing in the TEE: there is nothing to seal; run the model "
                               "itself");
     }
+    TAOISM_RETURN_IF_ERROR(check_exposure(prepared.report));
     Bound& bound = bound_.emplace_back();
     bound.graph = std::move(prepared.partitioned);
     TAOISM_ASSIGN_OR_RETURN(bound.lowered, program::lower(bound.graph, ir::Placement::tee));
@@ -147,6 +148,18 @@ class Sealing {
     report_.warnings = prepared.report.warnings;
     plan_text_ = partition::write_plan(plan_, source);
     return find_store();
+  }
+
+  // A segment that anybody can copy by asking is not worth a seal.
+  Status check_exposure(const partition::Report& report) const {
+    if (report.asked.empty() || options_.allow_exposed) return {};
+    const partition::AskedPart& part = report.asked.front();
+    return policy_error(
+        "strategy " + plan_.strategy + ": " + std::to_string(report.private_params_asked) +
+        " private weights in the TEE can be had by asking (TEE segment " +
+        std::to_string(part.segment) + ": " + partition::asked_text(part) +
+        "): keep more layers together in the TEE, give labels alone (--answer label), or seal it "
+        "all the same with --allow-exposed");
   }
 
   // Fusion makes weights of its own for every batch: equal ones become one.

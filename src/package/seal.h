@@ -16,6 +16,8 @@ struct SealOptions {
   // The batch sizes that the package can run, each once; of a model whose batch is fixed, that one.
   std::vector<int64_t> batches = {1};
   uint64_t version = 1;
+  // Seals although the TEE gives private weights away to who asks (partition/asking.h).
+  bool allow_exposed = false;
 };
 
 struct SealReport {
@@ -28,7 +30,8 @@ struct SealReport {
 
 // Appends the whole package to `file`; the caller commits it. Weights are packed for the kernels'
 // current target. Errors: invalid_argument (a plan that keeps nothing in the TEE, a version that
-// the key does not open), unsupported, resource_exhausted.
+// the key does not open), policy (weights that can be had by asking), unsupported,
+// resource_exhausted.
 Result<SealReport> seal(const onnx::Model& model, const partition::Plan& plan,
                         const SealOptions& options, const store::PackageKey& key,
                         files::OutputFile& file);

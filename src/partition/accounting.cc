@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "partition/asking.h"
 #include "partition/facts.h"
 
 namespace taoism::partition {
@@ -21,7 +22,10 @@ uint64_t elems(const ir::Graph& graph, ir::ValueId id) {
 class Accountant {
  public:
   Accountant(const ir::Graph& source, const ir::PartitionedGraph& partitioned)
-      : source_(source), graph_(partitioned.graph), segments_(partitioned.segments) {}
+      : source_(source),
+        partitioned_(partitioned),
+        graph_(partitioned.graph),
+        segments_(partitioned.segments) {}
 
   Result<Report> run() {
     report_.model = source_.name;
@@ -38,6 +42,7 @@ class Accountant {
     list_nodes();
     count_crossings();
     list_exposed_weights();
+    list_asked_weights();
     list_exposed_activations();
     return std::move(report_);
   }
@@ -190,6 +195,56 @@ class Accountant {
     }
   }
 
+  void list_asked_weights() {
+    const Asking asking = what_asking_gives(partitioned_, ends_in_clear(partitioned_));
+    const std::vector<std::vector<ir::NodeId>> readers = graph_.consumers();
+    for (const AskedSegment& segment : asking.segments) {
+      AskedPart part{segment.segment + 1, 0, segment.queries, segment.activated};
+      for (const ir::ValueId id : segment.weights) {
+        const ir::Node& reader = graph_.node(readers[idx(id)].front());
+        ExposedWeight weight;
+        weight.name = graph_.value(id).name;
+        weight.node = reader.origin.empty() ? reader.name : reader.origin;
+        weight.params = elems(graph_, id);
+        weight.share = share(weight.params, report_.private_params_total);
+        weight.note = "TEE segment " + std::to_string(part.segment) + ": " + asked_text(part);
+        part.params += weight.params;
+        report_.asked_weights.push_back(std::move(weight));
+      }
+      report_.private_params_asked += part.params;
+      report_.asked.push_back(part);
+    }
+    report_.private_params_exposed += report_.private_params_asked;
+    warn(asking);
+  }
+
+  void warn(const Asking& asking) {
+    if (!report_.asked.empty()) {
+      uint64_t most = 0;
+      for (const AskedPart& part : report_.asked) most = std::max(most, part.queries);
+      const std::string count = std::to_string(report_.private_params_asked);
+      report_.warnings.push_back(count + " private weights in the TEE can be had by asking: " +
+                                 std::to_string(report_.asked.size()) +
+                                 " of its segments are affine, but for activations, between clear "
+                                 "ends; " +
+                                 std::to_string(most) + " queries at most give each");
+    }
+    constexpr int kExtracted = 3;
+    if (asking.least_depth != 0 && asking.least_depth <= kExtracted) {
+      report_.warnings.push_back(
+          "what the TEE shows is " + std::to_string(asking.least_depth) +
+          " private layers deep: networks this shallow have been extracted by queries (Jagielski "
+          "et al., USENIX Security 2020; Carlini et al., CRYPTO 2020); it is not counted as "
+          "exposed");
+    }
+    if (asking.shows_ranks) {
+      report_.warnings.emplace_back(
+          "labels of an affine classifier are seen: they give its boundaries by bisection (Lowd "
+          "and Meek, KDD 2005; Tramer et al., USENIX Security 2016), its weights up to a factor "
+          "and a shift; it is not counted as exposed");
+    }
+  }
+
   // Whether a taoism.Restore undoes a scale on this node's result.
   bool is_scaled(ir::NodeId id) const {
     const ir::ValueId output = graph_.node(id).outputs[0];
@@ -223,6 +278,7 @@ class Accountant {
   }
 
   const ir::Graph& source_;
+  const ir::PartitionedGraph& partitioned_;
   const ir::Graph& graph_;
   const std::vector<ir::Segment>& segments_;
   std::unordered_map<ir::NodeId, uint64_t> kept_;
@@ -244,6 +300,15 @@ double Report::macs_tee_share() const { return share(macs_tee, macs_total); }
 double Report::params_tee_share() const { return share(params_tee, params_total); }
 double Report::private_params_exposed_share() const {
   return share(private_params_exposed, private_params_total);
+}
+
+double Report::private_params_asked_share() const {
+  return share(private_params_asked, private_params_total);
+}
+
+std::string asked_text(const AskedPart& part) {
+  return std::string(part.activated ? "affine but for an activation" : "affine") +
+         " between clear ends, " + std::to_string(part.queries) + " queries";
 }
 
 Result<Report> account(const ir::Graph& source, const ir::PartitionedGraph& partitioned) {

@@ -32,6 +32,15 @@ struct ExposedWeight {
   std::string note;  // "" or how the device's copy differs from the weight
 };
 
+// What a TEE segment gives away to a host that chooses its inputs (partition/asking.h).
+struct AskedPart {
+  uint64_t segment = 0;  // of the TEE's, from 1
+  uint64_t params = 0;   // private ones; 0: of a secret of the strategy's alone
+  uint64_t queries = 0;  // rows that suffice
+  bool activated = false;  // seen through an activation; else affine between clear ends
+};
+std::string asked_text(const AskedPart& part);  // "affine between clear ends, 65 queries"
+
 // A private tensor that the device reads or computes.
 struct ExposedActivation {
   enum Kind : uint8_t { input, received, computed };
@@ -84,20 +93,25 @@ struct Report {
   uint64_t bytes_to_device = 0;  // out of the TEE, the caller's results included
   uint64_t bytes_to_tee = 0;
 
-  // Elements of float weights marked private (batch-norm statistics not counted), and how many of
-  // them the device holds.
+  // Elements of float weights marked private (batch-norm statistics not counted); how many of them
+  // the host has or can have; and how many of those lie in the TEE and can be had by asking.
   uint64_t private_params_total = 0;
   uint64_t private_params_exposed = 0;
-  std::vector<ExposedWeight> exposed_weights;
+  uint64_t private_params_asked = 0;
+  std::vector<ExposedWeight> exposed_weights;  // held by the device
+  std::vector<ExposedWeight> asked_weights;
+  std::vector<AskedPart> asked;  // by segment
   std::vector<ExposedActivation> exposed_activations;
 
   // Filled in by the runtime when it has lowered the plan.
   TeeMemory tee_memory;
+  // What asking gives and what is known of the rest; carry_out() adds those of the plan.
   std::vector<std::string> warnings;
 
   double macs_tee_share() const;
   double params_tee_share() const;
   double private_params_exposed_share() const;
+  double private_params_asked_share() const;
 };
 
 // `source` is the graph before, `partitioned` the unfused graph after rewriting. Errors: internal

@@ -13,6 +13,7 @@ using nlohmann::json;
 // Longer lists than this are shortened on a terminal; the JSON has all.
 constexpr size_t kShownWeights = 8;
 constexpr size_t kShownActivations = 8;
+constexpr size_t kShownParts = 8;
 constexpr size_t kWidestColumn = 44;
 
 std::string bytes_text(uint64_t bytes) {
@@ -26,6 +27,9 @@ std::string bytes_text(uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
+double share_of(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
 std::string percent(double share) { return fmt::format("{:.4g} %", 100 * share); }
 std::string count_or_dash(uint64_t count) { return count == 0 ? "-" : std::to_string(count); }
 std::string bytes_or_dash(uint64_t bytes) { return bytes == 0 ? "-" : bytes_text(bytes); }
@@ -57,8 +61,22 @@ std::string table(const std::vector<std::vector<std::string>>& rows, size_t firs
 
 std::string exposure_text(const Report& report) {
   std::string out =
-      fmt::format("device sees  {} of {} private parameters ({})\n", report.private_params_exposed,
+      fmt::format("device sees  {} of {} private parameters ({})", report.private_params_exposed,
                   report.private_params_total, percent(report.private_params_exposed_share()));
+  if (!report.asked.empty()) {
+    out += fmt::format(", {} of them by asking ({})", report.private_params_asked,
+                       percent(report.private_params_asked_share()));
+  }
+  out += "\n";
+  for (size_t i = 0; i < report.asked.size() && i < kShownParts; ++i) {
+    const AskedPart& part = report.asked[i];
+    out += fmt::format("  by asking   TEE segment {}: {} ({}), {}\n", part.segment, part.params,
+                       percent(share_of(part.params, report.private_params_total)),
+                       asked_text(part));
+  }
+  if (report.asked.size() > kShownParts) {
+    out += fmt::format("  ... and {} more segments\n", report.asked.size() - kShownParts);
+  }
   const auto& weights = report.exposed_weights;
   for (size_t i = 0; i < weights.size() && i < kShownWeights; ++i) {
     out += fmt::format("  weight      {}: {} ({}){}{}\n", weights[i].name, weights[i].params,
@@ -110,6 +128,29 @@ std::string memory_text(const Report& report) {
   return out;
 }
 
+json asked_json(const Report& report) {
+  json parts = json::array();
+  for (const AskedPart& part : report.asked) {
+    parts.push_back({{"segment", part.segment},
+                     {"params", part.params},
+                     {"queries", part.queries},
+                     {"activated", part.activated}});
+  }
+  return parts;
+}
+
+json weights_json(const std::vector<ExposedWeight>& weights) {
+  json list = json::array();
+  for (const ExposedWeight& weight : weights) {
+    list.push_back({{"name", weight.name},
+                    {"node", weight.node},
+                    {"params", weight.params},
+                    {"share", weight.share},
+                    {"note", weight.note}});
+  }
+  return list;
+}
+
 }  // namespace
 
 json summary_json(const Report& report) {
@@ -130,6 +171,8 @@ json summary_json(const Report& report) {
                {"private_params_total", report.private_params_total},
                {"private_params_exposed", report.private_params_exposed},
                {"private_params_exposed_share", report.private_params_exposed_share()},
+               {"private_params_asked", report.private_params_asked},
+               {"asked", asked_json(report)},
                {"warnings", report.warnings}};
   if (const TeeMemory& memory = report.tee_memory; memory.peak_bytes > 0) {
     sums["tee_memory_peak"] = memory.peak_bytes;
@@ -175,6 +218,10 @@ Result<Report> read_summary(const json& json) {
   number(json, "bytes_to_tee", report.bytes_to_tee);
   number(json, "private_params_total", report.private_params_total);
   number(json, "private_params_exposed", report.private_params_exposed);
+  // A package from before this was counted has it not.
+  if (is_whole && json.contains("private_params_asked")) {
+    number(json, "private_params_asked", report.private_params_asked);
+  }
   const auto warnings = is_whole ? json.find("warnings") : json.end();
   is_whole = is_whole && warnings != json.end() && warnings->is_array();
   if (is_whole) {
@@ -226,14 +273,8 @@ json report_json(const Report& report) {
                      {"bytes_in", node.bytes_in},
                      {"bytes_out", node.bytes_out}});
   }
-  json& weights = out["exposed_weights"] = json::array();
-  for (const ExposedWeight& weight : report.exposed_weights) {
-    weights.push_back({{"name", weight.name},
-                       {"node", weight.node},
-                       {"params", weight.params},
-                       {"share", weight.share},
-                       {"note", weight.note}});
-  }
+  out["exposed_weights"] = weights_json(report.exposed_weights);
+  out["asked_weights"] = weights_json(report.asked_weights);
   json& activations = out["exposed_activations"] = json::array();
   for (const ExposedActivation& activation : report.exposed_activations) {
     activations.push_back({{"name", activation.name},

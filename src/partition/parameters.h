@@ -33,6 +33,9 @@ struct ParameterSpec {
   double lowest;
   double highest;
   const char* doc;
+  // Drawn anew for every plan (crypto::SecretRandom): no part of a plan's hash, nor of what makes
+  // two plans the same.
+  bool is_secret = false;
 };
 
 // Values for exactly the parameters that a strategy lists.

@@ -10,10 +10,17 @@
 namespace taoism::partition {
 namespace {
 
-// The text of a transform with its arguments in order, or as it is when it is none.
+// The text of a transform with its arguments in order and without secrets, or as it is when it is
+// none.
 std::string normal_transform(const std::string& text) {
-  const auto spec = StrategySpec::parse(text);
-  return spec.ok() ? spec->text() : text;
+  auto spec = StrategySpec::parse(text);
+  if (!spec.ok()) return text;
+  if (const auto strategy = find_strategy(spec->name); strategy.ok()) {
+    for (const ParameterSpec& parameter : (*strategy)->transform_parameters) {
+      if (parameter.is_secret) spec->parameters.erase(parameter.name);
+    }
+  }
+  return spec->text();
 }
 
 bool same_marks(const Annotations& a, const Annotations& b) {
@@ -136,7 +143,9 @@ Result<Partition> carry_out(const ir::Graph& source, const Plan& plan) {
   TAOISM_ASSIGN_OR_RETURN(ir::PartitionedGraph partitioned, make_segments(std::move(graph)));
   TAOISM_ASSIGN_OR_RETURN(Report report, account(source, partitioned));
   report.strategy = shown_strategy(plan, source);
-  report.warnings = plan_warnings(plan);
+  std::vector<std::string> warnings = plan_warnings(plan);
+  warnings.insert(warnings.end(), report.warnings.begin(), report.warnings.end());
+  report.warnings = std::move(warnings);
   return Partition{std::move(partitioned.graph), std::move(report)};
 }
 

@@ -37,7 +37,7 @@ std::string write_plan(const Plan& plan, const ir::Graph& graph);
 Result<Plan> read_plan(std::string_view json, const ir::Graph& graph, std::string_view model_hash);
 
 // SHA-256, in hexadecimal, of what the plan does: model, placements, transforms and answer; not of
-// the wording of its reasons.
+// the wording of its reasons, nor of a transform's secrets: anybody may see it.
 std::string plan_hash(const Plan& plan, const ir::Graph& graph);
 
 // What must be printed when this plan is used: the warnings of its strategy and transforms.

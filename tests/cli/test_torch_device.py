@@ -47,7 +47,7 @@ def test_bench_says_which_device(ok: Callable[..., str], small: Path, tmp_path: 
 
 
 def test_a_package_runs_on_it(ok: Callable[..., str], small: Path, small_input: Path, tmp_path: Path) -> None:
-    ok("seal", small, "-s", "shallow", "-o", tmp_path / "m.tao")
+    ok("seal", small, "-s", "shallow", "-o", tmp_path / "m.tao", "--allow-exposed")
     answers = {}
     for device in ["cpu", "torch:cpu"]:
         ok("run", tmp_path / "m.tao", "--device", device, "-i", small_input, "-o", tmp_path / "y.npy")

@@ -223,7 +223,7 @@ void add_packages(Folder folder, const std::filesystem::path& at) {
       if (!plan.ok()) continue;
       auto file = files::OutputFile::create(path);
       TAOISM_CHECK(
-          package::seal(*model, *plan, {.batches = batches}, store::PackageKey(), *file).ok());
+          package::seal(*model, *plan, {.batches = batches, .allow_exposed = true}, store::PackageKey(), *file).ok());
       TAOISM_CHECK(file->commit().ok());
       const auto opened = package::PackageFile::open(path);
       folder.add(parts_of(**opened));

@@ -209,17 +209,18 @@ class Secrets {
 
 class Owner {
  public:
-  Owner(std::string folder, std::string strategy, std::string tee_image)
+  Owner(std::string folder, std::string tee_image)
       : folder_(std::move(folder)),
-        strategy_(std::move(strategy)),
         tee_image_(std::move(tee_image)) {}
 
   Status run() {
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(folder_ + "/model.onnx"));
     TAOISM_ASSIGN_OR_RETURN(const std::string hash, model.hash());
     TAOISM_ASSIGN_OR_RETURN(const ir::Graph graph, model.bind({.batch = kBatch}));
-    TAOISM_ASSIGN_OR_RETURN(const auto spec, partition::StrategySpec::parse(strategy_));
-    TAOISM_ASSIGN_OR_RETURN(const partition::Plan plan, partition::make_plan(graph, spec, hash));
+    // The plan that was sealed: its secrets are drawn once.
+    std::ifstream file(folder_ + "/plan.json");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    TAOISM_ASSIGN_OR_RETURN(const partition::Plan plan, partition::read_plan(text, graph, hash));
     runtime::Machine machine;
     machine.tee_threads = kThreads;
     TAOISM_ASSIGN_OR_RETURN(machine, runtime::resolve(machine));
@@ -236,7 +237,7 @@ class Owner {
 
     add_weights(graph, plan);
     add_names(graph, plan);
-    TAOISM_RETURN_IF_ERROR(add_activations(spec));
+    TAOISM_RETURN_IF_ERROR(add_activations(plan));
     TAOISM_RETURN_IF_ERROR(add_keys());
     return secrets_.write(folder_);
   }
@@ -301,11 +302,12 @@ class Owner {
 
   // The values of all tensors, from a run under the same strategy with every one an output: how a
   // layer is split decides the last bits.
-  Status add_activations(const partition::StrategySpec& spec) {
+  Status add_activations(partition::Plan plan) {
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(folder_ + "/all.onnx"));
-    TAOISM_ASSIGN_OR_RETURN(const std::string hash, model.hash());
+    TAOISM_ASSIGN_OR_RETURN(plan.model_hash, model.hash());
     TAOISM_ASSIGN_OR_RETURN(const ir::Graph graph, model.bind({.batch = kBatch}));
-    TAOISM_ASSIGN_OR_RETURN(const partition::Plan plan, partition::make_plan(graph, spec, hash));
+    // The same nodes in the same order.
+    if (graph.node_count() != plan.annotations.nodes.size()) return internal_error("all.onnx");
     TAOISM_ASSIGN_OR_RETURN(const auto source,
                             runtime::open_source(model, plan, {.batch = kBatch}));
     runtime::Machine machine;
@@ -421,7 +423,7 @@ class Owner {
     return {};
   }
 
-  const std::string folder_, strategy_, tee_image_;
+  const std::string folder_, tee_image_;
   partition::Report report_;
   Secrets secrets_;
 };
@@ -431,7 +433,7 @@ Status act(const std::vector<std::string>& args) {
     TAOISM_RETURN_IF_ERROR(write_model(args[1] + "/model.onnx", false));
     return write_model(args[1] + "/all.onnx", true);
   }
-  if (args.size() == 4 && args[0] == "secrets") return Owner(args[1], args[2], args[3]).run();
+  if (args.size() == 3 && args[0] == "secrets") return Owner(args[1], args[2]).run();
   return invalid_argument("model FOLDER, or secrets FOLDER STRATEGY IMAGE");
 }
 

@@ -22,6 +22,7 @@ struct Options {
   std::vector<int64_t> batches;  // none: default_batches()
   uint64_t version = 0;
   bool retire_older = false;
+  bool allow_exposed = false;
   std::string target;
 };
 
@@ -57,6 +58,7 @@ Result<int> act(const Options& options) {
                                 .key_path = options.key.file_of(options.output),
                                 .retire_older = options.retire_older};
   file.seal.version = options.version;
+  file.seal.allow_exposed = options.allow_exposed;
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
   file.seal.batches = options.batches;
   if (file.seal.batches.empty()) {
@@ -104,6 +106,8 @@ Action declare(CLI::App& app) {
       ->check(CLI::Range(uint64_t{1}, UINT64_MAX));
   app.add_flag("--retire-older", options->retire_older,
                "then make the key open no package of an older version (roll-back protection)");
+  app.add_flag("--allow-exposed", options->allow_exposed,
+               "seal although private weights in the TEE can be had by asking (`plan` lists them)");
   app.add_option("--target", options->target,
                  "portable, avx2 or avx512: what the weights are packed for, and the machine that "
                  "runs them must have; default: the best of this machine");

@@ -19,6 +19,7 @@ constexpr OpDef activation_op(const char* name, std::span<const AttrSpec> attrs,
                               Outcome (*reference)(const RunContext&)) {
   return {.name = name,
           .role = Role::nonlinear,
+          .form = Form::reveals,
           .attrs = attrs,
           .storage = Storage::in_place,
           .tolerance = {.relative = 2e-6F, .absolute = 1e-6F},

@@ -25,11 +25,12 @@ Outcome reference_binary(kernels::BinaryOp kind, double (*op)(double, double),
 // OpDef::sure_fault of a node that divides by input 1.
 Outcome sure_division_fault(const NodeView& node);
 
-constexpr OpDef binary_op(const char* name, std::span<const AttrSpec> attrs,
+constexpr OpDef binary_op(const char* name, Form form, std::span<const AttrSpec> attrs,
                           Outcome (*run)(const RunContext&),
                           Outcome (*reference)(const RunContext&)) {
   return {.name = name,
           .role = Role::combine,
+          .form = form,
           .attrs = attrs,
           .min_inputs = 2,
           .max_inputs = 2,

@@ -83,6 +83,7 @@ extern const OpDef kRestoreOp;
 constinit const OpDef kRestoreOp = {
     .name = "taoism.Restore",
     .role = Role::protocol,
+    .form = Form::affine,
     .attrs = kAttrs,
     .min_inputs = 1,
     .max_inputs = 2,

@@ -233,6 +233,7 @@ extern const OpDef kSparseResidualOp;
 constinit const OpDef kSparseResidualOp = {
     .name = "taoism.SparseResidual",
     .role = Role::protocol,
+    .form = Form::affine,
     .attrs = kAttrs,
     .min_inputs = 5,
     .max_inputs = 6,

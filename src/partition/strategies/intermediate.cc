@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "crypto/random.h"
 #include "partition/facts.h"
 #include "partition/random.h"
 #include "partition/split_layer.h"
@@ -14,10 +15,11 @@ namespace {
 
 constexpr ParameterSpec kParameters[] = {
     {"theta", ParameterSpec::real, 0.9, 0, 1, "share of the layers that is offloaded"},
-    {"seed", ParameterSpec::integer, 1, 0, 9007199254740992.0, "which layers, and their scales"},
+    {"seed", ParameterSpec::integer, 1, 0, 9007199254740992.0, "which layers"},
 };
 constexpr ParameterSpec kTransformParameters[] = {
-    {"mu", ParameterSpec::real, 1, 1.0 / 1024, 1024, "the scale of the offloaded weights"},
+    {"mu", ParameterSpec::real, 1, 1.0 / 1024, 1024, "the scale of the offloaded weights",
+     /*is_secret=*/true},
 };
 // Near one, so that neither the weights nor the outputs lose precision.
 constexpr float kLowestScale = 0.5F;
@@ -35,6 +37,7 @@ Result<Annotations> annotate_intermediate(const ir::Graph& graph, const Paramete
   const auto offloaded = static_cast<size_t>(
       std::llround(parameters.real("theta") * static_cast<double>(layers.size())));
   Random random(static_cast<uint64_t>(parameters.integer("seed")));
+  crypto::SecretRandom secret;
   for (size_t i = 0; i < layers.size(); ++i) {  // a shuffle, of which the first ones are taken
     std::swap(layers[i], layers[i + random.below(layers.size() - i)]);
     NodeAnnotation& mark = result.nodes[layers[i]];
@@ -42,7 +45,9 @@ Result<Annotations> annotate_intermediate(const ir::Graph& graph, const Paramete
       mark.why = "layer drawn to stay";
       continue;
     }
-    const float mu = kLowestScale + kScaleRange * random.unit();
+    random.next();  // a layer takes two numbers, so that a seed's choice is what it ever was
+    TAOISM_ASSIGN_OR_RETURN(const float unit, secret.unit());
+    const float mu = kLowestScale + kScaleRange * unit;
     mark = {Placement::device, "weights scaled by a secret factor",
             "intermediate:mu=" + number_text(mu)};
   }

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "partition/plan.h"
 #include "partition/strategy.h"
 #include "partition/test_graph.h"
 
@@ -33,6 +34,25 @@ TEST(Intermediate, TheSeedDecides) {
             offloaded(graph, "intermediate:theta=0.5,seed=1"));
   EXPECT_NE(offloaded(graph, "intermediate:theta=0.5"),
             offloaded(graph, "intermediate:theta=0.5,seed=2"));
+}
+
+// What the seed decides is public; the scales are drawn anew, and no trace of them is in the hash.
+TEST(Intermediate, NoSeedGivesTheScales) {
+  const ir::Graph graph = test::resnet18(32, 10);
+  const auto spec = StrategySpec::parse("intermediate:theta=1,seed=5");
+  const auto one = make_plan(graph, *spec, "hash");
+  const auto other = make_plan(graph, *spec, "hash");
+  size_t same = 0;
+  for (size_t n = 0; n < graph.node_count(); ++n) {
+    const NodeAnnotation& a = one->annotations.nodes[n];
+    const NodeAnnotation& b = other->annotations.nodes[n];
+    EXPECT_EQ(a.placement, b.placement);
+    EXPECT_EQ(a.transform.empty(), b.transform.empty());
+    if (!a.transform.empty() && a.transform == b.transform) ++same;
+  }
+  EXPECT_LE(same, 1u);
+  EXPECT_EQ(plan_hash(*one, graph), plan_hash(*other, graph));
+  EXPECT_EQ(carry_out(graph, *one)->report.strategy, "intermediate:seed=5,theta=1");
 }
 
 TEST(Intermediate, ScalesDifferFromLayerToLayerAndStaySane) {

@@ -146,7 +146,12 @@ def test_private_and_public_modules_count_in_the_exposure() -> None:
     placement = {"fc": "tee", "": "device"}
     kept = plan_of(placement=placement, private=["fc"])
     assert kept.report["private_params_total"] == parameters(net.fc)
-    assert kept.private_params_exposed_share == 0
+    # A layer between values that the host knows and sees: it can be had by asking.
+    assert kept.report["private_params_asked"] == parameters(net.fc)
+    assert kept.private_params_exposed_share == 1
+    # Behind public layers it is the same, wherever these run; behind private ones it is not.
+    assert plan_of(strategy="full", private=["fc"]).private_params_exposed_share == 1
+    assert plan_of(strategy="full").private_params_exposed_share == 0
 
 
 def test_wrong_privacy_is_refused() -> None:
@@ -163,7 +168,7 @@ def test_the_plan_explains_itself() -> None:
     plan = taoism.plan(net, EXAMPLE, placement={"fc": "tee", "": "device"})
     assert plan.report["params_total"] == parameters(net)
     text = plan.explain()
-    assert re.search(r"^fc +tee +Linear +45 +45 +-$", text, re.MULTILINE)
+    assert re.search(r"^fc +tee +Linear +45 +45 +45$", text, re.MULTILINE)
     assert re.search(r"^layer1\.0\.conv1 +device +Conv +[\d,]+ +576 +576$", text, re.MULTILINE)
     assert "layer1.0.conv1/Conv" in str(plan)
     page = plan._repr_html_()

@@ -101,7 +101,9 @@ def test_a_sealed_module_is_loaded_and_computes_the_same(tmp_path: Path) -> None
     path = tmp_path / "m.tao"
     x = torch.randn(11, 3, 8, 8)
     with taoism.shield(net, x, "deep:k=1") as shielded:
-        sealed = taoism.seal(shielded, path, batches=[1, 4])
+        with pytest.raises(taoism.errors.PolicyError, match="by asking.*allow_exposed"):
+            taoism.seal(shielded, path, batches=[1, 4])
+        sealed = taoism.seal(shielded, path, batches=[1, 4], allow_exposed=True)
     assert sealed.key_path == tmp_path / "m.key" and sealed.key_is_new
     assert sealed.batches == (1, 4) and sealed.file_bytes == path.stat().st_size
     with taoism.load(path) as loaded, torch.no_grad():

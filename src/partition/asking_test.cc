@@ -1,0 +1,183 @@
+#include "partition/asking.h"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+
+#include "partition/plan.h"
+#include "partition/segments.h"
+#include "partition/test_graph.h"
+
+namespace taoism::partition {
+namespace {
+
+using ir::Placement;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// What the TEE gives away, as "weights at queries" by segment.
+std::vector<std::pair<uint64_t, uint64_t>> parts(const Report& report) {
+  std::vector<std::pair<uint64_t, uint64_t>> result;
+  for (const AskedPart& part : report.asked) result.emplace_back(part.params, part.queries);
+  return result;
+}
+
+Report report_of(const ir::Graph& graph, const std::string& strategy,
+                 Answer answer = Answer::logits) {
+  auto plan = make_plan(graph, *StrategySpec::parse(strategy), "hash");
+  plan->answer = answer;
+  auto partition = carry_out(graph, *plan);
+  EXPECT_TRUE(partition.ok()) << partition.status().message();
+  return std::move(partition->report);
+}
+
+// The account of a graph whose nodes' sides are given by name, "auto" being the device.
+Report placed(ir::Graph graph, const std::function<bool(const ir::Node&)>& inside) {
+  const ir::Graph source = graph;
+  for (ir::Node& node : graph.nodes()) {
+    node.placement = inside(node) ? Placement::tee : Placement::device;
+  }
+  auto partitioned = make_segments(std::move(graph));
+  EXPECT_TRUE(partitioned.ok());
+  return *account(source, *partitioned);
+}
+bool everything(const ir::Node&) { return true; }
+
+std::string all_warnings(const Report& report) {
+  std::string text;
+  for (const std::string& warning : report.warnings) text += warning + "\n";
+  return text;
+}
+
+TEST(Asking, AClassifierBetweenClearEndsIsPublic) {
+  const Report report = report_of(test::small_resnet(), "deep:k=1");
+  EXPECT_THAT(parts(report), ElementsAre(std::pair(12 * 5 + 5, 13)));
+  EXPECT_FALSE(report.asked[0].activated);
+  EXPECT_EQ(report.private_params_asked, 65U);
+  EXPECT_EQ(report.private_params_exposed, report.private_params_total);
+  EXPECT_THAT(all_warnings(report), HasSubstr("65 private weights in the TEE can be had by asking"));
+}
+
+TEST(Asking, AStemBehindItsActivationIsPublic) {
+  const Report report = report_of(test::small_resnet(), "shallow:k=1");
+  // Weights, and scale and shift; 27 taps and an offset, of both signs.
+  EXPECT_THAT(parts(report), ElementsAre(std::pair(27 * 8 + 2 * 8, 2 * 28)));
+  EXPECT_TRUE(report.asked[0].activated);
+  EXPECT_EQ(report.private_params_exposed, report.private_params_total);
+}
+
+// Whatever the TEE keeps of a layer between values that the device sees.
+TEST(Asking, StrategiesThatSplitLayersHideNothing) {
+  for (const char* strategy : {"magnitude", "magnitude:p=0", "nonlinear", "intermediate:theta=1"}) {
+    const Report report = report_of(test::small_resnet(), strategy);
+    EXPECT_EQ(report.private_params_exposed, report.private_params_total) << strategy;
+    EXPECT_GT(report.private_params_asked, 0U) << strategy;
+  }
+}
+
+TEST(Asking, ANetworkInsideIsNotAffine) {
+  for (const char* strategy : {"full", "deep:k=2", "shallow:k=2", "none"}) {
+    const Report report = report_of(test::small_resnet(), strategy);
+    EXPECT_THAT(report.asked, IsEmpty()) << strategy;
+    EXPECT_EQ(report.private_params_asked, 0U) << strategy;
+  }
+}
+
+TEST(Asking, ShallowNetworksAreWarnedOf) {
+  // Two convolutions and the classifier, and past that nothing is known.
+  EXPECT_THAT(all_warnings(report_of(test::small_resnet(), "deep:k=2")),
+              HasSubstr("3 private layers deep"));
+  EXPECT_THAT(all_warnings(report_of(test::small_resnet(), "full")),
+              testing::Not(HasSubstr("layers deep")));
+}
+
+TEST(Asking, ALabelShowsOrderAndNoWeights) {
+  const Report report = report_of(test::small_resnet(), "deep:k=1", Answer::label);
+  EXPECT_THAT(report.asked, IsEmpty());
+  EXPECT_EQ(report.private_params_asked, 0U);
+  EXPECT_THAT(all_warnings(report), HasSubstr("boundaries by bisection"));
+  EXPECT_THAT(all_warnings(report_of(test::small_resnet(), "full", Answer::label)), IsEmpty());
+}
+
+TEST(Asking, LayersWithNothingBetweenAreOne) {
+  test::GraphBuilder b;
+  ir::ValueId y = b.linear(b.linear(b.input({1, 4}), 6), 3);
+  const Report report = placed(b.finish({y}), everything);
+  EXPECT_THAT(parts(report), ElementsAre(std::pair(4 * 6 + 6 + 6 * 3 + 3, 25)));
+}
+
+// A value that is seen as well as read on inside makes what follows a segment of its own.
+TEST(Asking, ASeenValueIsKnownFromThereOn) {
+  test::GraphBuilder b;
+  const ir::ValueId first = b.relu(b.linear(b.input({1, 4}), 6));
+  const ir::ValueId second = b.relu(b.linear(first, 3));
+  ir::Graph graph = b.finish({second});
+  EXPECT_THAT(placed(graph, everything).asked, IsEmpty());
+  graph.set_outputs({second, first});
+  EXPECT_EQ(placed(graph, everything).private_params_asked, 4U * 6 + 6 + 6 * 3 + 3);
+}
+
+// Sums of several activations hide which one changed.
+TEST(Asking, APoolOverActivationsIsNotAffine) {
+  test::GraphBuilder b;
+  const ir::ValueId features = b.conv_bn_relu(b.input({1, 3, 8, 8}), 4, 3);
+  const ir::ValueId pooled = b.node("GlobalAveragePool", {features});
+  const Report report = placed(b.finish({pooled}), everything);
+  EXPECT_THAT(report.asked, IsEmpty());
+  EXPECT_THAT(all_warnings(report), HasSubstr("1 private layers deep"));
+}
+
+TEST(Asking, AMaximumShowsOneOfThem) {
+  test::GraphBuilder b;
+  const ir::ValueId pooled = b.max_pool(b.conv_bn_relu(b.input({1, 3, 8, 8}), 4, 3), 2, 2, 0);
+  EXPECT_EQ(parts(placed(b.finish({pooled}), everything)).size(), 1U);
+}
+
+TEST(Asking, TwoFactorsThatAreAskedForAreNotAffine) {
+  test::GraphBuilder b;
+  const ir::ValueId x = b.input({1, 4});
+  const ir::ValueId y = b.node("Mul", {b.linear(x, 4), b.linear(x, 4)});
+  EXPECT_THAT(placed(b.finish({y}), everything).asked, IsEmpty());
+  test::GraphBuilder c;
+  const ir::ValueId u = c.input({1, 4});
+  const ir::ValueId z = c.node("Mul", {c.linear(u, 4), u});
+  EXPECT_EQ(parts(placed(c.finish({z}), everything)).size(), 1U);
+}
+
+// A head that is affine is public, whatever leaves beside it in the same tensor.
+TEST(Asking, APartOfAnOutputIsSeen) {
+  test::GraphBuilder b;
+  const ir::ValueId x = b.input({1, 4});
+  const ir::ValueId deep = b.linear(b.relu(b.linear(x, 8)), 3);
+  ir::Attrs axis;
+  axis.set("axis", int64_t{1});
+  const ir::ValueId y = b.node("Concat", {deep, b.linear(x, 3)}, axis);
+  EXPECT_THAT(parts(placed(b.finish({y}), everything)), ElementsAre(std::pair(4 * 3 + 3, 5)));
+}
+
+TEST(Asking, PublicWeightsAreNothingToAskFor) {
+  ir::Graph graph = test::small_resnet();
+  for (ir::ValueId v = 0; v < static_cast<ir::ValueId>(graph.value_count()); ++v) {
+    if (graph.value(v).is_constant()) graph.value(v).is_private = false;
+  }
+  EXPECT_THAT(report_of(graph, "deep:k=1").asked, IsEmpty());
+}
+
+// The seam of sound offload: an input that the host does not know.
+TEST(Asking, AnInputThatIsNotKnownHidesWhatReadsIt) {
+  const ir::Graph source = test::small_resnet();
+  const auto plan = make_plan(source, *StrategySpec::parse("deep:k=1"), "hash");
+  const auto partition = carry_out(source, *plan);
+  auto partitioned = make_segments(partition->graph);
+  Ends ends = ends_in_clear(*partitioned);
+  EXPECT_EQ(what_asking_gives(*partitioned, ends).segments.size(), 1U);
+  for (const ir::Segment& segment : partitioned->segments) {
+    if (segment.placement != Placement::tee) continue;
+    for (const ir::ValueId input : segment.inputs) ends.known[static_cast<size_t>(input)] = false;
+  }
+  EXPECT_THAT(what_asking_gives(*partitioned, ends).segments, IsEmpty());
+}
+
+}  // namespace
+}  // namespace taoism::partition
