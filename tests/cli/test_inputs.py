@@ -354,7 +354,7 @@ def test_a_fixed_batch_needs_no_flag_in_any_verb(run: Run, tmp_path: Path) -> No
         ("plan", path),
         ("inspect", path),
         ("bench", path, "--strategies", "none,full", "--min-iterations", 1, "--min-seconds", 0),
-        ("seal", path, "-o", tmp_path / "m.tao"),
+        ("seal", path, "--allow-exposed", "-o", tmp_path / "m.tao"),
         ("run", tmp_path / "m.tao", "-i", tmp_path / "x.npy"),
         ("plan", tmp_path / "m.tao"),
         ("bench", tmp_path / "m.tao", "--min-iterations", 1, "--min-seconds", 0),
