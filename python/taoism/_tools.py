@@ -189,8 +189,9 @@ def seal(
     the batch sizes that the package can run; None: 1, 8 and 64. `answer`: "label" lets only the
     number of the largest class leave. `version` 0: the least that the key opens; `retire_older`:
     the key then opens no older package. `allow_exposed`: seal although private weights in the
-    TEE can be had by asking it (`plan` lists them). Errors: those of `shield`; InvalidArgumentError for a
-    plan that keeps nothing in the TEE; PolicyError for one that gives weights away."""
+    TEE can be had by asking it (`plan` lists them). Errors: those of `shield`;
+    InvalidArgumentError for a plan that keeps nothing in the TEE; PolicyError for one that gives
+    weights away."""
     flags = (version, retire_older, allow_exposed)
     if isinstance(model, ShieldedModule):
         if model._model is None:
