@@ -61,10 +61,22 @@ bool copy_all(int from, int to, size_t bytes) {
   return true;
 }
 
+// On a busy machine the kernel may still hold pages of the file for itself when it is sealed; it
+// waits for them, a fifth of a second, and then says EBUSY. A stranger's writable mapping stays.
+bool seal_bytes(int fd) {
+  constexpr int kFixed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+  constexpr int kTries = 20;
+  for (int i = 0; i < kTries; ++i) {
+    if (fcntl(fd, F_ADD_SEALS, kFixed) == 0) return true;
+    if (errno != EBUSY) return false;
+    usleep(1000);
+  }
+  return false;
+}
+
 // From here on neither its bytes nor who may execute it can be changed, by anybody.
 bool close_for_ever(int fd) {
-  constexpr int kFixed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
-  if (fchmod(fd, kExecuteAlone) != 0 || fcntl(fd, F_ADD_SEALS, kFixed) != 0) return false;
+  if (fchmod(fd, kExecuteAlone) != 0 || !seal_bytes(fd)) return false;
   (void)fcntl(fd, F_ADD_SEALS, kSealExec);  // Linux 6.3
   return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) == 0;
 }
