@@ -71,7 +71,7 @@ __attribute__((visibility("default"))) void* taoism_tee_init(
     return nullptr;
   }
   if (image->keys.read(config.key_file) != 0) {
-    taoism::image::refuse(*reply, Code::policy, Text::no_package_key);
+    taoism::image::refuse(*reply, Code::invalid_argument, Text::bad_key_file);
     return nullptr;
   }
   *reply = {};

@@ -12,7 +12,8 @@ namespace taoism::image {
 class KeyFile final : public trusted::KeySource {
  public:
   // Reads `path` (null-terminated; empty: no key). Returns 0 or an errno: EACCES (others may read
-  // it, or we may not), EINVAL (not a key file), or what the system says.
+  // it, or we may not, or it is another user's), EINVAL (not a key file), EPROTONOSUPPORT (an older
+  // one), EBADMSG (its MAC is wrong), or what the system says.
   int read(const char* path);
 
   const store::PackageKey* package_key() const override { return key_ ? &*key_ : nullptr; }

@@ -1,6 +1,7 @@
 #include "flags.h"
 
 #include "package/key_file.h"
+#include "package/owner_key.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -186,6 +187,21 @@ void KeyFlag::declare(CLI::App& app) {
   app.add_option("--key", path,
                  "of a package: its owner's key file, which the TEE alone reads; default: beside "
                  "the package, m.key for m.tao");
+  declare_owner(app);
+}
+
+void KeyFlag::declare_owner(CLI::App& app) {
+  app.add_option(
+      "--owner", owner,
+      "of a package: the public half of its owner's key, owner.pub; another's package is "
+      "refused. Without it the TEE alone checks, by the key file");
+}
+
+Result<std::unique_ptr<package::Package>> KeyFlag::open(const std::string& package) const {
+  if (owner.empty()) return package::Package::open(package);
+  Result<store::Owners> owners = package::read_owners(owner);
+  if (!owners.ok()) return owners.status().annotate("--owner");
+  return package::Package::open(package, &*owners);
 }
 
 std::string KeyFlag::file_of(const std::string& package) const {

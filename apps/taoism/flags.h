@@ -7,6 +7,7 @@
 
 #include "inputs.h"
 #include "onnx/model.h"
+#include "package/package.h"
 #include "partition/plan.h"
 #include "runtime/machine.h"
 
@@ -65,11 +66,16 @@ struct SplitFlags {
   Result<partition::Plan> placement(const ir::Graph& graph, const std::string& model_hash) const;
 };
 
-// --key, of a package.
+// --key and --owner, of a package.
 struct KeyFlag {
   std::string path;
+  std::string owner;
 
   void declare(CLI::App& app);
+  void declare_owner(CLI::App& app);
+  // The package at `package`, signed by --owner where that is given. Errors: those of reading it
+  // and of Package::open().
+  Result<std::unique_ptr<package::Package>> open(const std::string& package) const;
   // Where the key of the package at `package` is.
   std::string file_of(const std::string& package) const;
 };

@@ -46,6 +46,9 @@ struct SessionOptions {
   size_t tee_threads = 0;         // 0: one a core
   size_t device_threads = 0;      // 0: one a core
   std::string worker_path;        // empty: beside this program or library
+  // Of a package: the public half of its owner's key, owner.pub; another's is refused. Empty: the
+  // TEE alone checks, by the key file.
+  std::string owner_file;
 };
 
 // The element types that a model's inputs and outputs have; bool is one byte, 0 or 1.

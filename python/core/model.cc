@@ -140,7 +140,7 @@ std::vector<int64_t> package_batches(const PackageHandle& self) {
 
 nb::dict seal(const ModelHandle& self, const std::string& plan_json, const std::string& path,
               const std::string& key, const std::vector<int64_t>& batches, uint64_t version,
-              bool retire_older, bool allow_exposed) {
+              bool retire_older, bool allow_exposed, const std::string& owner) {
   package::SealedFile sealed;
   {
     const nb::gil_scoped_release released;
@@ -151,6 +151,7 @@ nb::dict seal(const ModelHandle& self, const std::string& plan_json, const std::
         self.model, plan,
         {.path = path,
          .key_path = key,
+         .owner_path = owner,
          .seal = {.import = {.batch = batches.front(), .input_shapes = self.shapes},
                   .batches = batches,
                   .version = version,
@@ -161,6 +162,7 @@ nb::dict seal(const ModelHandle& self, const std::string& plan_json, const std::
   result["path"] = path;
   result["key_path"] = sealed.key_path;
   result["key_is_new"] = sealed.key_is_new;
+  result["owner_path"] = sealed.owner_path;
   result["version"] = sealed.version;
   result["batches"] = sealed.report.batches;
   result["file_bytes"] = sealed.report.file_bytes;
@@ -200,7 +202,7 @@ void bind_model(nb::module_& module) {
       .def("report", &report, nb::arg("plan_json"), nb::arg("machine"), nb::arg("batch"),
            Released())
       .def("seal", &seal, nb::arg("plan_json"), nb::arg("path"), nb::arg("key"), nb::arg("batches"),
-           nb::arg("version"), nb::arg("retire_older"), nb::arg("allow_exposed"));
+           nb::arg("version"), nb::arg("retire_older"), nb::arg("allow_exposed"), nb::arg("owner"));
 
   nb::class_<PackageHandle>(module, "Package")
       .def_static(
@@ -217,15 +219,15 @@ void bind_model(nb::module_& module) {
                    [](const PackageHandle& self) { return self.package->rows().inputs; })
       .def_prop_ro("output_rows",
                    [](const PackageHandle& self) { return self.package->rows().outputs; })
-      .def_prop_ro("rows_mixed",
-                   [](const PackageHandle& self) {
-                     return self.package->rows().independent.message();
-                   })
-      .def("no_batch_for",
-           [](const PackageHandle& self, size_t rows) {
-             return self.package->no_batch_for(rows).message();
-           },
-           nb::arg("rows"))
+      .def_prop_ro(
+          "rows_mixed",
+          [](const PackageHandle& self) { return self.package->rows().independent.message(); })
+      .def(
+          "no_batch_for",
+          [](const PackageHandle& self, size_t rows) {
+            return self.package->no_batch_for(rows).message();
+          },
+          nb::arg("rows"))
       .def("summary", &package_summary, nb::arg("batch"));
 
   module.def("is_package", &package::is_package, nb::arg("path"), Released());

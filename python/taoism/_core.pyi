@@ -43,6 +43,7 @@ class Model:
         version: int,
         retire_older: bool,
         allow_exposed: bool,
+        owner: str,
     ) -> dict[str, Any]: ...
 
 class Package:

@@ -159,6 +159,7 @@ class SealedPackage:
     path: Path
     key_path: Path
     key_is_new: bool  # who has the key has the weights: keep it from the package's users
+    owner_path: Path  # signs your packages; owner.pub beside it is for who runs them
     version: int
     batches: tuple[int, ...]
     file_bytes: int
@@ -182,17 +183,19 @@ def seal(
     version: int = 0,
     retire_older: bool = False,
     allow_exposed: bool = False,
+    owner: str | Path | None = None,
 ) -> SealedPackage:
     """Writes the deployable package of a model under a plan: what is private is encrypted. `model`:
     a shielded module, which is sealed under its plan; a module with `example_inputs`; or an ONNX
     file. `key`: the owner's key file, made if there is none; None: m.key beside m.tao. `batches`:
     the batch sizes that the package can run; None: 1, 8 and 64. `answer`: "label" lets only the
-    number of the largest class leave. `version` 0: the least that the key opens; `retire_older`:
+    number of the largest class leave. `version` 0: the next under the key; `retire_older`:
     the key then opens no older package. `allow_exposed`: seal although private weights in the
-    TEE can be had by asking it (`plan` lists them). Errors: those of `shield`;
+    TEE can be had by asking it (`plan` lists them). `owner`: your key that signs the package, made
+    if there is none; None: taoism/owner.key in the folder for settings. Errors: those of `shield`;
     InvalidArgumentError for a plan that keeps nothing in the TEE; PolicyError for one that gives
     weights away."""
-    flags = (version, retire_older, allow_exposed)
+    flags = (version, retire_older, allow_exposed, str(owner) if owner is not None else "")
     if isinstance(model, ShieldedModule):
         if model._model is None:
             raise InvalidArgumentError("this module was loaded from a package already")
@@ -218,17 +221,19 @@ def _seal(
     version: int,
     retire_older: bool,
     allow_exposed: bool,
+    owner: str,
 ) -> SealedPackage:
     if batches is None:
         batches = (1, 8, 64) if model.batch_is_dynamic else [model.inputs[0][2][0]]
     key_path = str(key) if key is not None else _core.default_key_path(str(path))
     made = model.seal(
-        plan_json, str(path), key_path, list(batches), version, retire_older, allow_exposed
+        plan_json, str(path), key_path, list(batches), version, retire_older, allow_exposed, owner
     )
     return SealedPackage(
         path=Path(made["path"]),
         key_path=Path(made["key_path"]),
         key_is_new=made["key_is_new"],
+        owner_path=Path(made["owner_path"]),
         version=made["version"],
         batches=tuple(made["batches"]),
         file_bytes=made["file_bytes"],

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "package/key_file.h"
+#include "package/owner_key.h"
 #include "package/package.h"
 #include "partition/explain.h"
 #include "runtime/prepare.h"
@@ -83,12 +84,20 @@ struct Session::State {
   std::string plan_text;
   RunTimes times;
 
-  static Result<runtime::Prepared> prepare_package(const std::string& path, int64_t batch,
+  static Result<runtime::Prepared> prepare_package(const std::string& path,
+                                                   const SessionOptions& options,
                                                    const runtime::Machine& machine,
                                                    std::string& text) {
+    store::Owners known;
+    const store::Owners* owners = nullptr;
+    if (!options.owner_file.empty()) {
+      TAOISM_ASSIGN_OR_RETURN(known, package::read_owners(options.owner_file));
+      owners = &known;
+    }
     TAOISM_ASSIGN_OR_RETURN(const std::unique_ptr<package::Package> package,
-                            package::Package::open(path));
-    if (batch == 0) batch = package->manifest().batches.front().batch;
+                            package::Package::open(path, owners));
+    const int64_t batch =
+        options.batch == 0 ? package->manifest().batches.front().batch : options.batch;
     TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, package->prepare(batch, machine));
     text = package->entry_at_most(batch)->summary_text;
     return prepared;
@@ -123,7 +132,7 @@ struct Session::State {
     const bool is_package = package::is_package(path);
     if (is_package && machine.key_file.empty()) machine.key_file = package::default_key_path(path);
     TAOISM_ASSIGN_OR_RETURN(const runtime::Prepared prepared,
-                            is_package ? prepare_package(path, options.batch, machine, plan_text)
+                            is_package ? prepare_package(path, options, machine, plan_text)
                                        : prepare_model(path, options, machine, plan_text));
     TAOISM_ASSIGN_OR_RETURN(session, runtime::Session::open(prepared, machine));
     TAOISM_ASSIGN_OR_RETURN(inputs, tensor_infos(session->inputs()));

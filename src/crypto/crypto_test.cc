@@ -16,6 +16,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/self_test.h"
+#include "crypto/signature.h"
 
 namespace taoism::crypto {
 namespace {
@@ -446,6 +447,52 @@ TEST(SessionKeys, DependOnTheDirectionAndOnBothPublicKeys) {
   const SessionKeys b = derive_session_keys(secret, two, one).value();
   EXPECT_NE(hex(a.to_tee.expose_secret()), hex(a.to_host.expose_secret()));
   EXPECT_NE(hex(a.to_tee.expose_secret()), hex(b.to_tee.expose_secret()));
+}
+
+// RFC 6979, A.2.5: a P-256 key, and its signature of "sample" with SHA-256.
+TEST(Signature, KnownAnswer) {
+  const Bytes point = from_hex(
+      "0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+      "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299");
+  const Bytes numbers = from_hex(
+      "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+      "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8");
+  const Bytes number = from_hex("c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721");
+  PublicKey signer;
+  Signature signature;
+  SigningSecret secret;
+  std::ranges::copy(point, signer.begin());
+  std::ranges::copy(numbers, signature.begin());
+  std::ranges::copy(number, secret.expose_secret().begin());
+  const auto bytes = [](std::string_view text) { return std::as_bytes(std::span(text)); };
+  EXPECT_TRUE(verify(signer, bytes("sample"), signature).ok());
+  EXPECT_EQ(verify(signer, bytes("simple"), signature).code(), Code::integrity);
+  for (size_t bit = 0; bit < 8 * signature.size(); ++bit) {
+    Signature other = signature;
+    other[bit / 8] ^= static_cast<std::byte>(1U << bit % 8);
+    EXPECT_EQ(verify(signer, bytes("sample"), other).code(), Code::integrity) << bit;
+  }
+  const auto key = SigningKey::from(secret, signer);
+  ASSERT_TRUE(key.ok()) << key.status().message();
+  const auto made = key->sign(bytes("more"));
+  ASSERT_TRUE(made.ok());
+  EXPECT_TRUE(verify(signer, bytes("more"), *made).ok());
+  secret.expose_secret()[31] ^= std::byte{1};
+  EXPECT_EQ(SigningKey::from(secret, signer).code(), Code::invalid_argument);
+}
+
+TEST(Signature, KeysAreKept) {
+  for (int i = 0; i < 300; ++i) {
+    const auto key = SigningKey::create();
+    ASSERT_TRUE(key.ok());
+    const auto secret = key->secret();
+    ASSERT_TRUE(secret.ok());
+    const auto again = SigningKey::from(*secret, key->public_key());
+    ASSERT_TRUE(again.ok()) << i;
+    const auto signature = again->sign(key->public_key());
+    ASSERT_TRUE(signature.ok());
+    EXPECT_TRUE(verify(key->public_key(), key->public_key(), *signature).ok()) << i;
+  }
 }
 
 TEST(Provider, PassesItsSelfTest) { EXPECT_TRUE(self_test().ok()); }

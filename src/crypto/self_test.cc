@@ -5,6 +5,7 @@
 #include "crypto/channel.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
+#include "crypto/signature.h"
 
 namespace taoism::crypto {
 namespace {
@@ -28,11 +29,27 @@ Status test_aead() {
   return aead.open(Nonce{}, {}, block, tag, block);
 }
 
+// Also that what is no signature is refused: the provider's error strings load lazily.
+Status test_signature() {
+  TAOISM_ASSIGN_OR_RETURN(const SigningKey key, SigningKey::create());
+  const ConstByteSpan message = key.public_key();
+  TAOISM_ASSIGN_OR_RETURN(Signature signature, key.sign(message));
+  TAOISM_RETURN_IF_ERROR(verify(key.public_key(), message, signature));
+  signature.back() ^= std::byte{1};
+  if (verify(key.public_key(), message, signature).ok() ||
+      verify(key.public_key(), message, Signature{}).ok() ||
+      verify(PublicKey{}, message, signature).ok()) {
+    return internal_error("the crypto provider accepts any signature");
+  }
+  return {};
+}
+
 }  // namespace
 
 Status self_test() {
   OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr);
   TAOISM_RETURN_IF_ERROR(test_aead());
+  TAOISM_RETURN_IF_ERROR(test_signature());
   std::array<std::byte, 32> noise;
   TAOISM_RETURN_IF_ERROR(random_bytes(noise));
   TAOISM_ASSIGN_OR_RETURN(EcdhKeyPair a, EcdhKeyPair::create());

@@ -4,52 +4,41 @@
 #include <cstring>
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/random.h"
+#include "runtime/files/file_lock.h"
+#include "runtime/files/output_file.h"
+#include "runtime/files/private_file.h"
 
 namespace taoism::package {
 namespace {
 
-Status failed(const std::string& path, const char* what, int error) {
-  const Code code = error == ENOENT   ? Code::not_found
-                    : error == ENOSPC ? Code::resource_exhausted
-                                      : Code::invalid_argument;
-  return {code, "key file " + path + ": " + what + ": " + std::strerror(error)};
-}
-
-// Nothing is left behind when it fails.
-Status write_new(const std::string& path, const store::PackageKey& key) {
+Result<files::OutputFile> written(const std::string& path, const store::PackageKey& key) {
   SecretBuffer text(store::kMaxKeyFileBytes);
-  const size_t bytes = store::format_key(key, text.span().first<store::kMaxKeyFileBytes>());
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return failed(path, "cannot create", errno);
-  const bool is_written =
-      write(file, text.span().data(), bytes) == static_cast<ssize_t>(bytes) && fsync(file) == 0;
-  const int error = is_written ? 0 : errno;
-  close(file);
-  if (is_written) return {};
-  unlink(path.c_str());
-  return failed(path, "cannot write", error);
+  TAOISM_ASSIGN_OR_RETURN(const size_t bytes,
+                          store::format_key(key, text.span().first<store::kMaxKeyFileBytes>()));
+  TAOISM_RETURN_IF_ERROR(files::check_private_folder(path).annotate("key file"));
+  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file,
+                          files::OutputFile::create(path, files::Access::owner_only));
+  TAOISM_RETURN_IF_ERROR(file.append(ConstByteSpan(text.span().first(bytes))));
+  return file;
 }
 
 }  // namespace
 
 Result<store::PackageKey> read_key_file(const std::string& path) {
+  const Status checked = files::check_private_file(path);
+  if (!checked.ok()) return checked.annotate("key file");
   const int file = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return failed(path, "cannot open", errno);
-  struct stat status;
-  SecretBuffer text(store::kMaxKeyFileBytes + 1);
-  const bool is_file = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-  const ssize_t bytes = is_file ? read(file, text.span().data(), text.span().size()) : 0;
-  close(file);
-  if (!is_file) return invalid_argument("key file " + path + ": not a file");
-  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return invalid_argument("key file " + path + ": others may read it: chmod 600 " + path);
+  if (file < 0) {
+    return Status(errno == ENOENT ? Code::not_found : Code::invalid_argument,
+                  "key file " + path + ": cannot open: " + std::strerror(errno));
   }
+  SecretBuffer text(store::kMaxKeyFileBytes + 1);
+  const ssize_t bytes = read(file, text.span().data(), text.span().size());
+  close(file);
   const size_t size = bytes < 0 ? 0 : static_cast<size_t>(bytes);
-  if (size > store::kMaxKeyFileBytes) return failed(path, "not a key file", EINVAL);
   Result<store::PackageKey> key = store::parse_key(text.span().first(size));
   if (!key.ok()) return key.status().annotate("key file " + path);
   return key;
@@ -62,16 +51,36 @@ Result<store::PackageKey> new_key() {
 }
 
 Status create_key_file(const std::string& path, const store::PackageKey& key) {
-  return write_new(path, key);
+  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, written(path, key));
+  return file.commit_new();
 }
 
-Status replace_key_file(const std::string& path, const store::PackageKey& key) {
-  const std::string beside = path + ".new";
-  TAOISM_RETURN_IF_ERROR(write_new(beside, key));
-  if (rename(beside.c_str(), path.c_str()) == 0) return {};
-  const int error = errno;
-  unlink(beside.c_str());
-  return failed(path, "cannot replace", error);
+Status change_key_file(const std::string& path,
+                       const std::function<Status(store::PackageKey&)>& change) {
+  const Result<files::FileLock> lock = files::FileLock::take(path);
+  if (!lock.ok()) return lock.status().annotate("key file");
+  TAOISM_ASSIGN_OR_RETURN(store::PackageKey key, read_key_file(path));
+  TAOISM_RETURN_IF_ERROR(change(key));
+  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, written(path, key));
+  return file.commit();
+}
+
+Status make_or_change_key_file(const std::string& path,
+                               const std::function<Status(store::PackageKey&)>& change,
+                               bool& is_new) {
+  constexpr int kAttempts = 16;  // it may be made, and removed, by others at the same time
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    is_new = false;
+    status = change_key_file(path, change);
+    if (status.code() != Code::not_found) return status;
+    TAOISM_ASSIGN_OR_RETURN(store::PackageKey key, new_key());
+    TAOISM_RETURN_IF_ERROR(change(key));
+    is_new = true;
+    status = create_key_file(path, key);
+    if (status.ok() || access(path.c_str(), F_OK) != 0) return status;
+  }
+  return status;
 }
 
 std::string default_key_path(const std::string& package_path) {

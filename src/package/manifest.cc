@@ -1,6 +1,5 @@
 #include "package/manifest.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -16,15 +15,9 @@ constexpr ir::DType kDtypes[] = {ir::DType::f32,     ir::DType::f64, ir::DType::
                                  ir::DType::boolean, ir::DType::u8,  ir::DType::i8};
 constexpr size_t kMaxEntries = 1 << 20;
 
-ordered_json section_json(const Section& section) {
-  return {{"offset", section.offset}, {"bytes", section.bytes}};
-}
-
 // Reads fields; the first that is missing or wrong makes everything after it fail too.
 class Reader {
  public:
-  explicit Reader(uint64_t data_bytes) : data_bytes_(data_bytes) {}
-
   const std::string& wrong() const { return wrong_; }
   bool ok() const { return wrong_.empty(); }
 
@@ -65,21 +58,6 @@ class Reader {
     if (value == nullptr || !value->is_array() || value->size() > most) return fail(name), empty;
     return *value;
   }
-  Section section(const json& in, const char* name) {
-    const json* value = find(in, name);
-    if (value == nullptr) return {};
-    const Section section{number(*value, "offset"), number(*value, "bytes")};
-    if (section.offset > data_bytes_ || section.bytes > data_bytes_ - section.offset ||
-        section.offset % kAlignment != 0) {
-      fail(name);
-    }
-    return section;
-  }
-  crypto::Digest digest(const json& in, const char* name) {
-    crypto::Digest digest{};
-    if (!read_hex(text(in, name), digest)) fail(name);
-    return digest;
-  }
   ir::TensorDesc desc(const json& in) {
     ir::TensorDesc desc;
     const std::string dtype = text(in, "dtype");
@@ -100,15 +78,13 @@ class Reader {
   }
 
  private:
-  const uint64_t data_bytes_;
   std::string wrong_;
 };
 
 // Without the message, which names a node that may be secret.
 ordered_json rows_json(const onnx::RowProof& rows) {
-  return {{"independent", rows.independent.ok()},
-          {"inputs", rows.inputs},
-          {"outputs", rows.outputs}};
+  return {
+      {"independent", rows.independent.ok()}, {"inputs", rows.inputs}, {"outputs", rows.outputs}};
 }
 
 std::vector<int> read_axes(Reader& reader, const json& in, const char* name) {
@@ -145,10 +121,6 @@ BatchEntry read_batch(Reader& reader, const json& in) {
   const uint64_t batch = reader.number(in, "batch");
   if (batch == 0 || batch > ir::kMaxElements) reader.fail("batch");
   entry.batch = static_cast<int64_t>(batch);
-  entry.graph = reader.section(in, "graph");
-  entry.graph_sha256 = reader.digest(in, "graph_sha256");
-  entry.program = reader.section(in, "program");
-  entry.weights = reader.section(in, "weights");
   entry.most_spill_bytes = reader.number(in, "most_spill_bytes");
   if (entry.most_spill_bytes > ir::kMaxElements) reader.fail("most_spill_bytes");
   for (const json& bytes : reader.list(in, "whole_memory_bytes", 64)) {
@@ -168,18 +140,15 @@ BatchEntry read_batch(Reader& reader, const json& in) {
 std::string write_manifest(const Manifest& manifest) {
   ordered_json out;
   out["model"] = manifest.model;
-  out["model_sha256"] = manifest.model_hash;
-  out["plan_sha256"] = manifest.plan_hash;
+  out["model_id"] = manifest.model_id;
+  out["plan_id"] = manifest.plan_id;
   out["strategy"] = manifest.strategy;
   out["kernel_target"] = manifest.kernel_target;
-  out["plan"] = section_json(manifest.plan);
   out["constants"] = ordered_json::array();
-  for (const PublicConstant& constant : manifest.constants) {
+  for (const ir::TensorDesc& constant : manifest.constants) {
     ordered_json entry;
-    entry["dtype"] = ir::dtype_name(constant.desc.dtype);
-    entry["shape"] = std::vector<int64_t>(constant.desc.shape.begin(), constant.desc.shape.end());
-    entry["data"] = section_json(constant.section);
-    entry["sha256"] = hex(constant.sha256);
+    entry["dtype"] = ir::dtype_name(constant.dtype);
+    entry["shape"] = std::vector<int64_t>(constant.shape.begin(), constant.shape.end());
     out["constants"].push_back(std::move(entry));
   }
   out["rows"] = rows_json(manifest.rows);
@@ -187,10 +156,6 @@ std::string write_manifest(const Manifest& manifest) {
   for (const BatchEntry& batch : manifest.batches) {
     ordered_json entry;
     entry["batch"] = batch.batch;
-    entry["graph"] = section_json(batch.graph);
-    entry["graph_sha256"] = hex(batch.graph_sha256);
-    entry["program"] = section_json(batch.program);
-    entry["weights"] = section_json(batch.weights);
     entry["most_spill_bytes"] = batch.most_spill_bytes;
     entry["whole_memory_bytes"] = batch.whole_memory_bytes;
     entry["summary"] = ordered_json::parse(batch.summary, nullptr, false);
@@ -200,35 +165,24 @@ std::string write_manifest(const Manifest& manifest) {
   return out.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-Result<Manifest> read_manifest(std::string_view text, uint64_t data_bytes) {
+Result<Manifest> read_manifest(std::string_view text) {
   // Nothing in it is nested deeply: what is cannot be a manifest, and would be costly to take
   // apart.
   constexpr int kMaxDepth = 16;
   const json in = json::parse(
       text, [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; },
       /*allow_exceptions=*/false);
-  if (!in.is_object()) return integrity_error("the public part is no JSON object");
-  Reader reader(data_bytes);
+  if (!in.is_object()) return integrity_error("the description is no JSON object");
+  Reader reader;
   Manifest manifest;
   manifest.model = reader.text(in, "model");
-  manifest.model_hash = reader.text(in, "model_sha256");
-  manifest.plan_hash = reader.text(in, "plan_sha256");
+  manifest.model_id = reader.text(in, "model_id");
+  manifest.plan_id = reader.text(in, "plan_id");
   manifest.strategy = reader.text(in, "strategy");
   manifest.kernel_target = reader.text(in, "kernel_target");
-  manifest.plan = reader.section(in, "plan");
-  // A constant is in the file once.
-  uint64_t left = data_bytes;
   for (const json& entry : reader.list(in, "constants", kMaxEntries)) {
-    PublicConstant constant;
-    constant.desc = reader.desc(entry);
-    constant.section = reader.section(entry, "data");
-    constant.sha256 = reader.digest(entry, "sha256");
+    manifest.constants.push_back(reader.desc(entry));
     if (!reader.ok()) break;
-    if (constant.desc.bytes() != constant.section.bytes || constant.section.bytes > left) {
-      reader.fail("data");
-    }
-    left -= std::min(left, constant.section.bytes);
-    manifest.constants.push_back(constant);
   }
   manifest.rows = read_rows(reader, in);
   int64_t last = 0;
@@ -239,7 +193,7 @@ Result<Manifest> read_manifest(std::string_view text, uint64_t data_bytes) {
     if (!reader.ok()) break;
   }
   if (manifest.batches.empty()) reader.fail("batches");
-  if (!reader.ok()) return integrity_error("the public part: " + reader.wrong());
+  if (!reader.ok()) return integrity_error("the description: " + reader.wrong());
   return manifest;
 }
 

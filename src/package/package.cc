@@ -17,15 +17,17 @@ Status damaged(const std::string& path, const char* what) {
 
 }  // namespace
 
-Result<std::unique_ptr<Package>> Package::open(const std::string& path) {
-  TAOISM_ASSIGN_OR_RETURN(std::shared_ptr<const PackageFile> file, PackageFile::open(path));
+Result<std::unique_ptr<Package>> Package::open(const std::string& path,
+                                               const store::Owners* owners) {
+  TAOISM_ASSIGN_OR_RETURN(std::shared_ptr<const PackageFile> file, PackageFile::open(path, owners));
   std::unique_ptr<Package> package(new Package(file));
-  for (const PublicConstant& constant : file->manifest().constants) {
-    package->constants_.push_back(std::make_shared<ir::Constant>(
-        ir::Constant{constant.desc, file->data(constant.section).data(), file}));
+  const Manifest& manifest = file->manifest();
+  for (uint32_t c = 0; c < manifest.constants.size(); ++c) {
+    package->constants_.push_back(std::make_shared<ir::Constant>(ir::Constant{
+        manifest.constants[c], file->data(store::PartKind::constant, c).data(), file}));
   }
   TAOISM_ASSIGN_OR_RETURN(const ir::PartitionedGraph largest,
-                          package->graph(file->manifest().batches.back()));
+                          package->graph(static_cast<uint32_t>(manifest.batches.size() - 1)));
   package->inputs_ = runtime::tensor_specs(largest.graph, largest.graph.inputs());
   package->outputs_ = runtime::tensor_specs(largest.graph, largest.graph.outputs());
   TAOISM_ASSIGN_OR_RETURN(package->rows_, package->proven_rows());
@@ -38,20 +40,22 @@ Result<onnx::RowProof> Package::proven_rows() const {
   if (rows.inputs.empty() && !rows.independent.ok()) {  // nothing is known
     for (const runtime::TensorSpec& input : inputs_) {
       const ir::Shape& shape = input.desc.shape;
-      rows.inputs.push_back(shape.rank() > 0 && shape[0] == manifest().batches.back().batch ? 0 : -1);
+      rows.inputs.push_back(shape.rank() > 0 && shape[0] == manifest().batches.back().batch ? 0
+                                                                                            : -1);
     }
   }
-  const auto fits = [](const std::vector<int>& axes, const std::vector<runtime::TensorSpec>& specs) {
+  const auto fits = [](const std::vector<int>& axes,
+                       const std::vector<runtime::TensorSpec>& specs) {
     bool fits = axes.size() == specs.size();
     for (size_t i = 0; fits && i < axes.size(); ++i) {
       fits = axes[i] < static_cast<int>(specs[i].desc.shape.rank());
     }
     return fits;
   };
-  const bool known = fits(rows.inputs, inputs_) &&
-                     std::all_of(rows.inputs.begin(), rows.inputs.end(),
-                                 [](int axis) { return axis <= 0; }) &&
-                     (!rows.independent.ok() || fits(rows.outputs, outputs_));
+  const bool known =
+      fits(rows.inputs, inputs_) &&
+      std::all_of(rows.inputs.begin(), rows.inputs.end(), [](int axis) { return axis <= 0; }) &&
+      (!rows.independent.ok() || fits(rows.outputs, outputs_));
   if (!known) return damaged(file_->path(), "what is said of its rows");
   return rows;
 }
@@ -74,29 +78,29 @@ Status Package::no_batch_for(size_t rows) const {
   for (const BatchEntry& entry : manifest().batches) {
     batches += (batches.empty() ? "" : ", ") + std::to_string(entry.batch);
   }
-  return invalid_argument(
-      "the package was sealed for batches of " + batches + ", of which " + std::to_string(rows) +
-      " rows cannot be made up: give other rows, or seal it with --batch " +
-      (rows_.independent.ok() ? "1" : std::to_string(rows)) + " too");
+  return invalid_argument("the package was sealed for batches of " + batches + ", of which " +
+                          std::to_string(rows) +
+                          " rows cannot be made up: give other rows, or seal it with --batch " +
+                          (rows_.independent.ok() ? "1" : std::to_string(rows)) + " too");
 }
 
 Result<std::string> open_plan(const PackageFile& file, const store::PackageKey& key) {
-  const Header& header = file.header();
+  const store::PackageHeader& header = file.header();
+  TAOISM_ASSIGN_OR_RETURN(const store::Signer signer,
+                          store::judge(key.owners, file.head().signer()));
+  if (signer != store::Signer::accepted) {
+    return integrity_error(file.path() + ": signed by owner " + hex(file.signer()) +
+                           ", whom the key file does not accept");
+  }
   if (header.version < key.least_version) {
     return policy_error(file.path() + ": version " + std::to_string(header.version) +
                         "; its key accepts none before " + std::to_string(key.least_version) +
                         ": use a newer package");
   }
-  const ConstByteSpan sealed = file.data(file.manifest().plan);
-  if (sealed.size() < crypto::kTagBytes) return damaged(file.path(), "the plan");
-  store::PackageContext context;
-  context.package = header.package;
-  context.version = header.version;
-  context.manifest = file.digest();
-  context.part = static_cast<uint32_t>(store::PackagePart::plan);
-  context.bytes = sealed.size() - crypto::kTagBytes;
+  TAOISM_RETURN_IF_ERROR(file.check(store::PartKind::plan, 0));
+  const store::PackageContext context = file.head().context(store::PartKind::plan, 0);
   std::string plan(context.bytes, '\0');
-  const Status opened = store::open_part(key, context, sealed,
+  const Status opened = store::open_part(key, context, file.data(store::PartKind::plan, 0),
                                          {reinterpret_cast<std::byte*>(plan.data()), plan.size()});
   if (!opened.ok()) {
     return integrity_error(file.path() +
@@ -106,12 +110,23 @@ Result<std::string> open_plan(const PackageFile& file, const store::PackageKey& 
   return plan;
 }
 
-Result<ir::PartitionedGraph> Package::graph(const BatchEntry& entry) const {
-  const ConstByteSpan bytes = file_->data(entry.graph);
+Result<ir::PartitionedGraph> Package::graph(uint32_t index) const {
+  // A copy: what is checked is what is read.
+  const ConstByteSpan mapped = file_->data(store::PartKind::graph, index);
+  const std::vector<std::byte> bytes(mapped.begin(), mapped.end());
   TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest, crypto::sha256(bytes));
-  if (digest != entry.graph_sha256) return damaged(file_->path(), "the graph");
+  if (digest != file_->head().find(store::PartKind::graph, index)->sha256) {
+    return damaged(file_->path(), "the graph");
+  }
   Result<ir::PartitionedGraph> graph = ir::decode(bytes, constants_);
   if (!graph.ok()) return graph.status().annotate(file_->path());
+  // Whatever a package says: no owner seals one that keeps nothing in the TEE.
+  const auto segments = std::ranges::count_if(graph->segments, [](const ir::Segment& segment) {
+    return segment.placement == ir::Placement::tee;
+  });
+  if (segments != file_->head().find(store::PartKind::program, index)->count) {
+    return damaged(file_->path(), "the TEE's part of the graph");
+  }
   // Names go into messages of one line.
   for (ir::Node& node : graph->graph.nodes()) {
     node.name = printable(node.name);
@@ -125,10 +140,8 @@ Result<ir::PartitionedGraph> Package::graph(const BatchEntry& entry) const {
 }
 
 Status Package::check_constants() const {
-  for (const PublicConstant& constant : manifest().constants) {
-    TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest,
-                            crypto::sha256(file_->data(constant.section)));
-    if (digest != constant.sha256) return damaged(file_->path(), "a public weight");
+  for (uint32_t c = 0; c < constants_.size(); ++c) {
+    TAOISM_RETURN_IF_ERROR(file_->check(store::PartKind::constant, c));
   }
   return {};
 }
@@ -138,31 +151,26 @@ Result<runtime::Prepared> Package::prepare(int64_t batch, const runtime::Machine
   if (entry == nullptr || entry->batch != batch) {
     return no_batch_for(static_cast<size_t>(batch));
   }
+  const auto index = static_cast<uint32_t>(entry - manifest().batches.data());
   runtime::Prepared prepared;
-  TAOISM_ASSIGN_OR_RETURN(prepared.partitioned, graph(*entry));
+  TAOISM_ASSIGN_OR_RETURN(prepared.partitioned, graph(index));
   std::call_once(constants_checked_, [&] { constants_status_ = check_constants(); });
   TAOISM_RETURN_IF_ERROR(constants_status_);
   Result<partition::Report> report =
       partition::read_summary(nlohmann::json::parse(entry->summary, nullptr, false));
   if (!report.ok()) return damaged(file_->path(), "the summary");
   prepared.report = std::move(*report);
-  prepared.plan_hash = manifest().plan_hash;
+  prepared.plan_hash = manifest().plan_id;
   for (const ir::Segment& segment : prepared.partitioned.segments) {
     (segment.placement == ir::Placement::tee ? prepared.uses_tee : prepared.uses_device) = true;
   }
 
-  const Header& header = file_->header();
   auto sealed = std::make_shared<tee::SealedProgram>();
   sealed->fd = file_->descriptor();
   sealed->file_bytes = file_->bytes();
   sealed->owner = file_;
-  sealed->context.package = header.package;
-  sealed->context.version = header.version;
-  sealed->context.manifest = file_->digest();
-  sealed->context.part = static_cast<uint32_t>(store::PackagePart::program);
-  sealed->context.index = static_cast<uint32_t>(entry - manifest().batches.data());
-  sealed->sealed = {header.data_offset + entry->program.offset, entry->program.bytes};
-  sealed->weights = {header.data_offset + entry->weights.offset, entry->weights.bytes};
+  sealed->index = index;
+  sealed->package = file_->digest();
   sealed->most_spill_bytes = entry->most_spill_bytes;
   sealed->whole_memory_bytes = entry->whole_memory_bytes;
   sealed->kernel_target = manifest().kernel_target;

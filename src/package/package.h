@@ -14,7 +14,8 @@ namespace taoism::package {
 class Package final : public runtime::Source {
  public:
   // Errors: those of PackageFile::open().
-  static Result<std::unique_ptr<Package>> open(const std::string& path);
+  static Result<std::unique_ptr<Package>> open(const std::string& path,
+                                               const store::Owners* owners = nullptr);
 
   const PackageFile& file() const { return *file_; }
   const Manifest& manifest() const { return file_->manifest(); }
@@ -24,7 +25,8 @@ class Package final : public runtime::Source {
   const std::vector<runtime::TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<runtime::TensorSpec>& outputs() const override { return outputs_; }
   const std::string& strategy() const override { return manifest().strategy; }
-  const std::string& model_hash() const override { return manifest().model_hash; }
+  // A name that only its owner can tell the model by.
+  const std::string& model_hash() const override { return manifest().model_id; }
   const onnx::RowProof& rows() const override { return rows_; }
   int64_t batch_at_most(int64_t most) const override;
   Status no_batch_for(size_t rows) const override;
@@ -33,7 +35,7 @@ class Package final : public runtime::Source {
 
  private:
   explicit Package(std::shared_ptr<const PackageFile> file) : file_(std::move(file)) {}
-  Result<ir::PartitionedGraph> graph(const BatchEntry& entry) const;
+  Result<ir::PartitionedGraph> graph(uint32_t index) const;
   Status check_constants() const;
   Result<onnx::RowProof> proven_rows() const;
 
@@ -47,7 +49,8 @@ class Package final : public runtime::Source {
 };
 
 // The plan that is sealed in a package, as plan.json: for its owner. Errors: integrity (another
-// key, a damaged package), policy (older than the key accepts).
+// key, signed by nobody whom the key knows, a damaged package), policy (older than the key
+// accepts).
 Result<std::string> open_plan(const PackageFile& file, const store::PackageKey& key);
 
 }  // namespace taoism::package

@@ -1,5 +1,6 @@
 #include "package/package_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -8,34 +9,44 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace taoism::package {
+#include "base/text.h"
 
-Result<std::shared_ptr<const PackageFile>> PackageFile::open(const std::string& path) {
+namespace taoism::package {
+namespace {
+
+using store::PackageHead;
+using store::PackagePart;
+using store::PartKind;
+
+const char* kind_text(uint32_t kind) {
+  switch (static_cast<PartKind>(kind)) {
+    case PartKind::description: return "the description";
+    case PartKind::graph: return "a graph";
+    case PartKind::program: return "a sealed program";
+    case PartKind::plan: return "the sealed plan";
+    case PartKind::constant: return "a public weight";
+    case PartKind::weights: return "the sealed weights";
+  }
+  return "a part";
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const PackageFile>> PackageFile::open(const std::string& path,
+                                                             const store::Owners* owners) {
   std::shared_ptr<PackageFile> file(new PackageFile(path));
-  Status status = file->read();
+  Status status = file->map();
+  if (status.ok()) status = file->read(owners);
   if (!status.ok()) return status.annotate(path);
   return std::shared_ptr<const PackageFile>(std::move(file));
 }
 
 PackageFile::~PackageFile() {
-  if (map_ != nullptr) {
-    munmap(const_cast<std::byte*>(map_), header_.file_bytes);
-  }
+  if (!map_.empty()) munmap(const_cast<std::byte*>(map_.data()), map_.size());
   if (descriptor_ >= 0) close(descriptor_);
 }
 
-Status PackageFile::read_exactly(uint64_t offset, ByteSpan into) const {
-  while (!into.empty()) {
-    const ssize_t bytes = pread(descriptor_, into.data(), into.size(), static_cast<off_t>(offset));
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes <= 0) return integrity_error("cannot be read to its end: copy it anew");
-    offset += static_cast<uint64_t>(bytes);
-    into = into.subspan(static_cast<size_t>(bytes));
-  }
-  return {};
-}
-
-Status PackageFile::read() {
+Status PackageFile::map() {
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) {
     return {errno == ENOENT ? Code::not_found : Code::invalid_argument,
@@ -45,35 +56,91 @@ Status PackageFile::read() {
   if (fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
     return invalid_argument("not a file");
   }
-  const auto size = static_cast<uint64_t>(status.st_size);
-  if (size < sizeof(Header)) return invalid_argument("not a package of taoism");
-  Header header;
-  TAOISM_RETURN_IF_ERROR(read_exactly(0, {reinterpret_cast<std::byte*>(&header), sizeof(header)}));
-  if (header.magic != Header::kMagic) return invalid_argument("not a package of taoism");
-  if (header.format != Header::kFormat) {
-    return invalid_argument("a package of format " + std::to_string(header.format) +
-                            "; this build reads " + std::to_string(Header::kFormat) +
-                            ": seal it anew with this one");
-  }
-  if (header.file_bytes != size) {
-    return integrity_error("has " + std::to_string(size) + " bytes and was sealed with " +
-                           std::to_string(header.file_bytes) + ": copy it anew");
-  }
-  if (header.manifest_bytes > kMaxManifestBytes || header.data_offset > size ||
-      header.data_offset % kAlignment != 0 ||
-      header.data_offset < sizeof(Header) + header.manifest_bytes) {
-    return integrity_error("its header is damaged: copy it anew");
-  }
-  std::string text(header.manifest_bytes, '\0');
-  TAOISM_RETURN_IF_ERROR(
-      read_exactly(sizeof(header), {reinterpret_cast<std::byte*>(text.data()), text.size()}));
-  TAOISM_ASSIGN_OR_RETURN(digest_, public_digest(header, text));
-  TAOISM_ASSIGN_OR_RETURN(manifest_, read_manifest(text, size - header.data_offset));
+  const auto size = static_cast<size_t>(status.st_size);
+  if (size == 0) return invalid_argument("not a package of taoism");
   void* map = mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor_, 0);
   if (map == MAP_FAILED) return unavailable(std::string("cannot map: ") + std::strerror(errno));
-  map_ = static_cast<const std::byte*>(map);
-  header_ = header;
+  map_ = {static_cast<const std::byte*>(map), size};
   return {};
+}
+
+Status PackageFile::read(const store::Owners* owners) {
+  Result<PackageHead> head = PackageHead::read(map_);
+  if (!head.ok()) return head.status();
+  head_ = std::move(*head);
+  if (bytes() != map_.size()) {
+    return integrity_error("has " + std::to_string(map_.size()) + " bytes and was sealed with " +
+                           std::to_string(bytes()) + ": copy it anew");
+  }
+  TAOISM_RETURN_IF_ERROR(check_signer(owners));
+  TAOISM_ASSIGN_OR_RETURN(digest_, head_->digest());
+
+  const ConstByteSpan description = data(PartKind::description, 0);
+  if (description.size() > kMaxManifestBytes) {
+    return integrity_error("its description is longer than any: copy it anew");
+  }
+  // A copy: what is checked is what is read.
+  const std::string text(reinterpret_cast<const char*>(description.data()), description.size());
+  TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest,
+                          crypto::sha256(std::as_bytes(std::span(text))));
+  if (digest != head_->find(PartKind::description, 0)->sha256) {
+    return integrity_error("the description is not what its owner signed: copy it anew");
+  }
+  TAOISM_ASSIGN_OR_RETURN(manifest_, read_manifest(text));
+  bool fits = manifest_.batches.size() == head_->count(PartKind::graph) &&
+              manifest_.constants.size() == head_->count(PartKind::constant);
+  for (uint32_t c = 0; fits && c < manifest_.constants.size(); ++c) {
+    fits = data(PartKind::constant, c).size() == manifest_.constants[c].bytes();
+  }
+  return fits ? Status() : integrity_error("its description is of another package");
+}
+
+Status PackageFile::check_signer(const store::Owners* owners) {
+  TAOISM_ASSIGN_OR_RETURN(signer_, store::owner_id(head_->signer()));
+  const Status signature = head_->check_signature();
+  if (signature.code() == Code::integrity) {
+    return integrity_error(
+        "the signature does not verify: the package is damaged, or not what its owner signed");
+  }
+  TAOISM_RETURN_IF_ERROR(signature);
+  if (owners == nullptr) return {};
+  TAOISM_ASSIGN_OR_RETURN(const store::Signer signer, store::judge(*owners, head_->signer()));
+  const std::string who = "signed by owner " + hex(ConstByteSpan(signer_).first(8));
+  if (signer == store::Signer::revoked) return integrity_error(who + ", whom --owner revokes");
+  if (signer == store::Signer::unknown) {
+    return integrity_error(who +
+                           ", who is none of those in --owner: another owner's, or a forgery");
+  }
+  is_verified_ = true;
+  return {};
+}
+
+ConstByteSpan PackageFile::data(PartKind kind, uint32_t index) const {
+  const PackagePart* const part = head_->find(kind, index);
+  TAOISM_CHECK(part != nullptr);
+  return map_.subspan(part->offset, part->bytes);
+}
+
+Status PackageFile::check(PartKind kind, uint32_t index) const {
+  TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest, crypto::sha256(data(kind, index)));
+  if (digest == head_->find(kind, index)->sha256) return {};
+  return integrity_error(path_ + ": " + kind_text(static_cast<uint32_t>(kind)) +
+                         " is not what its owner signed: copy it anew");
+}
+
+Status PackageFile::check_all() const {
+  uint64_t end = PackageHead::bytes_of(head_->parts().size());
+  for (const PackagePart& part : head_->parts()) {
+    const ConstByteSpan between = map_.subspan(end, part.offset - end);
+    if (!std::ranges::all_of(between, [](std::byte b) { return b == std::byte{0}; })) {
+      return integrity_error(path_ + ": bytes between its parts that its owner did not write");
+    }
+    TAOISM_RETURN_IF_ERROR(check(static_cast<PartKind>(part.kind), part.index));
+    end = part.offset + part.bytes;
+  }
+  const ConstByteSpan rest = map_.subspan(end);
+  if (std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{0}; })) return {};
+  return integrity_error(path_ + ": bytes behind its parts that its owner did not write");
 }
 
 bool is_package(const std::string& path) {
@@ -82,13 +149,7 @@ bool is_package(const std::string& path) {
   std::array<char, 8> magic{};
   const ssize_t bytes = pread(file, magic.data(), magic.size(), 0);
   close(file);
-  return bytes == static_cast<ssize_t>(magic.size()) && magic == Header::kMagic;
-}
-
-Result<crypto::Digest> public_digest(const Header& header, std::string_view manifest) {
-  std::string all(reinterpret_cast<const char*>(&header), sizeof(header));
-  all += manifest;
-  return crypto::sha256({reinterpret_cast<const std::byte*>(all.data()), all.size()});
+  return bytes == static_cast<ssize_t>(magic.size()) && magic == store::PackageHeader::kMagic;
 }
 
 }  // namespace taoism::package

@@ -12,6 +12,7 @@
 #include <map>
 #include <random>
 
+#include "base/text.h"
 #include "package/key_file.h"
 #include "package/public_part.h"
 #include "package/seal.h"
@@ -49,6 +50,7 @@ class PackageTest : public testing::Test {
     Result<store::PackageKey> key = new_key();
     ASSERT_TRUE(key.ok());
     key_ = std::move(*key);
+    key_.owners.keys.push_back(owner_.public_key());
     ASSERT_TRUE(create_key_file(path("m.key"), key_).ok());
   }
   void TearDown() override { fs::remove_all(folder_); }
@@ -74,7 +76,7 @@ class PackageTest : public testing::Test {
     SealOptions options{.allow_exposed = true};
     options.batches = std::move(batches);
     options.version = version;
-    TAOISM_RETURN_IF_ERROR(seal(model, plan, options, key_, file).status());
+    TAOISM_RETURN_IF_ERROR(seal(model, plan, options, key_, owner_, file).status());
     return file.commit();
   }
 
@@ -113,8 +115,19 @@ class PackageTest : public testing::Test {
   }
 
   mutable std::map<std::string, partition::Plan> plans_;
+
+  // What the key file says, changed as its fields here are.
+  void put_key() const {
+    ASSERT_TRUE(change_key_file(path("m.key"), [&](store::PackageKey& key) -> Status {
+                  key.least_version = key_.least_version;
+                  key.owners = key_.owners;
+                  return {};
+                }).ok());
+  }
+
   std::string folder_;
   store::PackageKey key_;
+  crypto::SigningKey owner_ = crypto::SigningKey::create().value();
 };
 
 TEST_F(PackageTest, AnswersAsTheModelDoes) {
@@ -186,9 +199,8 @@ TEST_F(PackageTest, BatchesShareTheirWeights) {
   ASSERT_TRUE(seal_as("full", "many.tao", {1, 2, 3, 4, 8, 16}).ok());
   const auto package = Package::open(path("many.tao"));
   ASSERT_TRUE(package.ok()) << package.status().message();
-  for (const BatchEntry& entry : (*package)->manifest().batches) {
-    EXPECT_EQ(entry.weights.offset, (*package)->manifest().batches.front().weights.offset);
-  }
+  EXPECT_EQ((*package)->file().head().count(store::PartKind::weights), 1U);
+  EXPECT_EQ((*package)->file().head().count(store::PartKind::program), 6U);
   EXPECT_EQ((*package)->batch_at_most(7), 4);
   EXPECT_EQ((*package)->batch_at_most(100), 16);
   ASSERT_TRUE(seal_as("full", "large.tao", {4}).ok());
@@ -205,7 +217,7 @@ TEST_F(PackageTest, WhatCanBeHadByAskingIsNotSealed) {
     ASSERT_TRUE(plan.ok());
     auto file = files::OutputFile::create(path("asked.tao"));
     ASSERT_TRUE(file.ok());
-    const Status status = seal(*model, *plan, {}, key_, *file).status();
+    const Status status = seal(*model, *plan, {}, key_, owner_, *file).status();
     if (std::string(strategy) == "full") {
       EXPECT_TRUE(status.ok()) << status.message();
     } else {
@@ -232,9 +244,15 @@ TEST_F(PackageTest, TheOwnerGetsThePlanBack) {
   Result<ir::Graph> graph = model->bind();
   const Result<partition::Plan> read = partition::read_plan(*json, *graph, *model->hash());
   ASSERT_TRUE(read.ok()) << read.status().message();
-  EXPECT_EQ(partition::plan_hash(*read, *graph), (*file)->manifest().plan_hash);
+  // Its names in clear are of no use without the key.
+  const std::string hash = partition::plan_hash(*read, *graph);
+  EXPECT_EQ(hex(*store::keyed_name(key_, hash)), (*file)->manifest().plan_id);
+  EXPECT_EQ(hex(*store::keyed_name(key_, *model->hash())), (*file)->manifest().model_id);
+  EXPECT_EQ(read_all(path("m.tao")).find(*model->hash()), std::string::npos);
 
-  const Result<store::PackageKey> other = new_key();
+  Result<store::PackageKey> other = new_key();
+  EXPECT_EQ(open_plan(**file, *other).code(), Code::integrity);
+  other->owners = key_.owners;
   EXPECT_EQ(open_plan(**file, *other).code(), Code::integrity);
 }
 
@@ -271,35 +289,74 @@ TEST_F(PackageTest, NoByteOfTheGraphMayDiffer) {
   ASSERT_TRUE(seal_as("deep:k=1", "m.tao", {1}).ok());
   const auto file = PackageFile::open(path("m.tao"));
   ASSERT_TRUE(file.ok());
-  const Section& graph = (*file)->manifest().batches.front().graph;
+  const store::PackagePart& graph = *(*file)->head().find(store::PartKind::graph, 0);
   const std::string whole = read_all(path("m.tao"));
   for (uint64_t at = 0; at < graph.bytes; ++at) {
     std::string bytes = whole;
-    bytes[(*file)->header().data_offset + graph.offset + at] ^= 1;
+    bytes[graph.offset + at] ^= 1;
     write_all(path("flipped.tao"), bytes);
     EXPECT_EQ(Package::open(path("flipped.tao")).code(), Code::integrity) << at;
   }
 }
 
-// What the header says is looked at before anything is read by it.
-TEST_F(PackageTest, NoHeaderLeadsOutOfTheFile) {
+// Whatever the head says, it is signed or refused before anything is read by it.
+TEST_F(PackageTest, NoHeadLeadsOutOfTheFile) {
   ASSERT_TRUE(seal_as("full", "m.tao", {1}).ok());
   const std::string whole = read_all(path("m.tao"));
-  const auto opened_with = [&](size_t field, uint64_t value) {
+  constexpr size_t kFirstPart = sizeof(store::PackageHeader);
+  for (const size_t field :
+       {offsetof(store::PackageHeader, parts), offsetof(store::PackageHeader, file_bytes),
+        kFirstPart + offsetof(store::PackagePart, offset),
+        kFirstPart + offsetof(store::PackagePart, bytes)}) {
+    for (const uint32_t number : {0U, 1U, 63U, 64U, 1U << 16, ~0U}) {
+      std::string bytes = whole;
+      std::memcpy(bytes.data() + field, &number, sizeof(number));
+      if (bytes == whole) continue;
+      write_all(path("head.tao"), bytes);
+      EXPECT_EQ(Package::open(path("head.tao")).code(), Code::integrity) << field << " " << number;
+    }
+  }
+}
+
+// What is not to be had without the owner: cut out, swapped, added, replaced, signed by others.
+TEST_F(PackageTest, WhoIsNotTheOwnerMakesNoPackage) {
+  ASSERT_TRUE(seal_as("deep:k=1", "m.tao", {1}).ok());
+  const std::string whole = read_all(path("m.tao"));
+  const crypto::SigningKey stranger = crypto::SigningKey::create().value();
+  store::PackageHead head = *store::PackageHead::read(std::as_bytes(std::span(whole)));
+  ASSERT_TRUE(head.sign(stranger).ok());
+  std::string forged = whole;
+  std::memcpy(forged.data(), head.encode().data(), head.encode().size());
+  write_all(path("forged.tao"), forged);
+  const store::Owners owners = key_.owners;
+  EXPECT_TRUE(PackageFile::open(path("m.tao"), &owners).ok());
+  EXPECT_TRUE(PackageFile::open(path("forged.tao")).ok());  // nobody said who may sign
+  const auto refused = PackageFile::open(path("forged.tao"), &owners);
+  EXPECT_EQ(refused.code(), Code::integrity);
+  EXPECT_THAT(refused.status().message(), HasSubstr("none of those in --owner"));
+  for (const char* tee : {"process", "inline"}) {
+    const Result<Answer> got = answer_of_package("forged.tao", 1, machine(tee));
+    EXPECT_EQ(got.code(), Code::integrity);
+    EXPECT_THAT(got.status().message(), HasSubstr("an owner whom its key file does not know"));
+  }
+  // Every byte of the file counts for who looks at all of it.
+  ASSERT_TRUE((*PackageFile::open(path("m.tao"), &owners))->check_all().ok());
+  std::mt19937_64 random(1);
+  for (size_t at = 0; at < whole.size(); at += 1 + random() % 29) {
     std::string bytes = whole;
-    std::memcpy(bytes.data() + field, &value, sizeof(value));
-    write_all(path("header.tao"), bytes);
-    return Package::open(path("header.tao")).status();
-  };
-  for (const uint64_t offset : {uint64_t{0}, uint64_t{64}, uint64_t{65},
-                                whole.size() / 64 * 64 + 64, UINT64_MAX, UINT64_MAX - 63}) {
-    const Status status = opened_with(offsetof(Header, data_offset), offset);
-    EXPECT_THAT(status.message(), HasSubstr("header is damaged")) << offset;
+    bytes[at] = static_cast<char>(bytes[at] ^ 1 << random() % 8);
+    write_all(path("flipped.tao"), bytes);
+    const auto file = PackageFile::open(path("flipped.tao"), &owners);
+    EXPECT_FALSE(file.ok() && (*file)->check_all().ok()) << at;
   }
-  for (const uint64_t bytes : {whole.size() + 0, kMaxManifestBytes + 1, UINT64_MAX}) {
-    const Status status = opened_with(offsetof(Header, manifest_bytes), bytes);
-    EXPECT_THAT(status.message(), HasSubstr("header is damaged")) << bytes;
-  }
+  // The next owner, and the end of the first.
+  key_.owners.keys.push_back(stranger.public_key());
+  key_.owners.revoked.push_back(*store::owner_id(owner_.public_key()));
+  put_key();
+  EXPECT_TRUE(answer_of_package("forged.tao", 1, machine()).ok());
+  const Result<Answer> revoked = answer_of_package("m.tao", 1, machine());
+  EXPECT_EQ(revoked.code(), Code::integrity);
+  EXPECT_THAT(revoked.status().message(), HasSubstr("revoked"));
 }
 
 TEST_F(PackageTest, NoOtherLengthOpens) {
@@ -327,25 +384,26 @@ TEST_F(PackageTest, PartsOfAnotherPackageDoNotOpen) {
   ASSERT_EQ(a.size(), b.size());
   const auto file = PackageFile::open(path("a.tao"));
   ASSERT_TRUE(file.ok());
-  const uint64_t data = (*file)->header().data_offset;
-  const BatchEntry& entry = (*file)->manifest().batches.front();
-  for (const Section& section : {entry.program, entry.weights}) {
+  for (const auto kind : {store::PartKind::program, store::PartKind::weights}) {
+    const store::PackagePart& part = *(*file)->head().find(kind, 0);
     std::string mixed = a;
-    mixed.replace(data + section.offset, section.bytes, b, data + section.offset, section.bytes);
+    mixed.replace(part.offset, part.bytes, b, part.offset, part.bytes);
     write_all(path("mixed.tao"), mixed);
     EXPECT_EQ(answer_of_package("mixed.tao", 1, machine()).code(), Code::integrity);
   }
+  // Nor does the head of one go with the parts of the other.
+  const size_t head = store::PackageHead::bytes_of((*file)->head().parts().size());
+  write_all(path("mixed.tao"), b.substr(0, head) + a.substr(head));
+  EXPECT_EQ(answer_of_package("mixed.tao", 1, machine()).code(), Code::integrity);
   // Nor does a part in the place of another of its own package.
   ASSERT_TRUE(seal_as("full", "two.tao", {1, 4}).ok());
   const auto two = PackageFile::open(path("two.tao"));
   ASSERT_TRUE(two.ok());
   std::string text = read_all(path("two.tao"));
-  const BatchEntry& first = (*two)->manifest().batches[0];
-  const BatchEntry& second = (*two)->manifest().batches[1];
-  const uint64_t start = (*two)->header().data_offset;
-  if (first.program.bytes == second.program.bytes) {
-    text.replace(start + first.program.offset, first.program.bytes, text,
-                 start + second.program.offset, second.program.bytes);
+  const store::PackagePart& first = *(*two)->head().find(store::PartKind::program, 0);
+  const store::PackagePart& second = *(*two)->head().find(store::PartKind::program, 1);
+  if (first.bytes == second.bytes) {
+    text.replace(first.offset, first.bytes, text, second.offset, second.bytes);
     write_all(path("swapped.tao"), text);
     EXPECT_EQ(answer_of_package("swapped.tao", 1, machine()).code(), Code::integrity);
   }
@@ -355,7 +413,7 @@ TEST_F(PackageTest, AnOlderPackageThanTheKeyAcceptsIsRefused) {
   ASSERT_TRUE(seal_as("full", "old.tao", {1}, 3).ok());
   ASSERT_TRUE(answer_of_package("old.tao", 1, machine()).ok());
   key_.least_version = 4;
-  ASSERT_TRUE(replace_key_file(path("m.key"), key_).ok());
+  put_key();
   for (const char* tee : {"process", "inline"}) {
     const Result<Answer> old = answer_of_package("old.tao", 1, machine(tee));
     EXPECT_EQ(old.code(), Code::policy);
@@ -366,11 +424,10 @@ TEST_F(PackageTest, AnOlderPackageThanTheKeyAcceptsIsRefused) {
   EXPECT_EQ(open_plan(**file, key_).code(), Code::policy);
   // The number in the header is sealed too: raising it does not help.
   std::string bytes = read_all(path("old.tao"));
-  bytes[offsetof(Header, version)] = 4;
+  bytes[offsetof(store::PackageHeader, version)] = 4;
   write_all(path("old.tao"), bytes);
   EXPECT_EQ(answer_of_package("old.tao", 1, machine()).code(), Code::integrity);
 
-  EXPECT_EQ(seal_as("full", "new.tao", {1}, 3).code(), Code::invalid_argument);
   ASSERT_TRUE(seal_as("full", "new.tao", {1}, 4).ok());
   EXPECT_TRUE(answer_of_package("new.tao", 1, machine()).ok());
 }
@@ -382,6 +439,7 @@ TEST_F(PackageTest, OnlyTheKeyOpensIt) {
     runtime::Machine wrong = machine(tee);
     Result<store::PackageKey> other = new_key();
     ASSERT_TRUE(other.ok());
+    other->owners = key_.owners;
     wrong.key_file = path(std::string(tee) + ".key");
     ASSERT_TRUE(create_key_file(wrong.key_file, *other).ok());
     EXPECT_EQ(answer_of_package("m.tao", 1, wrong).code(), Code::integrity);
@@ -432,11 +490,10 @@ TEST_F(PackageTest, WhatIsNotNeededMayBeBroken) {
   ASSERT_TRUE(want.ok());
   const auto file = PackageFile::open(path("m.tao"));
   ASSERT_TRUE(file.ok());
-  const uint64_t data = (*file)->header().data_offset;
   std::string bytes = read_all(path("m.tao"));
-  for (const Section& section :
-       {(*file)->manifest().plan, (*file)->manifest().batches[1].program}) {
-    bytes[data + section.offset] ^= 1;
+  for (const auto& [kind, index] :
+       {std::pair{store::PartKind::plan, 0U}, {store::PartKind::program, 1U}}) {
+    bytes[(*file)->head().find(kind, index)->offset] ^= 1;
   }
   write_all(path("broken.tao"), bytes);
   const Result<Answer> got = answer_of_package("broken.tao", 1, machine());
@@ -453,11 +510,13 @@ TEST_F(PackageTest, WhatIsNoPackageIsSaidToBeNone) {
   ASSERT_TRUE(seal_as("full", "m.tao", {1}).ok());
   EXPECT_TRUE(is_package(path("m.tao")));
   std::string bytes = read_all(path("m.tao"));
-  bytes[offsetof(Header, format)] = 9;
-  write_all(path("m.tao"), bytes);
-  const auto newer = Package::open(path("m.tao"));
-  EXPECT_EQ(newer.code(), Code::invalid_argument);
-  EXPECT_THAT(newer.status().message(), HasSubstr("format 9"));
+  for (const auto& [format, text] : {std::pair{1, "older format: seal it again"}, {9, "newer"}}) {
+    bytes[offsetof(store::PackageHeader, format)] = static_cast<char>(format);
+    write_all(path("m.tao"), bytes);
+    const auto other = Package::open(path("m.tao"));
+    EXPECT_EQ(other.code(), Code::invalid_argument);
+    EXPECT_THAT(other.status().message(), HasSubstr(text));
+  }
 }
 
 }  // namespace

@@ -4,10 +4,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "crypto/random.h"
 #include "ir/codec.h"
 #include "kernels/target.h"
-#include "package/package_file.h"
+#include "package/manifest.h"
 #include "package/public_part.h"
 #include "partition/explain.h"
 #include "program/codec.h"
@@ -20,6 +21,8 @@
 
 namespace taoism::package {
 namespace {
+
+using store::PartKind;
 
 constexpr size_t kMostThreads = 256;
 
@@ -36,7 +39,6 @@ struct Bound {
 struct Store {
   size_t first_user = 0;
   store::StoreHeader header;
-  Section section;
 
   explicit Store(size_t user) : first_user(user) {}
   ~Store() { secure_wipe(header.secret.data(), header.secret.size()); }
@@ -73,8 +75,8 @@ bool have_same_store(const Bound& a, const Bound& b) {
 class Sealing {
  public:
   Sealing(const onnx::Model& model, const partition::Plan& plan, const SealOptions& options,
-          const store::PackageKey& key, files::OutputFile& file)
-      : model_(model), plan_(plan), options_(options), key_(key), file_(file) {}
+          const store::PackageKey& key, const crypto::SigningKey& owner, files::OutputFile& file)
+      : model_(model), plan_(plan), options_(options), key_(key), owner_(owner), file_(file) {}
 
   Result<SealReport> run() {
     if (options_.version < key_.least_version) {
@@ -84,7 +86,7 @@ class Sealing {
           std::to_string(key_.least_version));
     }
     TAOISM_RETURN_IF_ERROR(bind_all());
-    lay_out();
+    TAOISM_RETURN_IF_ERROR(lay_out());
     TAOISM_RETURN_IF_ERROR(write());
     return std::move(report_);
   }
@@ -92,7 +94,9 @@ class Sealing {
  private:
   Status bind_all() {
     manifest_.model = model_.name();
-    TAOISM_ASSIGN_OR_RETURN(manifest_.model_hash, model_.hash());
+    TAOISM_ASSIGN_OR_RETURN(const std::string hash, model_.hash());
+    TAOISM_ASSIGN_OR_RETURN(const crypto::Digest name, store::keyed_name(key_, hash));
+    manifest_.model_id = hex(name);
     manifest_.strategy = plan_.strategy;
     manifest_.kernel_target = kernels::target_name();
     std::vector<int64_t> batches = options_.batches;
@@ -134,7 +138,6 @@ class Sealing {
     BatchEntry& entry = manifest_.batches.emplace_back();
     const ir::Shape& input = source.value(source.inputs().front()).desc.shape;
     entry.batch = batch != 0 ? batch : input.rank() != 0 ? input[0] : 1;
-    TAOISM_ASSIGN_OR_RETURN(entry.graph_sha256, crypto::sha256(bound.public_graph));
     entry.most_spill_bytes = store::most_spill_bytes(bound.lowered.program);
     for (size_t threads = 1; threads <= kMostThreads; threads *= 2) {
       TAOISM_ASSIGN_OR_RETURN(const program::Schedule whole,
@@ -143,7 +146,8 @@ class Sealing {
     }
     entry.summary = partition::summary_json(prepared.report).dump();
     entry.summary_text = partition::summary_text(prepared.report);
-    manifest_.plan_hash = prepared.plan_hash;
+    TAOISM_ASSIGN_OR_RETURN(const crypto::Digest name, store::keyed_name(key_, prepared.plan_hash));
+    manifest_.plan_id = hex(name);
     report_.batches.push_back(entry.batch);
     report_.warnings = prepared.report.warnings;
     plan_text_ = partition::write_plan(plan_, source);
@@ -194,89 +198,92 @@ class Sealing {
     return {};
   }
 
-  Section place(uint64_t bytes) {
-    const Section section{data_bytes_, bytes};
-    data_bytes_ = round_up(data_bytes_ + bytes, kAlignment);
-    return section;
+  static store::PackagePart part(PartKind kind, size_t index, uint64_t bytes) {
+    store::PackagePart part;
+    part.kind = static_cast<uint32_t>(kind);
+    part.index = static_cast<uint32_t>(index);
+    part.bytes = bytes;
+    return part;
   }
 
-  void lay_out() {
+  // Says of every part how large it is, and where: digests are known when it is written.
+  Status lay_out() {
+    for (const auto& constant : constants_) manifest_.constants.push_back(constant->desc);
+    description_ = write_manifest(manifest_);
+    if (description_.size() > kMaxManifestBytes) {
+      return unsupported("the description of the package is larger than 64 MiB");
+    }
+    std::vector<store::PackagePart> parts{part(PartKind::description, 0, description_.size())};
     for (size_t b = 0; b < bound_.size(); ++b) {
-      BatchEntry& entry = manifest_.batches[b];
-      entry.graph = place(bound_[b].public_graph.size());
-      entry.program =
-          place(sizeof(store::StoreHeader) + bound_[b].program.size() + crypto::kTagBytes);
-    }
-    manifest_.plan = place(plan_text_.size() + crypto::kTagBytes);
-    for (const auto& constant : constants_) {
-      PublicConstant& entry = manifest_.constants.emplace_back();
-      entry.desc = constant->desc;
-      entry.section = place(constant->desc.bytes());
-      report_.public_weight_bytes += entry.section.bytes;
-    }
-    for (const auto& store : stores_) {
-      const program::Program& program = bound_[store->first_user].lowered.program;
-      store->section = place(store::WeightLayout(program).bytes());
-      report_.sealed_weight_bytes += store->section.bytes;
+      parts.push_back(part(PartKind::graph, b, bound_[b].public_graph.size()));
     }
     for (size_t b = 0; b < bound_.size(); ++b) {
-      manifest_.batches[b].weights = stores_[bound_[b].store]->section;
+      parts.push_back(
+          part(PartKind::program, b,
+               sizeof(store::StoreHeader) + bound_[b].program.size() + crypto::kTagBytes));
+      parts.back().store = static_cast<uint32_t>(bound_[b].store);
+      parts.back().count = static_cast<uint32_t>(bound_[b].lowered.program.segments.size());
     }
-  }
-
-  Status write() {
+    parts.push_back(part(PartKind::plan, 0, plan_text_.size() + crypto::kTagBytes));
     for (size_t c = 0; c < constants_.size(); ++c) {
-      TAOISM_ASSIGN_OR_RETURN(manifest_.constants[c].sha256,
-                              crypto::sha256({constants_[c]->data, constants_[c]->desc.bytes()}));
+      parts.push_back(part(PartKind::constant, c, constants_[c]->desc.bytes()));
+      report_.public_weight_bytes += parts.back().bytes;
     }
-    const std::string manifest = write_manifest(manifest_);
-    if (manifest.size() > kMaxManifestBytes) {
-      return unsupported("the public part of the package is larger than 64 MiB");
+    for (size_t s = 0; s < stores_.size(); ++s) {
+      const program::Program& program = bound_[stores_[s]->first_user].lowered.program;
+      parts.push_back(part(PartKind::weights, s, store::WeightLayout(program).bytes()));
+      parts.back().count = static_cast<uint32_t>(program.weights.size());
+      report_.sealed_weight_bytes += parts.back().bytes;
     }
-    Header header;
+    if (parts.size() > store::kMaxParts) {
+      return unsupported("the package would have " + std::to_string(parts.size()) +
+                         " parts, more than " + std::to_string(store::kMaxParts) +
+                         ": fewer --batch sizes make fewer");
+    }
+    store::PackageHeader header;
     TAOISM_RETURN_IF_ERROR(crypto::random_bytes(header.package));
     header.version = options_.version;
-    header.manifest_bytes = manifest.size();
-    header.data_offset = round_up(sizeof(header) + manifest.size(), kAlignment);
-    header.file_bytes = header.data_offset + data_bytes_;
-    report_.file_bytes = header.file_bytes;
-    context_.package = header.package;
-    context_.version = header.version;
-    TAOISM_ASSIGN_OR_RETURN(context_.manifest, public_digest(header, manifest));
-
-    TAOISM_RETURN_IF_ERROR(file_.append(object_bytes(header)));
-    TAOISM_RETURN_IF_ERROR(file_.append(manifest));
-    TAOISM_RETURN_IF_ERROR(pad(sizeof(header) + manifest.size()));
-    for (size_t b = 0; b < bound_.size(); ++b) {
-      TAOISM_RETURN_IF_ERROR(append(bound_[b].public_graph));
-      TAOISM_RETURN_IF_ERROR(append_program(b));
-    }
-    TAOISM_RETURN_IF_ERROR(
-        append_sealed(store::PackagePart::plan, 0,
-                      {reinterpret_cast<const std::byte*>(plan_text_.data()), plan_text_.size()}));
-    for (const auto& constant : constants_) {
-      TAOISM_RETURN_IF_ERROR(append({constant->data, constant->desc.bytes()}));
-    }
-    for (const auto& store : stores_) TAOISM_RETURN_IF_ERROR(append_weights(*store));
+    head_ = store::PackageHead::lay_out(header, std::move(parts));
+    report_.file_bytes = head_->header().file_bytes;
     return {};
   }
 
-  Status pad(uint64_t bytes) {
+  // The head last, when every digest is known.
+  Status write() {
+    TAOISM_RETURN_IF_ERROR(append_padded(head_->encode()));
+    TAOISM_RETURN_IF_ERROR(
+        append(PartKind::description, 0, std::as_bytes(std::span(description_))));
+    for (size_t b = 0; b < bound_.size(); ++b) {
+      TAOISM_RETURN_IF_ERROR(append(PartKind::graph, b, bound_[b].public_graph));
+    }
+    for (size_t b = 0; b < bound_.size(); ++b) TAOISM_RETURN_IF_ERROR(append_program(b));
+    TAOISM_RETURN_IF_ERROR(append_sealed(PartKind::plan, 0, std::as_bytes(std::span(plan_text_))));
+    for (size_t c = 0; c < constants_.size(); ++c) {
+      TAOISM_RETURN_IF_ERROR(
+          append(PartKind::constant, c, {constants_[c]->data, constants_[c]->desc.bytes()}));
+    }
+    for (size_t s = 0; s < stores_.size(); ++s) TAOISM_RETURN_IF_ERROR(append_weights(s));
+    TAOISM_RETURN_IF_ERROR(head_->sign(owner_));
+    return file_.overwrite(0, head_->encode());
+  }
+
+  Status append_padded(ConstByteSpan bytes) {
     constexpr std::array<std::byte, kAlignment> kZeros{};
-    return file_.append(ConstByteSpan(kZeros).first(round_up(bytes, kAlignment) - bytes));
-  }
-  Status append(ConstByteSpan bytes) {
     TAOISM_RETURN_IF_ERROR(file_.append(bytes));
-    return pad(bytes.size());
+    return file_.append(
+        ConstByteSpan(kZeros).first(round_up(bytes.size(), kAlignment) - bytes.size()));
   }
-  Status append_sealed(store::PackagePart part, size_t index, ConstByteSpan plain) {
-    store::PackageContext context = context_;
-    context.part = static_cast<uint32_t>(part);
-    context.index = static_cast<uint32_t>(index);
-    context.bytes = plain.size();
+  Status append(PartKind kind, size_t index, ConstByteSpan bytes) {
+    store::PackagePart& part = head_->part(kind, static_cast<uint32_t>(index));
+    TAOISM_CHECK(bytes.size() == part.bytes);
+    TAOISM_ASSIGN_OR_RETURN(part.sha256, crypto::sha256(bytes));
+    return append_padded(bytes);
+  }
+  Status append_sealed(PartKind kind, size_t index, ConstByteSpan plain) {
+    const store::PackageContext context = head_->context(kind, static_cast<uint32_t>(index));
     std::vector<std::byte> sealed(plain.size() + crypto::kTagBytes);
     TAOISM_RETURN_IF_ERROR(store::seal_part(key_, context, plain, sealed));
-    return append(sealed);
+    return append(kind, index, sealed);
   }
   Status append_program(size_t b) {
     const std::vector<std::byte>& encoded = bound_[b].program;
@@ -284,24 +291,27 @@ class Sealing {
     SecretBuffer plain(sizeof(header) + encoded.size());
     std::memcpy(plain.span().data(), &header, sizeof(header));
     std::memcpy(plain.span().data() + sizeof(header), encoded.data(), encoded.size());
-    return append_sealed(store::PackagePart::program, b, plain.span());
+    return append_sealed(PartKind::program, b, plain.span());
   }
-  Status append_weights(const Store& store) {
+  Status append_weights(size_t s) {
+    const Store& store = *stores_[s];
     const Bound& bound = bound_[store.first_user];
-    AlignedBuffer sealed(store.section.bytes);
+    const store::WeightLayout layout(bound.lowered.program);
+    AlignedBuffer sealed(layout.bytes());
     TAOISM_RETURN_IF_ERROR(store::seal_weights(
-        bound.lowered.program, store::WeightLayout(bound.lowered.program), store.header,
+        bound.lowered.program, layout, store.header,
         [&](program::WeightId w, std::byte* packed) {
           program::pack_weight(bound.graph.graph, bound.lowered, w, packed);
         },
         sealed.span()));
-    return append(sealed.span());
+    return append(PartKind::weights, s, sealed.span());
   }
 
   const onnx::Model& model_;
   const partition::Plan& plan_;
   const SealOptions& options_;
   const store::PackageKey& key_;
+  const crypto::SigningKey& owner_;
   files::OutputFile& file_;
   Manifest manifest_;
   std::vector<Bound> bound_;  // by batch, as manifest_.batches
@@ -309,8 +319,8 @@ class Sealing {
   std::vector<std::shared_ptr<const ir::Constant>> constants_;
   std::multimap<crypto::Digest, std::shared_ptr<const ir::Constant>> shared_;
   std::string plan_text_;
-  uint64_t data_bytes_ = 0;
-  store::PackageContext context_;
+  std::string description_;
+  std::optional<store::PackageHead> head_;
   SealReport report_;
 };
 
@@ -318,8 +328,8 @@ class Sealing {
 
 Result<SealReport> seal(const onnx::Model& model, const partition::Plan& plan,
                         const SealOptions& options, const store::PackageKey& key,
-                        files::OutputFile& file) {
-  return Sealing(model, plan, options, key, file).run();
+                        const crypto::SigningKey& owner, files::OutputFile& file) {
+  return Sealing(model, plan, options, key, owner, file).run();
 }
 
 }  // namespace taoism::package

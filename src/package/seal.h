@@ -7,7 +7,7 @@
 #include "onnx/model.h"
 #include "partition/plan.h"
 #include "runtime/files/output_file.h"
-#include "store/package_key.h"
+#include "store/package_head.h"
 
 namespace taoism::package {
 
@@ -28,12 +28,12 @@ struct SealReport {
   std::vector<std::string> warnings;
 };
 
-// Appends the whole package to `file`; the caller commits it. Weights are packed for the kernels'
-// current target. Errors: invalid_argument (a plan that keeps nothing in the TEE, a version that
-// the key does not open), policy (weights that can be had by asking), unsupported,
+// Writes the whole package, signed by `owner`, to `file`; the caller commits it. Weights are packed
+// for the kernels' current target. Errors: invalid_argument (a plan that keeps nothing in the TEE,
+// a version that the key does not open), policy (weights that can be had by asking), unsupported,
 // resource_exhausted.
 Result<SealReport> seal(const onnx::Model& model, const partition::Plan& plan,
                         const SealOptions& options, const store::PackageKey& key,
-                        files::OutputFile& file);
+                        const crypto::SigningKey& owner, files::OutputFile& file);
 
 }  // namespace taoism::package

@@ -4,33 +4,86 @@
 #include <filesystem>
 
 #include "package/key_file.h"
+#include "package/owner_key.h"
+#include "runtime/files/file_lock.h"
 
 namespace taoism::package {
+namespace {
+
+// Gives a package its number, 0 for the next, and the key file what it then knows.
+Status reserve(store::PackageKey& key, const std::string& key_path, const crypto::SigningKey& owner,
+               uint64_t& version) {
+  if (key.owners.keys.empty()) key.owners.keys.push_back(owner.public_key());
+  TAOISM_ASSIGN_OR_RETURN(const store::Signer signer, store::judge(key.owners, owner.public_key()));
+  if (signer != store::Signer::accepted) {
+    return invalid_argument("key file " + key_path +
+                            (signer == store::Signer::revoked
+                                 ? " names this owner as revoked: give another with --owner"
+                                 : " does not know this owner, so that what it signs would not "
+                                   "open: taoism key " +
+                                       key_path + " --trust owner.pub, or another --owner"));
+  }
+  const uint64_t last = std::max(key.last_version, std::max<uint64_t>(key.least_version, 1) - 1);
+  if (version == 0 && last != UINT64_MAX) version = last + 1;
+  if (version <= last) {
+    return invalid_argument(
+        "version " + std::to_string(version) +
+        (version == last ? " was sealed under this key already"
+                         : " is older than " + std::to_string(last) + ", the last under this key") +
+        ": give --version " + std::to_string(last + 1) + ", or leave it out");
+  }
+  key.last_version = version;
+  return {};
+}
+
+// A new key file that nobody else has used meanwhile is of no use without its package.
+void forget(const std::string& path, uint64_t version) {
+  const Result<files::FileLock> lock = files::FileLock::take(path);
+  const Result<store::PackageKey> key = read_key_file(path);
+  if (lock.ok() && key.ok() && key->last_version == version) std::filesystem::remove(path);
+}
+
+Status write(const onnx::Model& model, const partition::Plan& plan, const SealFileOptions& options,
+             const crypto::SigningKey& owner, files::OutputFile file, SealedFile& sealed) {
+  TAOISM_ASSIGN_OR_RETURN(const store::PackageKey key, read_key_file(sealed.key_path));
+  TAOISM_ASSIGN_OR_RETURN(sealed.report, seal(model, plan, options.seal, key, owner, file));
+  TAOISM_RETURN_IF_ERROR(file.sync());
+  return change_key_file(sealed.key_path, [&](store::PackageKey& now) -> Status {
+    if (sealed.version < now.least_version) {
+      return invalid_argument("version " + std::to_string(sealed.version) +
+                              " was retired meanwhile by another seal: seal again");
+    }
+    TAOISM_RETURN_IF_ERROR(file.commit());
+    if (options.retire_older) now.least_version = sealed.version;
+    sealed.least_version = now.least_version;
+    return {};
+  });
+}
+
+}  // namespace
 
 Result<SealedFile> seal_file(const onnx::Model& model, const partition::Plan& plan,
                              SealFileOptions options) {
   SealedFile sealed;
   sealed.key_path = options.key_path.empty() ? default_key_path(options.path) : options.key_path;
-  sealed.key_is_new = !std::filesystem::exists(sealed.key_path);
-  TAOISM_ASSIGN_OR_RETURN(store::PackageKey key,
-                          sealed.key_is_new ? new_key() : read_key_file(sealed.key_path));
-  if (options.seal.version == 0) {
-    options.seal.version = std::max<uint64_t>(1, key.least_version);
+  sealed.owner_path = options.owner_path;
+  if (sealed.owner_path.empty()) {
+    TAOISM_ASSIGN_OR_RETURN(sealed.owner_path, default_owner_path());
   }
-  sealed.version = options.seal.version;
   TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, files::OutputFile::create(options.path));
-  TAOISM_ASSIGN_OR_RETURN(sealed.report, seal(model, plan, options.seal, key, file));
-  // The key first: a package without it would be lost.
-  if (sealed.key_is_new) TAOISM_RETURN_IF_ERROR(create_key_file(sealed.key_path, key));
-  if (const Status status = file.commit(); !status.ok()) {
-    if (sealed.key_is_new) std::filesystem::remove(sealed.key_path);
-    return status;
-  }
-  if (options.retire_older && key.least_version < sealed.version) {
-    key.least_version = sealed.version;
-    TAOISM_RETURN_IF_ERROR(replace_key_file(sealed.key_path, key));
-  }
-  sealed.least_version = key.least_version;
+  TAOISM_ASSIGN_OR_RETURN(OwnerKey owner, open_owner_key(sealed.owner_path));
+  sealed.owner_is_new = owner.is_new;
+  TAOISM_RETURN_IF_ERROR(make_or_change_key_file(
+      sealed.key_path,
+      [&, asked = options.seal.version](store::PackageKey& key) {
+        options.seal.version = asked;
+        return reserve(key, sealed.key_path, owner.key, options.seal.version);
+      },
+      sealed.key_is_new));
+  sealed.version = options.seal.version;
+  const Status written = write(model, plan, options, owner.key, std::move(file), sealed);
+  if (!written.ok() && sealed.key_is_new) forget(sealed.key_path, sealed.version);
+  if (!written.ok()) return written;
   return sealed;
 }
 

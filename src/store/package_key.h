@@ -1,40 +1,48 @@
-// The key of a model's owner, and the parts of a package file (.tao) that are sealed under it: a
-// part opens only as what it was sealed as, in the package, version and place that its context
-// names, beside the public part whose digest it carries. Trusted. Thread-safety: values, free
-// functions.
+// The key file of a model's owner, and the parts of a package file (.tao) that are sealed under its
+// secret: a part opens only as what it was sealed as, in the package, version and place that its
+// context names, beside the description whose digest it carries. Trusted. Thread-safety: values,
+// free functions.
 #pragma once
 
+#include <string_view>
 #include <type_traits>
 
 #include "crypto/chunk_cipher.h"
-#include "crypto/hash.h"
+#include "store/owners.h"
 
 namespace taoism::store {
 
+// What a TEE is given to open an owner's packages with.
 struct PackageKey {
   crypto::StoreSecret secret;
+  // The last version that was given to a package under this key; 0: none.
+  uint64_t last_version = 0;
   // Packages of an older version are not opened: roll-back protection that the owner, and nobody
   // who merely has the package, moves on.
   uint64_t least_version = 0;
+  Owners owners;  // whose signature a package must have
 };
 
-// A key file: "taoism key 1", 64 hexadecimal digits, the least version in decimal; a line each.
-inline constexpr size_t kMaxKeyFileBytes = 128;
-// Errors: invalid_argument.
+// A key file, lines of text: "taoism key 2", the secret, the versions, the owners, and a MAC of all
+// that under the secret (docs/formats/tao.md).
+inline constexpr size_t kMaxKeyFileBytes = 4096;
+// Errors: invalid_argument (no key file), unsupported (an older one), integrity (its MAC is wrong:
+// changed by something other than this function's fellow).
 Result<PackageKey> parse_key(ConstByteSpan text);
-// Writes the file's text to `text` and returns its size.
-size_t format_key(const PackageKey& key, std::span<std::byte, kMaxKeyFileBytes> text);
+// Writes the file's text to `text` and returns its size. Errors: internal (the crypto provider).
+Result<size_t> format_key(const PackageKey& key, std::span<std::byte, kMaxKeyFileBytes> text);
 
-enum class PackagePart : uint32_t { program = 1, plan = 2 };
+// A name for what must not be recognised without the key: HMAC-SHA-256 of `what`.
+Result<crypto::Digest> keyed_name(const PackageKey& key, std::string_view what);
 
 // The additional data of a sealed part.
 struct PackageContext {
   crypto::StoreId package{};  // fresh for every package: the salt of its keys
   uint64_t version = 0;
-  crypto::Digest manifest{};  // SHA-256 of the file's header and public part
-  uint32_t part = 0;          // PackagePart
-  uint32_t index = 0;         // among the parts of its kind
-  uint64_t bytes = 0;         // of the plaintext
+  crypto::Digest description{};  // SHA-256 of the package's description
+  uint32_t part = 0;             // PartKind (package_head.h)
+  uint32_t index = 0;            // among the parts of its kind
+  uint64_t bytes = 0;            // of the plaintext
 };
 static_assert(sizeof(PackageContext) == 72 && std::is_trivially_copyable_v<PackageContext>);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "crypto/random.h"
+#include "store/package_head.h"
 
 namespace taoism::store {
 namespace {
@@ -27,40 +28,63 @@ PackageContext context(uint64_t bytes) {
   PackageContext context;
   context.package.fill(std::byte{7});
   context.version = 3;
-  context.manifest.fill(std::byte{9});
-  context.part = static_cast<uint32_t>(PackagePart::program);
+  context.description.fill(std::byte{9});
+  context.part = static_cast<uint32_t>(PartKind::program);
   context.index = 2;
   context.bytes = bytes;
   return context;
 }
 
+std::string text_of(const PackageKey& key) {
+  std::array<std::byte, kMaxKeyFileBytes> text;
+  const auto bytes = format_key(key, text);
+  EXPECT_TRUE(bytes.ok());
+  return {reinterpret_cast<const char*>(text.data()), *bytes};
+}
+
+PackageKey with_owners(size_t keys, size_t revoked) {
+  PackageKey key = fresh_key(UINT64_MAX);
+  key.last_version = UINT64_MAX;
+  for (size_t i = 0; i < keys; ++i) {
+    key.owners.keys.push_back(crypto::SigningKey::create()->public_key());
+  }
+  for (size_t i = 0; i < revoked; ++i) {
+    key.owners.revoked.push_back(crypto::sha256(bytes_of(std::to_string(i))).value());
+  }
+  return key;
+}
+
 TEST(PackageKey, AFileGivesBackWhatWasWritten) {
-  for (const uint64_t version : {uint64_t{0}, uint64_t{17}, UINT64_MAX}) {
-    const PackageKey key = fresh_key(version);
-    std::array<std::byte, kMaxKeyFileBytes> text;
-    const size_t bytes = format_key(key, text);
-    const auto parsed = parse_key(ConstByteSpan(text).first(bytes));
+  for (const auto& [keys, revoked] : {std::pair{0, 0}, {1, 0}, {2, 3}, {8, 16}}) {
+    const PackageKey key = with_owners(static_cast<size_t>(keys), static_cast<size_t>(revoked));
+    const auto parsed = parse_key(bytes_of(text_of(key)));
     ASSERT_TRUE(parsed.ok()) << parsed.status().message();
     EXPECT_TRUE(std::ranges::equal(parsed->secret.expose_secret(), key.secret.expose_secret()));
-    EXPECT_EQ(parsed->least_version, version);
+    EXPECT_EQ(parsed->least_version, key.least_version);
+    EXPECT_EQ(parsed->last_version, key.last_version);
+    EXPECT_EQ(parsed->owners.keys, key.owners.keys);
+    EXPECT_EQ(parsed->owners.revoked, key.owners.revoked);
   }
 }
 
+// No byte may differ: a number is no number any more, or the MAC is wrong.
 TEST(PackageKey, NothingElseIsAKeyFile) {
-  const std::string digits(64, 'a');
-  EXPECT_TRUE(parse_key(bytes_of("taoism key 1\n" + digits + "\n0\n")).ok());
-  EXPECT_TRUE(parse_key(bytes_of("taoism key 1\n" + digits + "\n12")).ok());
-  for (const std::string& text :
-       {std::string(), std::string("taoism key 1\n"), "taoism key 2\n" + digits + "\n0\n",
-        "taoism key 1\n" + digits, "taoism key 1\n" + digits + "\n",
-        "taoism key 1\n" + digits + "a\n0\n", "taoism key 1\n" + std::string(64, 'A') + "\n0\n",
-        "taoism key 1\n" + std::string(63, 'a') + "\n0\n", "taoism key 1\n" + digits + "\n-1\n",
-        "taoism key 1\n" + digits + "\n1x\n",
-        "taoism key 1\n" + digits + "\n18446744073709551616\n"}) {
-    const auto parsed = parse_key(bytes_of(text));
-    ASSERT_FALSE(parsed.ok()) << text;
-    EXPECT_EQ(parsed.code(), Code::invalid_argument);
+  const std::string whole = text_of(with_owners(2, 1));
+  for (size_t at = 0; at < whole.size(); ++at) {
+    for (const char other : {'0', '9', 'a', 'f', 'A', ' ', '\n', '\0'}) {
+      if (other == whole[at]) continue;
+      std::string text = whole;
+      text[at] = other;
+      EXPECT_FALSE(parse_key(bytes_of(text)).ok()) << at << " " << text;
+    }
+    EXPECT_EQ(parse_key(bytes_of(whole.substr(0, at))).code(), Code::invalid_argument) << at;
   }
+  EXPECT_FALSE(parse_key(bytes_of(whole + "\n")).ok());
+  std::string rolled_back = whole;
+  rolled_back.replace(rolled_back.find("least 18446744073709551615"), 26, "least 1");
+  EXPECT_EQ(parse_key(bytes_of(rolled_back)).code(), Code::integrity);
+  const std::string older = "taoism key 1\n" + std::string(64, 'a') + "\n0\n";
+  EXPECT_EQ(parse_key(bytes_of(older)).code(), Code::unsupported);
 }
 
 TEST(PackagePart, OpensOnlyAsWhatItWasSealed) {

@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "store/package_key.h"
-#include "wire/message.h"
+#include "crypto/hash.h"
 
 namespace taoism::tee {
 
@@ -15,10 +14,8 @@ struct SealedProgram {
   int fd = -1;  // of the package file, open for reading
   uint64_t file_bytes = 0;
   std::shared_ptr<const void> owner;  // keeps it open
-  store::PackageContext context;
-  // In the file: the sealed program, and the store of its weights.
-  wire::Range sealed{};
-  wire::Range weights{};
+  uint32_t index = 0;                 // of the program in the package
+  crypto::Digest package{};  // SHA-256 of what its owner signed, as this process has read it
   // Enough for what is spilled under any budget.
   uint64_t most_spill_bytes = 0;
   // The budgets that hold everything, with 1, 2, 4, 8... threads.

@@ -1,10 +1,6 @@
 #include "tee/tee.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
-#include <cstring>
-
+#include "runtime/files/private_file.h"
 #include "tee/find_image.h"
 #include "tee/tee_device.h"
 
@@ -17,16 +13,11 @@ Status check_key_file(const std::string& path) {
     return invalid_argument(
         "a package (.tao) needs the key of its owner: give its key file, --key");
   }
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) {
-    return {errno == ENOENT ? Code::not_found : Code::invalid_argument,
-            "key file " + path + ": " + std::strerror(errno) + "; give it with --key"};
+  const Status status = files::check_private_file(path);
+  if (status.code() == Code::not_found) {
+    return not_found("key file " + status.message() + "; give it with --key");
   }
-  if (!S_ISREG(status.st_mode)) return invalid_argument("key file " + path + ": not a file");
-  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return invalid_argument("key file " + path + ": others may read it: chmod 600 " + path);
-  }
-  return {};
+  return status.annotate("key file");
 }
 
 }  // namespace

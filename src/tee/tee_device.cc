@@ -160,14 +160,9 @@ class Executable final : public TeeExecutable {
     TAOISM_RETURN_IF_ERROR(transport_->call(Message::of(MessageType::hello), reply));
     if (reply.as<wire::HelloReply>().version != wire::kProtocolVersion) return of_another_build();
     const uint64_t file = transport_->payload().size() - program.file_bytes;
-    const store::PackageContext& context = program.context;
     wire::LoadPackaged request{};
-    request.package = context.package;
-    request.version = context.version;
-    request.manifest = context.manifest;
-    request.index = context.index;
-    request.sealed = {file + program.sealed.offset, program.sealed.bytes};
-    request.weights = {file + program.weights.offset, program.weights.bytes};
+    request.file = {file, program.file_bytes};
+    request.index = program.index;
     request.spill = payload_.spill;
     const Status status = transport_->call(Message::of(MessageType::load_packaged, request), reply);
     if (status.code() == Code::resource_exhausted && reply.needed_bytes != 0) {
@@ -175,7 +170,11 @@ class Executable final : public TeeExecutable {
                          program.whole_memory(options.threads));
     }
     TAOISM_RETURN_IF_ERROR(status);
-    program_ = reply.as<wire::LoadPackagedReply>().program;
+    const auto opened = reply.as<wire::LoadPackagedReply>();
+    if (opened.package != program.package) {
+      return integrity_error("the package file changed while it was being opened: run again");
+    }
+    program_ = opened.program;
     arena_bytes_ = peak_bytes_ = reply.peak_arena_bytes;
     return {};
   }

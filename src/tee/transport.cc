@@ -1,5 +1,8 @@
 #include "tee/transport.h"
 
+#include <cerrno>
+#include <cstring>
+
 #include "wire/text.h"
 
 namespace taoism::tee {
@@ -18,6 +21,16 @@ Result<wire::Config> make_config(const TeeOptions& options) {
     config.kernel_target = static_cast<uint32_t>(*options.kernel_target) + 1;
   }
   return config;
+}
+
+Status bad_key_file(const std::string& path, int error) {
+  const char* why = error == EINVAL            ? "not a key file of taoism"
+                    : error == EPROTONOSUPPORT ? "of an older taoism, whose packages this one does "
+                                                 "not run: seal them again"
+                    : error == EBADMSG         ? "changed since taoism wrote it"
+                                               : std::strerror(error);
+  return invalid_argument("key file " + path + ": " + why +
+                          "; give the one that the package was sealed with, --key");
 }
 
 Status of_another_build() {

@@ -34,6 +34,9 @@ class Transport {
 // What every kind of TEE starts with. Errors: invalid_argument (the key file).
 Result<wire::Config> make_config(const TeeOptions& options);
 
+// Why an image did not take its key file; the images' KeyFile::read() gives `error`.
+Status bad_key_file(const std::string& path, int error);
+
 // unavailable, for an image that speaks another protocol.
 Status of_another_build();
 

@@ -5,6 +5,7 @@
 #include "crypto/hash.h"
 #include "program/codec.h"
 #include "store/layout.h"
+#include "trusted/packaged_program.h"
 #include "trusted/stopwatch.h"
 
 namespace taoism::trusted {
@@ -156,44 +157,34 @@ Answer Image::load_packaged(const wire::LoadPackaged& request, ByteSpan payload,
                             wire::Reply& reply) {
   const store::PackageKey* key = keys_ != nullptr ? keys_->package_key() : nullptr;
   if (key == nullptr) return policy(Text::no_package_key);
-  if (request.version < key->least_version) return policy(Text::package_too_old);
-  uint64_t bytes = 0;
-  TAOISM_RETURN_IF_NOT_OK(sealed_bytes(request.sealed, payload, bytes));
-  if (bytes > kMaxProgramBytes) return policy(Text::sealed_too_long);
-  const Outside outside{request.weights, request.spill};
-  TAOISM_RETURN_IF_NOT_OK(check_outside(outside, payload));
-
-  store::PackageContext context;
-  context.package = request.package;
-  context.version = request.version;
-  context.manifest = request.manifest;
-  context.part = static_cast<uint32_t>(store::PackagePart::program);
-  context.index = request.index;
-  context.bytes = bytes;
-  SecretBuffer plain(bytes);
+  if (!lies_within(request.file, payload)) return policy(Text::range_outside_payload);
+  PackagedProgram opened;
   {
     const Stopwatch crypto_time(reply.crypto_ns);
-    const Status opened =
-        store::open_part(*key, context, at(payload, request.sealed), plain.span());
-    if (opened.code() == Code::integrity) return integrity(Text::not_authentic);
-    if (!opened.ok()) return {Code::internal, Text::crypto_failed};
+    TAOISM_RETURN_IF_NOT_OK(open_packaged(*key, at(payload, request.file), request.index, opened));
   }
-  if (bytes < sizeof(store::StoreHeader)) return integrity(Text::program_invalid);
-  // The host learns nothing from the name: it is made of what the host has.
-  const auto id = crypto::sha256(object_bytes(context));
-  if (!id.ok()) return {Code::internal, Text::crypto_failed};
-  TAOISM_RETURN_IF_NOT_OK(install(*id, plain.span(), outside, payload, reply));
-  reply.set_body(wire::LoadPackagedReply{*id});
+  wire::Range weights = opened.weights;
+  weights.offset += request.file.offset;
+  const Outside outside{weights, request.spill};
+  TAOISM_RETURN_IF_NOT_OK(check_outside(outside, payload));
+  if (overlap(request.file, request.spill)) return policy(Text::slots_overlap);
+  TAOISM_RETURN_IF_NOT_OK(
+      install(opened.id, opened.plain->span(), outside, payload, reply, &opened.must_have));
+  reply.set_body(wire::LoadPackagedReply{opened.id, opened.package});
   return {};
 }
 
 Answer Image::install(const wire::ProgramId& id, ConstByteSpan plain, const Outside& outside,
-                      ByteSpan payload, wire::Reply& reply) {
+                      ByteSpan payload, wire::Reply& reply, const MustHave* must_have) {
   if (find(id) != nullptr) return policy(Text::program_exists);
   if (programs_.size() == kMaxPrograms) return policy(Text::too_many_programs);
 
   auto decoded = program::decode(plain.subspan(sizeof(store::StoreHeader)));
   if (!decoded.ok()) return integrity(Text::program_invalid);
+  if (must_have != nullptr && (decoded->segments.size() != must_have->segments ||
+                               decoded->weights.size() != must_have->weights)) {
+    return integrity(Text::program_invalid);
+  }
   auto scheduled = program::make_schedule(
       *decoded, {arena_.capacity_bytes() - arena_.used_bytes(), parallel_.threads()});
   if (!scheduled.ok()) {

@@ -8,11 +8,10 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "program/codec.h"
-#include "store/chunk.h"
 #include "trusted/answer.h"
 #include "trusted/arena.h"
 #include "trusted/key_source.h"
+#include "trusted/limits.h"
 #include "trusted/loaded_program.h"
 #include "trusted/session.h"
 #include "wire/message.h"
@@ -20,8 +19,8 @@
 
 namespace taoism::trusted {
 
-// A program's encoded bytes, with what is known of its store, may be so many at most.
-inline constexpr uint64_t kMaxProgramBytes = program::kMaxEncodedBytes + sizeof(store::StoreHeader);
+struct MustHave;
+
 inline constexpr size_t kMaxPrograms = 16;
 
 class Image {
@@ -49,9 +48,9 @@ class Image {
   Answer check_outside(const Outside& outside, ByteSpan payload) const;
   Answer load_packaged(const wire::LoadPackaged& request, ByteSpan payload, wire::Reply& reply);
   // Decodes and schedules an authentic program and gives it its memory: `plain` is a StoreHeader
-  // and the encoded program.
+  // and the encoded program, which is as `must_have` says where there is one.
   Answer install(const wire::ProgramId& id, ConstByteSpan plain, const Outside& outside,
-                 ByteSpan payload, wire::Reply& reply);
+                 ByteSpan payload, wire::Reply& reply, const MustHave* must_have = nullptr);
   Answer run_segment(const wire::RunSegment& request, ByteSpan payload, wire::Reply& reply);
   Answer copy_slots(const wire::RunSegment& request, const LoadedProgram& program,
                     ByteSpan payload);

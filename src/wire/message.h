@@ -11,7 +11,7 @@
 
 namespace taoism::wire {
 
-inline constexpr uint32_t kProtocolVersion = 3;
+inline constexpr uint32_t kProtocolVersion = 4;
 
 enum class MessageType : uint32_t {
   hello = 1,
@@ -50,17 +50,14 @@ struct LoadProgram {
   Range spill;
 };
 
-// A program from a package file, sealed under its owner's key: the fields of a
-// store::PackageContext, and where the part lies. `weights` and `spill` as in LoadProgram.
+// A program from a package file: `file` is where all of it lies, `index` the program's number in
+// it. What it says and where its parts are, the TEE reads and checks itself. `spill` as in
+// LoadProgram.
 struct LoadPackaged {
-  std::array<std::byte, 16> package;
-  uint64_t version;
-  std::array<std::byte, 32> manifest;
+  Range file;
+  Range spill;
   uint32_t index;
   uint32_t unused;
-  Range sealed;
-  Range weights;
-  Range spill;
 };
 
 // `slots` holds one Range per input and then one per output of the segment.
@@ -118,9 +115,11 @@ struct OpenSessionReply {
   std::array<std::byte, 16> confirmation;
 };
 
-// What load_packaged answers: the name under which the program runs.
+// What load_packaged answers: the name under which the program runs, and the SHA-256 of what the
+// package's owner signed.
 struct LoadPackagedReply {
   ProgramId program;
+  std::array<std::byte, 32> package;
 };
 
 struct Reply {
@@ -159,7 +158,7 @@ struct SealedContext {
 
 static_assert(sizeof(Range) == 16);
 static_assert(sizeof(OpenSession) == 72 && sizeof(LoadProgram) == 88);
-static_assert(sizeof(LoadPackaged) == kMessageBodyBytes && sizeof(LoadPackagedReply) == 32);
+static_assert(sizeof(LoadPackaged) == 40 && sizeof(LoadPackagedReply) == 64);
 static_assert(sizeof(RunSegment) == 56 && offsetof(RunSegment, segment) == 48);
 static_assert(sizeof(CloseProgram) == 32 && sizeof(HelloReply) == 16);
 static_assert(sizeof(OpenSessionReply) == kReplyBodyBytes);

@@ -33,6 +33,14 @@ constexpr const char* kTexts[] = {
     "the package is older than its key accepts (rolled back?): use a newer one",
     "an index is out of range of what it indexes: check the model's input",
     "an integer is divided by 0: check the model's input",
+    "the head of the package is damaged: copy it anew",
+    "the package is of another format: seal it again with this taoism",
+    "the package has no such program",
+    "the package's signature does not verify: it is not what its owner signed",
+    "the package is signed by an owner whom its key file does not know",
+    "the package is signed by an owner whom its key file names as revoked",
+    "a part of the package is not what its owner signed: copy it anew",
+    "the key file cannot be used: give the one that the package was sealed with",
     "the configuration is invalid",
 };
 static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == kTextCount);

@@ -36,6 +36,14 @@ enum class Text : uint32_t {
   package_too_old,
   index_out_of_range,
   division_by_zero,
+  package_head_wrong,
+  package_other_format,
+  package_index_unknown,
+  package_signature_wrong,
+  package_signer_unknown,
+  package_signer_revoked,
+  package_part_wrong,
+  bad_key_file,
   bad_config,
 };
 // `bad_config` stays the last.

@@ -1,6 +1,7 @@
 #include "host.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "crypto/ecdh.h"
 #include "crypto/hash.h"
@@ -12,6 +13,36 @@ using wire::Message;
 using wire::MessageType;
 
 constexpr std::byte kGuard{0xa5};
+constexpr std::string_view kDescription = "{ what is public }";
+constexpr std::string_view kGraph = "a graph";
+
+ConstByteSpan bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+crypto::Digest digest_of(ConstByteSpan bytes) { return crypto::sha256(bytes).value(); }
+
+// A package of one program, of so many bytes when it is sealed.
+store::PackageHead make_head(const Sample& sample, const store::PackageContext& context,
+                             uint64_t sealed_bytes) {
+  using store::PartKind;
+  const auto part = [](PartKind kind, uint64_t bytes) {
+    store::PackagePart part;
+    part.kind = static_cast<uint32_t>(kind);
+    part.bytes = bytes;
+    return part;
+  };
+  std::vector<store::PackagePart> parts{
+      part(PartKind::description, kDescription.size()), part(PartKind::graph, kGraph.size()),
+      part(PartKind::program, sealed_bytes), part(PartKind::plan, crypto::kTagBytes),
+      part(PartKind::weights, sample.layout().bytes())};
+  parts[0].sha256 = digest_of(bytes_of(kDescription));
+  parts[1].sha256 = digest_of(bytes_of(kGraph));
+  parts[2].count = static_cast<uint32_t>(sample.program().segments.size());
+  parts[4].count = static_cast<uint32_t>(sample.program().weights.size());
+  store::PackageHeader header;
+  header.package = context.package;
+  header.version = context.version;
+  return store::PackageHead::lay_out(header, std::move(parts));
+}
 
 Host::Regions plan_regions(const Sample& sample, const program::Schedule* schedule) {
   Host::Regions regions;
@@ -33,9 +64,17 @@ Host::Regions plan_regions(const Sample& sample, const program::Schedule* schedu
     slots = std::max<uint64_t>(slots, segment.inputs.size() + segment.outputs.size());
   }
   regions.list = append(slots * sizeof(wire::Range));
-  regions.sealed = append(sizeof(store::StoreHeader) + sample.encoded().size() + crypto::kTagBytes);
   regions.tensors = append(tensor_bytes);
-  regions.weights = append(sample.layout().bytes());
+  const store::PackageHead head = make_head(
+      sample, {}, sizeof(store::StoreHeader) + sample.encoded().size() + crypto::kTagBytes);
+  regions.file = append(head.header().file_bytes);
+  const auto in_file = [&](store::PartKind kind) {
+    const store::PackagePart* part = head.find(kind, 0);
+    return wire::Range{regions.file.offset + part->offset, part->bytes};
+  };
+  regions.description = in_file(store::PartKind::description);
+  regions.sealed = in_file(store::PartKind::program);
+  regions.weights = in_file(store::PartKind::weights);
   regions.spill = append(schedule != nullptr ? store::spill_bytes(*schedule) : 0);
   return regions;
 }
@@ -55,6 +94,11 @@ class PlainProgram {
 };
 
 }  // namespace
+
+const crypto::SigningKey& test_owner() {
+  static const crypto::SigningKey owner = crypto::SigningKey::create().value();
+  return owner;
+}
 
 Host::Host(const Sample& sample, uint64_t budget_bytes, Parallel* parallel)
     : sample_(sample),
@@ -145,10 +189,9 @@ Message Host::seal_plain(ConstByteSpan plain, const wire::ProgramId& id) {
 store::PackageContext Host::package_context() const {
   store::PackageContext context;
   context.package.fill(std::byte{0x21});
-  context.manifest.fill(std::byte{0x43});
+  context.description = digest_of(bytes_of(kDescription));
   context.version = sample_.header().version;
-  context.part = static_cast<uint32_t>(store::PackagePart::program);
-  context.index = 1;
+  context.part = static_cast<uint32_t>(store::PartKind::program);
   return context;
 }
 
@@ -157,20 +200,38 @@ Message Host::seal_packaged() {
 }
 
 Message Host::seal_packaged(ConstByteSpan plain, store::PackageContext context) {
+  return seal_packaged(plain, context, context);
+}
+
+Message Host::seal_packaged(ConstByteSpan plain, store::PackageContext context,
+                            const store::PackageContext& claimed) {
   TAOISM_CHECK(plain.size() + crypto::kTagBytes <= regions_.sealed.bytes);
   context.bytes = plain.size();
-  id_ = crypto::sha256(object_bytes(context)).value();
+  id_ = digest_of(object_bytes(context));
+  head_ = make_head(sample_, claimed, plain.size() + crypto::kTagBytes);
+  const ByteSpan file = part(regions_.file);
+  const auto in_file = [&](store::PartKind kind) {
+    const store::PackagePart* part = head_->find(kind, 0);
+    return file.subspan(part->offset, part->bytes);
+  };
+  // What is shorter than the sample's program lies before other weights.
+  const ByteSpan weights = in_file(store::PartKind::weights);
+  std::memmove(weights.data(), part(regions_.weights).data(), weights.size());
+  std::ranges::copy(bytes_of(kDescription), in_file(store::PartKind::description).begin());
+  std::ranges::copy(bytes_of(kGraph), in_file(store::PartKind::graph).begin());
+  const ByteSpan sealed = in_file(store::PartKind::program);
+  TAOISM_CHECK(store::seal_part(TestKeys().key, context, plain, sealed).ok());
+  head_->part(store::PartKind::program, 0).sha256 = digest_of(sealed);
+  TAOISM_CHECK(head_->sign(test_owner()).ok());
+  put_head();
+
   wire::LoadPackaged request{};
-  request.package = context.package;
-  request.version = context.version;
-  request.manifest = context.manifest;
-  request.index = context.index;
-  request.sealed = {regions_.sealed.offset, plain.size() + crypto::kTagBytes};
-  request.weights = regions_.weights;
+  request.file = {regions_.file.offset, head_->header().file_bytes};
   request.spill = regions_.spill;
-  TAOISM_CHECK(store::seal_part(TestKeys().key, context, plain, part(request.sealed)).ok());
   return Message::of(MessageType::load_packaged, request);
 }
+
+void Host::put_head() { std::ranges::copy(head_->encode(), part(regions_.file).begin()); }
 
 Message Host::close_program() const {
   return Message::of(MessageType::close_program, wire::CloseProgram{id()});

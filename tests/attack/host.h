@@ -10,6 +10,7 @@
 
 #include "crypto/channel.h"
 #include "sample.h"
+#include "store/package_head.h"
 #include "trusted/image.h"
 
 namespace taoism::attack {
@@ -52,10 +53,16 @@ class SteppedParallel final : public Parallel {
   uint64_t ticks_ = 0;
 };
 
+// Who signs the packages: the same for all tests of a process.
+const crypto::SigningKey& test_owner();
+
 // What the test wants a TEE to have: the key of the packages' owner, another, or none.
 class TestKeys final : public trusted::KeySource {
  public:
-  TestKeys() { std::ranges::fill(key.secret.expose_secret(), std::byte{0x5c}); }
+  TestKeys() {
+    std::ranges::fill(key.secret.expose_secret(), std::byte{0x5c});
+    key.owners.keys.push_back(test_owner().public_key());
+  }
   const store::PackageKey* package_key() const override { return is_there ? &key : nullptr; }
 
   store::PackageKey key;
@@ -69,7 +76,9 @@ class Host {
 
   // Where the parts of the payload lie.
   struct Regions {
-    wire::Range list, sealed, tensors, weights, spill;
+    wire::Range list, tensors, spill;
+    wire::Range file;                          // the package
+    wire::Range description, sealed, weights;  // in it
     uint64_t bytes = 0;
   };
 
@@ -88,10 +97,16 @@ class Host {
   wire::Message seal_program();
   wire::Message seal_program(const store::StoreHeader& header);
   wire::Message seal_plain(ConstByteSpan plain, const wire::ProgramId& id);
-  // The same from a package. The second seals any plaintext under any context but for its size.
+  // The same from a package, which is made in the payload and signed. The second seals any
+  // plaintext under any context but for its size, and says of it what `claimed` says, or the same.
   wire::Message seal_packaged();
   wire::Message seal_packaged(ConstByteSpan plain, store::PackageContext context);
+  wire::Message seal_packaged(ConstByteSpan plain, store::PackageContext context,
+                              const store::PackageContext& claimed);
   store::PackageContext package_context() const;
+  // The head of the package that was made last, to be changed, and putting it back as it then is.
+  store::PackageHead& head() { return *head_; }
+  void put_head();
   wire::Message seal(Way way) { return way == Way::session ? seal_program() : seal_packaged(); }
   wire::Message close_program() const;
 
@@ -140,6 +155,7 @@ class Host {
   wire::ProgramId id_;
   std::unique_ptr<trusted::Image> image_;
   std::optional<crypto::Channel> to_tee_;
+  std::optional<store::PackageHead> head_;
   wire::Reply reply_;
   std::vector<wire::Range> last_slots_;
 };

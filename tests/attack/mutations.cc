@@ -108,19 +108,28 @@ Outcome Mutations::attack_load() {
   switch (kind) {
     case 0: spoil_message(message); break;
     case 1: {  // sizes and places
-      const auto spoil = [&](auto request) {
-        wire::Range* ranges[] = {&request.sealed, &request.weights, &request.spill};
-        spoil_word({reinterpret_cast<std::byte*>(ranges[pick(3)]), sizeof(wire::Range)});
-        message = Message::of(static_cast<MessageType>(message.type), request);
+      const auto spoil = [&](wire::Range& range) {
+        spoil_word({reinterpret_cast<std::byte*>(&range), sizeof(wire::Range)});
       };
       if (way_ == Host::Way::session) {
-        spoil(message.as<wire::LoadProgram>());
+        auto request = message.as<wire::LoadProgram>();
+        wire::Range* const ranges[] = {&request.sealed, &request.weights, &request.spill};
+        spoil(*ranges[pick(3)]);
+        message = Message::of(MessageType::load_program, request);
       } else {
-        spoil(message.as<wire::LoadPackaged>());
+        auto request = message.as<wire::LoadPackaged>();
+        spoil(pick(2) == 0 ? request.file : request.spill);
+        message = Message::of(MessageType::load_packaged, request);
       }
       break;
     }
     case 2:
+      // All of the package but its weights, or what a session has of it.
+      spoil_bytes(way_ == Host::Way::package
+                      ? host_->part(host_->regions().file)
+                            .first(host_->regions().weights.offset - host_->regions().file.offset)
+                      : host_->part(host_->regions().sealed));
+      break;
     case 3: spoil_bytes(host_->part(host_->regions().sealed)); break;
     case 4: spoil_weights(); break;
     case 5: break;
@@ -387,17 +396,17 @@ Message Mutations::seal_otherwise() {
         encoded[pick(encoded.size())] ^= static_cast<std::byte>(1U << pick(8));
         return seal(false);
       }
+      if (pick(4) == 0) {  // an older package, which its owner signed when it was new
+        --context.version;
+        return seal(true);
+      }
       // Another part of the package, or of another package, offered as this one.
       const ByteSpan other(reinterpret_cast<std::byte*>(&context),
                            offsetof(store::PackageContext, bytes));
       other[pick(other.size())] ^= static_cast<std::byte>(1U << pick(8));
-      auto request = seal(true).as<wire::LoadPackaged>();
-      const store::PackageContext claimed = host_->package_context();
-      request.package = claimed.package;
-      request.version = claimed.version;
-      request.manifest = claimed.manifest;
-      request.index = claimed.index;
-      return Message::of(MessageType::load_packaged, request);
+      std::vector<std::byte> plain(head.begin(), head.end());
+      plain.insert(plain.end(), encoded.begin(), encoded.end());
+      return host_->seal_packaged(plain, context, host_->package_context());
     }
     default:  // cut, and named as what it is
       encoded.resize(pick(encoded.size()));

@@ -14,7 +14,6 @@ namespace taoism::attack {
 namespace {
 
 using store::PackageContext;
-using store::PackagePart;
 using wire::LoadPackaged;
 using wire::Message;
 using wire::MessageType;
@@ -89,21 +88,17 @@ struct Field {
   std::vector<Outcome> allowed;
 };
 
+constexpr Outcome kBadHead{Code::integrity, Text::package_head_wrong};
+constexpr Outcome kBadSignature{Code::integrity, Text::package_signature_wrong};
+constexpr Outcome kBadPart{Code::integrity, Text::package_part_wrong};
+constexpr Outcome kOtherFormat{Code::integrity, Text::package_other_format};
+
 std::vector<Field> fields() {
-  const Outcome too_old{Code::policy, Text::package_too_old};
-  const Outcome too_short{Code::integrity, Text::sealed_too_short};
   const Outcome wrong_size{Code::policy, Text::store_bytes_wrong};
   const Outcome wrong_weights{Code::integrity, Text::outside_not_authentic};
   return {
-      {"package", offsetof(LoadPackaged, package), 16, {kForged}},
-      {"version", offsetof(LoadPackaged, version), 8, {kForged, too_old}},
-      {"manifest", offsetof(LoadPackaged, manifest), 32, {kForged}},
-      {"index", offsetof(LoadPackaged, index), 4, {kForged}},
-      {"unused", offsetof(LoadPackaged, unused), 4, {Outcome()}},
-      {"sealed.offset", offsetof(LoadPackaged, sealed), 8, {kForged, kOutside}},
-      {"sealed.bytes", offsetof(LoadPackaged, sealed) + 8, 8, {kForged, kOutside, too_short}},
-      {"weights.offset", offsetof(LoadPackaged, weights), 8, {kOutside, kOverlap, wrong_weights}},
-      {"weights.bytes", offsetof(LoadPackaged, weights) + 8, 8, {kOutside, kOverlap, wrong_size}},
+      {"file.offset", offsetof(LoadPackaged, file), 8, {kOtherFormat, kBadHead, kOutside}},
+      {"file.bytes", offsetof(LoadPackaged, file) + 8, 8, {kOtherFormat, kBadHead, kOutside}},
       // The area for spilled chunks may lie anywhere and be larger than needed.
       {"spill.offset",
        offsetof(LoadPackaged, spill),
@@ -113,6 +108,11 @@ std::vector<Field> fields() {
        offsetof(LoadPackaged, spill) + 8,
        8,
        {Outcome(), kOutside, kOverlap, wrong_size}},
+      {"index",
+       offsetof(LoadPackaged, index),
+       4,
+       {Outcome{Code::policy, Text::package_index_unknown}}},
+      {"unused", offsetof(LoadPackaged, unused), 4, {Outcome()}},
   };
 }
 
@@ -149,22 +149,111 @@ TEST(PackageAttack, EveryByteOfTheSealedPart) {
     Host host;
     const Message message = sealed_beside_weights(host);
     host.part(host.regions().sealed)[at] ^= static_cast<std::byte>(1U << at % 8);
-    EXPECT_EQ(load_and_run(judge, host, message), kForged) << at;
+    EXPECT_EQ(load_and_run(judge, host, message), kBadPart) << at;
+  }
+}
+
+// Every bit of header, table, signature, description and graph, and of what lies between them.
+TEST(PackageAttack, EveryBitOfWhatIsPublic) {
+  Judge judge(small_sample(), 0);
+  const Host::Regions regions = Host().regions();
+  const uint64_t bits = 8 * (regions.sealed.offset - regions.file.offset);
+  size_t opened = 0;
+  for (uint64_t bit = 0; bit < bits; ++bit) {
+    Host host;
+    const Message message = sealed_beside_weights(host);
+    host.part(host.regions().file)[bit / 8] ^= static_cast<std::byte>(1U << bit % 8);
+    const Outcome outcome = load_and_run(judge, host, message);
+    if (outcome == Outcome()) {
+      ++opened;
+      continue;
+    }
+    EXPECT_TRUE(outcome == kBadHead || outcome == kBadSignature || outcome == kBadPart ||
+                outcome == kOtherFormat)
+        << bit << ": " << outcome_name(outcome);
+  }
+  // Only what fills up to the next part is looked at by nobody.
+  EXPECT_LT(opened, size_t{8 * 3 * 64});
+}
+
+// What only whoever signs could change, signed by whoever cannot: cut out, swapped, replaced,
+// rolled back.
+TEST(PackageAttack, OnlyTheOwnerSigns) {
+  const crypto::SigningKey stranger = crypto::SigningKey::create().value();
+  const std::function<void(Host&)> spoilt[] = {
+      [](Host&) {},
+      [](Host& h) { h.head().part(store::PartKind::graph, 0).sha256 = {}; },
+      [](Host& h) { h.head().part(store::PartKind::program, 0).count = 1; },
+  };
+  for (const auto& spoil : spoilt) {
+    Host host;
+    const Message message = sealed_beside_weights(host);
+    spoil(host);
+    ASSERT_TRUE(host.head().sign(stranger).ok());
+    host.put_head();
+    const Outcome want{Code::integrity, Text::package_signer_unknown};
+    EXPECT_EQ(host.send(message), want);
+    EXPECT_EQ(host.send(Message::of(MessageType::ping)), want);
+    tally(want);
+  }
+  // The owner's key over a signature that is not the owner's.
+  Host host;
+  const Message message = sealed_beside_weights(host);
+  ASSERT_TRUE(host.head().sign(stranger).ok());
+  std::vector<std::byte> head = host.head().encode();
+  std::ranges::copy(test_owner().public_key(),
+                    head.end() - static_cast<ptrdiff_t>(sizeof(store::PackageSignature)));
+  std::ranges::copy(head, host.part(host.regions().file).begin());
+  EXPECT_EQ(host.send(message), kBadSignature);
+}
+
+TEST(PackageAttack, OwnersComeAndGo) {
+  const crypto::SigningKey next = crypto::SigningKey::create().value();
+  const auto sent = [&](const crypto::SigningKey& signer, bool knows_next, bool revokes_first) {
+    Host host;
+    if (knows_next) host.keys().key.owners.keys.push_back(next.public_key());
+    if (revokes_first) {
+      host.keys().key.owners.revoked.push_back(store::owner_id(test_owner().public_key()).value());
+    }
+    const Message message = sealed_beside_weights(host);
+    TAOISM_CHECK(host.head().sign(signer).ok());
+    host.put_head();
+    return host.send(message);
+  };
+  const Outcome unknown{Code::integrity, Text::package_signer_unknown};
+  const Outcome revoked{Code::integrity, Text::package_signer_revoked};
+  EXPECT_EQ(sent(test_owner(), false, false), Outcome());
+  EXPECT_EQ(sent(next, false, false), unknown);
+  EXPECT_EQ(sent(test_owner(), true, false), Outcome());
+  EXPECT_EQ(sent(next, true, false), Outcome());
+  EXPECT_EQ(sent(test_owner(), true, true), revoked);
+  EXPECT_EQ(sent(next, true, true), Outcome());
+}
+
+// An owner's signature over what the program is not.
+TEST(PackageAttack, AProgramHasWhatItsPackageSays) {
+  const Outcome invalid{Code::integrity, Text::program_invalid};
+  for (const bool is_segments : {true, false}) {
+    Host host;
+    const Message message = sealed_beside_weights(host);
+    ++host.head().part(is_segments ? store::PartKind::program : store::PartKind::weights, 0).count;
+    ASSERT_TRUE(host.head().sign(test_owner()).ok());
+    host.put_head();
+    EXPECT_EQ(host.send(message), invalid);
   }
 }
 
 TEST(PackageAttack, NoOtherLengthOpens) {
-  const uint64_t whole = Host().regions().sealed.bytes;
+  const uint64_t whole = Host().regions().file.bytes;
   for (uint64_t bytes = 0; bytes <= whole + 64;
-       bytes += bytes < 128 || bytes > whole - 64 ? 1 : 37) {
+       bytes += bytes < 900 || bytes > whole - 64 ? 1 : 37) {
     if (bytes == whole) continue;
     Host host;
     auto request = sealed_beside_weights(host).as<LoadPackaged>();
-    request.sealed.bytes = bytes;
-    const Outcome want =
-        bytes < crypto::kTagBytes ? Outcome{Code::integrity, Text::sealed_too_short} : kForged;
+    request.file.bytes = bytes;
     const Outcome outcome = host.send(load_message(request));
-    EXPECT_EQ(outcome, want) << bytes;
+    EXPECT_TRUE(outcome == kBadHead || outcome == kOtherFormat || outcome == kOutside)
+        << bytes << ": " << outcome_name(outcome);
     EXPECT_EQ(host.send(Message::of(MessageType::ping)), outcome);
     tally(outcome);
   }
@@ -173,15 +262,30 @@ TEST(PackageAttack, NoOtherLengthOpens) {
 TEST(PackageAttack, NoProgramIsSoLong) {
   SerialParallel serial;
   TestKeys keys;
-  AlignedBuffer memory(1 << 16), payload(trusted::kMaxProgramBytes + 64);
+  AlignedBuffer memory(1 << 16), payload(trusted::kMaxProgramBytes + 8192);
   for (const uint64_t more : {0, 1}) {
+    const auto part = [](store::PartKind kind, uint64_t bytes, uint32_t count = 0) {
+      store::PackagePart part;
+      part.kind = static_cast<uint32_t>(kind);
+      part.bytes = bytes;
+      part.count = count;
+      part.sha256 = crypto::sha256({}).value();
+      return part;
+    };
+    store::PackageHead head = store::PackageHead::lay_out(
+        {},
+        {part(store::PartKind::description, 0), part(store::PartKind::graph, 0),
+         part(store::PartKind::program, trusted::kMaxProgramBytes + crypto::kTagBytes + more, 1),
+         part(store::PartKind::plan, crypto::kTagBytes), part(store::PartKind::weights, 0)});
+    ASSERT_TRUE(head.sign(test_owner()).ok());
+    std::ranges::copy(head.encode(), payload.data());
     trusted::Image image(memory.span(), serial, &keys);
     LoadPackaged request{};
-    request.sealed = {0, trusted::kMaxProgramBytes + crypto::kTagBytes + more};
+    request.file = {0, head.header().file_bytes};
     wire::Reply reply;
     image.call(load_message(request), payload.span(), reply);
     EXPECT_EQ(static_cast<Text>(reply.text),
-              more == 0 ? Text::not_authentic : Text::sealed_too_long);
+              more == 0 ? Text::package_part_wrong : Text::sealed_too_long);
   }
 }
 
@@ -196,11 +300,10 @@ class OtherPart : public ::testing::TestWithParam<Claim> {};
 TEST_P(OtherPart, DoesNotOpen) {
   Host host;
   host.put_weights();
-  const auto claimed = host.seal_packaged().as<LoadPackaged>();
   PackageContext context = host.package_context();
   GetParam().seal_as(context);
-  (void)host.seal_packaged(plain_of(host.sample()), context);
-  const Outcome outcome = host.send(load_message(claimed));
+  const Outcome outcome =
+      host.send(host.seal_packaged(plain_of(host.sample()), context, host.package_context()));
   EXPECT_EQ(outcome, kForged);
   EXPECT_EQ(host.send(Message::of(MessageType::ping)), outcome);
   tally(outcome);
@@ -211,14 +314,9 @@ const Claim kClaims[] = {
     {"OfAnOlderVersion", [](auto& c) { --c.version; }},
     {"OfANewerVersion", [](auto& c) { ++c.version; }},
     {"OfAnotherPackage", [](auto& c) { c.package[15] ^= std::byte{1}; }},
-    {"OfAnotherManifest", [](auto& c) { c.manifest[31] ^= std::byte{1}; }},
-    {"ThePlan", [](auto& c) { c.part = static_cast<uint32_t>(PackagePart::plan); }},
-    {"ThePlanOfTheIndex0",
-     [](auto& c) {
-       c.part = static_cast<uint32_t>(PackagePart::plan);
-       c.index = 0;
-     }},
-    {"OfNoKind", [](auto& c) { c.part = 3; }},
+    {"OfAnotherDescription", [](auto& c) { c.description[31] ^= std::byte{1}; }},
+    {"ThePlan", [](auto& c) { c.part = static_cast<uint32_t>(store::PartKind::plan); }},
+    {"OfNoKind", [](auto& c) { c.part = 7; }},
 };
 
 INSTANTIATE_TEST_SUITE_P(Cases, OtherPart, ::testing::ValuesIn(kClaims),
@@ -227,13 +325,16 @@ INSTANTIATE_TEST_SUITE_P(Cases, OtherPart, ::testing::ValuesIn(kClaims),
 TEST(PackageAttack, AnotherSizeThanWasSealed) {
   // The size is in what is authenticated, and not only by the length of the ciphertext.
   Host host;
-  host.put_weights();
-  const auto request = host.seal_packaged().as<LoadPackaged>();
+  const Message message = sealed_beside_weights(host);
   PackageContext context = host.package_context();
   const std::vector<std::byte> plain = plain_of(host.sample());
   context.bytes = plain.size() + 1;
-  ASSERT_TRUE(store::seal_part(TestKeys().key, context, plain, host.part(request.sealed)).ok());
-  EXPECT_EQ(host.send(load_message(request)), kForged);
+  const ByteSpan sealed = host.part(host.regions().sealed);
+  ASSERT_TRUE(store::seal_part(TestKeys().key, context, plain, sealed).ok());
+  host.head().part(store::PartKind::program, 0).sha256 = crypto::sha256(sealed).value();
+  ASSERT_TRUE(host.head().sign(test_owner()).ok());
+  host.put_head();
+  EXPECT_EQ(host.send(message), kForged);
 }
 
 TEST(PackageAttack, OlderThanTheKeyAccepts) {
@@ -247,13 +348,14 @@ TEST(PackageAttack, OlderThanTheKeyAccepts) {
     EXPECT_EQ(outcome, want) << least;
     EXPECT_EQ(host.send(Message::of(MessageType::ping)), outcome);
     tally(outcome);
-    // What the host claims is what was sealed.
+    // What the file says is what was signed.
     if (least <= version) continue;
     Host liar;
     liar.keys().key.least_version = least;
-    auto request = sealed_beside_weights(liar).as<LoadPackaged>();
-    request.version = least;
-    EXPECT_EQ(liar.send(load_message(request)), kForged);
+    const Message claimed = sealed_beside_weights(liar);
+    std::memcpy(liar.part(liar.regions().file).data() + offsetof(store::PackageHeader, version),
+                &least, sizeof(least));
+    EXPECT_EQ(liar.send(claimed), kBadSignature);
   }
 }
 
@@ -299,7 +401,7 @@ TEST(PackageAttack, NoMoreProgramsThanThereMayBe) {
   host.put_weights();
   PackageContext context = host.package_context();
   for (size_t i = 0; i <= trusted::kMaxPrograms; ++i) {
-    context.index = static_cast<uint32_t>(i);
+    context.package[0] = static_cast<std::byte>(i);
     const Outcome outcome = host.send(host.seal_packaged(plain_of(host.sample()), context));
     const Outcome want =
         i < trusted::kMaxPrograms ? Outcome() : Outcome{Code::policy, Text::too_many_programs};
@@ -382,42 +484,25 @@ TEST_P(PackagePlace, EndsTheSession) {
 constexpr Outcome kWrongSize{Code::policy, Text::store_bytes_wrong};
 
 const PlaceCase kPlaces[] = {
-    {"SealedOutside", kOutside,
-     [](Host& h, auto& r) { r.sealed.offset = h.payload().size() - r.sealed.bytes + 1; }},
-    {"SealedBeyond", kOutside, [](Host& h, auto& r) { r.sealed.offset = h.payload().size() + 1; }},
-    {"SealedOverflows", kOutside,
-     [](Host&, auto& r) { r.sealed.offset = kHuge - r.sealed.bytes + 1; }},
-    {"SealedHuge", kOutside, [](Host&, auto& r) { r.sealed.bytes = kHuge; }},
-    {"SealedElsewhere", kForged, [](Host&, auto& r) { r.sealed.offset = r.weights.offset; }},
-    {"WeightsTooShort", kWrongSize, [](Host&, auto& r) { --r.weights.bytes; }},
-    {"WeightsTooLong", kWrongSize,
-     [](Host& h, auto& r) {
-       r.weights.offset = 0;
-       r.weights.bytes = h.sample().layout().bytes() + 1;
-       r.spill.offset = round_up(r.weights.bytes, kAlignment);
-       r.spill.bytes = h.payload().size() - r.spill.offset;
-     }},
-    {"NoWeights", kWrongSize, [](Host&, auto& r) { r.weights = {}; }},
+    {"FileOutside", kOutside,
+     [](Host& h, auto& r) { r.file.offset = h.payload().size() - r.file.bytes + 1; }},
+    {"FileBeyond", kOutside, [](Host& h, auto& r) { r.file.offset = h.payload().size() + 1; }},
+    {"FileOverflows", kOutside, [](Host&, auto& r) { r.file.offset = kHuge - r.file.bytes + 1; }},
+    {"FileHuge", kOutside, [](Host&, auto& r) { r.file.bytes = kHuge; }},
+    {"FileElsewhere", kOtherFormat, [](Host&, auto& r) { r.file.offset = 0; }},
+    {"NoFile", kOtherFormat, [](Host&, auto& r) { r.file = {}; }},
     {"SpillTooShort", kWrongSize, [](Host&, auto& r) { --r.spill.bytes; }},
     {"NoSpill", kWrongSize, [](Host&, auto& r) { r.spill = {}; }},
-    {"TheTwoSwapped", kWrongSize, [](Host&, auto& r) { std::swap(r.spill, r.weights); }},
-    {"WeightsOutside", kOutside,
-     [](Host& h, auto& r) { r.weights.offset = h.payload().size() - r.weights.bytes + 1; }},
-    {"WeightsBeyond", kOutside,
-     [](Host& h, auto& r) { r.weights.offset = h.payload().size() + 1; }},
-    {"WeightsOverflow", kOutside,
-     [](Host&, auto& r) { r.weights.offset = kHuge - r.weights.bytes + 1; }},
-    {"WeightsHuge", kOutside, [](Host&, auto& r) { r.weights.bytes = kHuge; }},
+    {"TheTwoSwapped", kOtherFormat, [](Host&, auto& r) { std::swap(r.spill, r.file); }},
     {"SpillOutside", kOutside,
      [](Host& h, auto& r) { r.spill.offset = h.payload().size() - r.spill.bytes + 1; }},
     {"SpillBeyond", kOutside, [](Host& h, auto& r) { r.spill.offset = h.payload().size() + 1; }},
     {"SpillOverflows", kOutside,
      [](Host&, auto& r) { r.spill.offset = kHuge - r.spill.bytes + 1; }},
     {"SpillHuge", kOutside, [](Host&, auto& r) { r.spill.bytes = kHuge; }},
-    {"SpillOverWeights", kOverlap, [](Host&, auto& r) { r.spill.offset = r.weights.offset; }},
-    {"WeightsOverSpill", kOverlap, [](Host&, auto& r) { r.weights.offset = r.spill.offset; }},
+    {"SpillOverFile", kOverlap, [](Host&, auto& r) { r.spill.offset = r.file.offset; }},
     {"TheyShareAByte", kOverlap,
-     [](Host&, auto& r) { r.spill.offset = r.weights.offset + r.weights.bytes - 1; }},
+     [](Host&, auto& r) { r.spill.offset = r.file.offset + r.file.bytes - 1; }},
 };
 
 INSTANTIATE_TEST_SUITE_P(Cases, PackagePlace, ::testing::ValuesIn(kPlaces),
@@ -430,7 +515,7 @@ TEST(PackageAttack, TheSpillAreaOfAnotherProgram) {
       Host host(large_sample(), tight_budget());
       host.load_everything(is_first_packaged ? Host::Way::package : Host::Way::session);
       PackageContext context = host.package_context();
-      ++context.index;
+      context.package[0] ^= std::byte{1};
       auto request = host.seal_packaged(plain_of(host.sample()), context).as<LoadPackaged>();
       if (is_apart) {
         request.spill = {};

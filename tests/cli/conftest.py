@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +28,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Owners' keys that tests make are not the user's.
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="taoism-test-settings-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True)
     config.addinivalue_line("markers", "slow: takes minutes; runs in `make test-slow`")
     # A worker whose parent died becomes a child of this process, where `left_behind` finds it.
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
 import shutil
@@ -16,32 +17,65 @@ import onnxruntime
 import pytest
 from conftest import ROOT
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 GOLDEN = ROOT / "tests" / "golden"
 TAG = 16
+DESCRIPTION, GRAPH, PROGRAM, PLAN, CONSTANT, WEIGHTS = range(1, 7)
 
 
 class Package:
-    def __init__(self, path: Path, key_file: Path) -> None:
+    def __init__(self, path: Path, key_file: Path, owner_file: Path) -> None:
         self.file = path.read_bytes()
-        magic, self.format, _, self.id, self.version, manifest_bytes, self.data, file_bytes = struct.unpack_from(
-            "<8sII16sQQQQ", self.file
-        )
+        magic, self.format, count, self.id, self.version, file_bytes, unused = struct.unpack_from("<8sII16sQQ16s", self.file)
         assert magic == b"\x89TAO\r\n\x1a\n"
         assert file_bytes == len(self.file)
-        public = self.file[: 64 + manifest_bytes]
-        self.digest = hashlib.sha256(public).digest()
-        self.manifest = json.loads(public[64:])
-        heading, digits, self.least_version = key_file.read_text().split("\n")[:3]
-        assert heading == "taoism key 1"
-        self.secret = bytes.fromhex(digits)
+        assert unused == bytes(16)
+        table = 64 + 64 * count
+        signer, r, s, unused = struct.unpack_from("<65s32s32s63s", self.file, table)
+        assert unused == bytes(63)
+        # Raises when it does not verify.
+        owner = load_pem_public_key(owner_file.read_bytes())
+        assert signer == owner.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        signature = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+        owner.verify(signature, self.file[:table], ec.ECDSA(SHA256()))
+        self.digest = hashlib.sha256(self.file[:table]).digest()
 
-    def section(self, section: dict[str, int]) -> bytes:
-        start = self.data + section["offset"]
-        return self.file[start : start + section["bytes"]]
+        self.parts: dict[tuple[int, int], bytes] = {}
+        self.store: dict[int, int] = {}
+        end = table + 192
+        for p in range(count):
+            kind, index, offset, size, store, number, sha256 = struct.unpack_from("<IIQQII32s", self.file, 64 + 64 * p)
+            assert offset == (end + 63) // 64 * 64
+            assert self.file[end:offset] == bytes(offset - end)
+            data = self.file[offset : offset + size]
+            assert hashlib.sha256(data).digest() == sha256
+            self.parts[kind, index] = data
+            if kind == PROGRAM:
+                self.store[index] = store
+                assert number == 1  # segments
+            elif kind == WEIGHTS:
+                assert number == 2
+            end = offset + size
+        assert self.file[end:] == bytes(file_bytes - end)
+        self.manifest = json.loads(self.parts[DESCRIPTION, 0])
+
+        lines = key_file.read_text().splitlines()
+        assert lines[0] == "taoism key 2"
+        fields = dict(line.split(" ") for line in lines[1:])
+        self.secret = bytes.fromhex(fields["secret"])
+        assert bytes.fromhex(fields["owner"]) == signer
+        assert (fields["last"], fields["least"]) == ("7", "0")
+        authenticated = key_file.read_bytes()[: -len(lines[-1]) - 1]
+        assert self.mac(b"taoism key file v2", authenticated).hex() == fields["mac"]
+
+    def mac(self, purpose: bytes, text: bytes) -> bytes:
+        return hmac.digest(HKDF(SHA256(), 32, None, purpose).derive(self.secret), text, "sha256")
 
     @staticmethod
     def open(secret: bytes, salt: bytes, purpose: bytes, counter: int, additional: bytes, sealed: bytes) -> bytes:
@@ -50,36 +84,35 @@ class Package:
         return AESGCM(key).decrypt(counter.to_bytes(12, "big"), sealed, additional)
 
     def part(self, kind: int, purpose: bytes, index: int, sealed: bytes) -> bytes:
-        context = struct.pack("<16sQ32sIIQ", self.id, self.version, self.digest, kind, index, len(sealed) - TAG)
+        description = hashlib.sha256(self.parts[DESCRIPTION, 0]).digest()
+        context = struct.pack("<16sQ32sIIQ", self.id, self.version, description, kind, index, len(sealed) - TAG)
         return self.open(self.secret, self.id, purpose, index, context, sealed)
 
 
 @pytest.fixture()
 def golden() -> Package:
-    return Package(GOLDEN / "small.tao", GOLDEN / "small.key")
+    return Package(GOLDEN / "small.tao", GOLDEN / "small.key", GOLDEN / "small.pub")
 
 
-def test_header_and_public_part(golden: Package) -> None:
-    assert golden.format == 1
+def test_head_and_public_parts(golden: Package) -> None:
+    assert golden.format == 2
     assert golden.version == 7
-    assert golden.data % 64 == 0
     model = (GOLDEN / "small.onnx").read_bytes()
-    assert golden.manifest["model_sha256"] == hashlib.sha256(model).hexdigest()
+    name = golden.mac(b"taoism package name v2", hashlib.sha256(model).hexdigest().encode())
+    assert golden.manifest["model_id"] == name.hex()
     weights = {w.name: onnx.numpy_helper.to_array(w) for w in onnx.load_from_string(model).graph.initializer}
     # The plan gives the convolution to the device; nothing else is in clear.
     (constant,) = golden.manifest["constants"]
     assert constant["shape"] == list(weights["w1"].shape)
-    assert golden.section(constant["data"]) == weights["w1"].tobytes()
-    assert hashlib.sha256(golden.section(constant["data"])).hexdigest() == constant["sha256"]
+    assert golden.parts[CONSTANT, 0] == weights["w1"].tobytes()
     for name in ("w2", "b2"):
         assert weights[name].tobytes()[:8] not in golden.file
-    for batch in golden.manifest["batches"]:
-        assert hashlib.sha256(golden.section(batch["graph"])).hexdigest() == batch["graph_sha256"]
-        assert golden.section(batch["graph"])[4:8] == b"TAOG"
+    for index in range(len(golden.manifest["batches"])):
+        assert golden.parts[GRAPH, index][4:8] == b"TAOG"
 
 
 def test_sealed_parts(golden: Package) -> None:
-    plan = json.loads(golden.part(2, b"taoism package plan v1", 0, golden.section(golden.manifest["plan"])))
+    plan = json.loads(golden.part(PLAN, b"taoism package plan v2", 0, golden.parts[PLAN, 0]))
     assert {n["name"]: n["placement"] for n in plan["nodes"]}["/fc" if "/fc" in str(plan) else "fc"] == "tee"
 
     values = np.concatenate(
@@ -89,13 +122,13 @@ def test_sealed_parts(golden: Package) -> None:
             if w.name != "w1"
         ]
     )
-    for index, batch in enumerate(golden.manifest["batches"]):
-        plain = golden.part(1, b"taoism package program v1", index, golden.section(batch["program"]))
+    for index in range(len(golden.manifest["batches"])):
+        plain = golden.part(PROGRAM, b"taoism package program v2", index, golden.parts[PROGRAM, index])
         store_id, store_secret, version = struct.unpack_from("<16s32sQ", plain)
         assert version == golden.version
         assert plain[56 + 4 : 56 + 8] == b"TAOP"
         # The two weights are small: a piece each.
-        store = golden.section(batch["weights"])
+        store = golden.parts[WEIGHTS, golden.store[index]]
         opened = b""
         for tensor, size in enumerate((48, 12)):
             context = struct.pack("<16sIIQQQ", store_id, 1, tensor, 0, version, size)
@@ -104,7 +137,7 @@ def test_sealed_parts(golden: Package) -> None:
         assert store == b""
         assert sorted(np.frombuffer(opened, np.float32)) == sorted(values)
         with pytest.raises(InvalidTag):
-            golden.part(1, b"taoism package program v1", 1 - index, golden.section(batch["program"]))
+            golden.part(PROGRAM, b"taoism package program v2", 1 - index, golden.parts[PROGRAM, index])
 
 
 def test_it_still_opens(ok: Callable[..., str], tmp_path: Path) -> None:

@@ -65,5 +65,5 @@ def test_transcript(path: Path, tmp_path: Path) -> None:
 def test_there_are_transcripts_for_every_verb() -> None:
     help_text = subprocess.run([BIN / "taoism", "--help"], capture_output=True, text=True, check=True).stdout
     verbs = re.findall(r"^  (\w+)  ", help_text.split("Subcommands:")[1], re.MULTILINE)
-    assert len(verbs) == 8
+    assert len(verbs) == 10
     assert {path.stem for path in TRANSCRIPTS} >= set(verbs)

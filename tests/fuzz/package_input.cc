@@ -1,9 +1,9 @@
 #include "package_input.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "base/text.h"
 #include "ir/codec.h"
 #include "package/package_file.h"
 #include "partition/explain.h"
@@ -12,14 +12,15 @@ namespace taoism::fuzz {
 namespace {
 
 using nlohmann::json;
-using package::Header;
+using store::PartKind;
 
 ConstByteSpan bytes_of(const std::string& text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-std::string hex_digest(const std::string& bytes) {
-  return hex(crypto::sha256(bytes_of(bytes)).value());
+const crypto::SigningKey& owner() {
+  static const crypto::SigningKey owner = crypto::SigningKey::create().value();
+  return owner;
 }
 
 class Assembler {
@@ -27,42 +28,47 @@ class Assembler {
   explicit Assembler(std::vector<std::string> parts) : parts_(std::move(parts)) {}
 
   std::string run() {
-    for (size_t p = 1; p < parts_.size(); ++p) {
-      offsets_.push_back(data_.size());
-      data_ += parts_[p];
-      data_.resize(round_up(data_.size(), kAlignment));
-    }
     json manifest = json::parse(parts_[0], nullptr, false);
     std::string text = parts_[0];
     if (manifest.is_object()) {
       complete(manifest);
       text = manifest.dump(-1, ' ', false, json::error_handler_t::replace);
     }
-    Header header;
+    count_segments(text);
+    add(PartKind::description, text);
+    for (const auto& graph : graphs_) add(PartKind::graph, graph);
+    for (size_t p = 0; p < programs_.size(); ++p) {
+      add(PartKind::program, programs_[p]);
+      table_.back().store = static_cast<uint32_t>(p);
+      table_.back().count = segments_[p];
+    }
+    add(PartKind::plan, std::string(crypto::kTagBytes, 'p'));
+    for (const auto& constant : constants_) add(PartKind::constant, constant);
+    for (const auto& weights : weights_) add(PartKind::weights, weights);
+    store::PackageHeader header;
     header.version = 1;
-    header.manifest_bytes = text.size();
-    header.data_offset = round_up(sizeof(header) + text.size(), kAlignment);
-    header.file_bytes = header.data_offset + data_.size();
-    std::string file(reinterpret_cast<const char*>(&header), sizeof(header));
-    file += text;
-    file.resize(header.data_offset);
-    return file + data_;
+    store::PackageHead head = store::PackageHead::lay_out(header, table_);
+    TAOISM_CHECK(head.sign(owner()).ok());
+    const std::vector<std::byte> bytes = head.encode();
+    std::string file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    for (size_t p = 0; p < table_.size(); ++p) {
+      file.resize(head.parts()[p].offset);
+      file += contents_[p];
+    }
+    file.resize(head.header().file_bytes);
+    return file;
   }
 
  private:
   void complete(json& manifest) {
-    for (const char* name : {"model", "model_sha256", "plan_sha256", "strategy"}) {
-      fill(manifest, name, "");
-    }
+    for (const char* name : {"model", "model_id", "plan_id", "strategy"}) fill(manifest, name, "");
     fill(manifest, "kernel_target", "portable");
-    fill(manifest, "plan", 0U);
     fill(manifest, "constants", json::array());
-    place(manifest, "plan", nullptr);
-    each(manifest, "constants", [&](json& entry) { place(entry, "data", "sha256"); });
+    each(manifest, "constants", [&](json& entry) { constants_.push_back(named(entry, "data")); });
     each(manifest, "batches", [&](json& entry) {
-      place(entry, "graph", "graph_sha256");
-      place(entry, "program", nullptr);
-      place(entry, "weights", nullptr);
+      graphs_.push_back(named(entry, "graph"));
+      programs_.push_back(named(entry, "program") + std::string(crypto::kTagBytes, 't'));
+      weights_.push_back(named(entry, "weights"));
       fill(entry, "most_spill_bytes", 0U);
       fill(entry, "whole_memory_bytes", json::array({4096U}));
       fill(entry, "summary", json::parse(partition::summary_json({}).dump(), nullptr, false));
@@ -79,17 +85,48 @@ class Assembler {
       if (entry.is_object()) act(entry);
     }
   }
-  void place(json& in, const char* name, const char* digest) {
-    if (!in.contains(name) || !in[name].is_number_unsigned()) return;
-    const auto section = in[name].get<uint64_t>();
-    if (section >= offsets_.size()) return;
-    if (digest != nullptr) fill(in, digest, hex_digest(parts_[section + 1]));
-    in[name] = {{"offset", offsets_[section]}, {"bytes", parts_[section + 1].size()}};
+  // The part that is named by its number.
+  std::string named(const json& in, const char* name) const {
+    if (!in.contains(name) || !in[name].is_number_unsigned()) return {};
+    const auto number = in[name].get<uint64_t>();
+    return number + 1 < parts_.size() ? parts_[number + 1] : std::string();
+  }
+  void add(PartKind kind, const std::string& bytes) {
+    const bool is_next = !table_.empty() && table_.back().kind == static_cast<uint32_t>(kind);
+    store::PackagePart part;
+    part.kind = static_cast<uint32_t>(kind);
+    part.index = is_next ? table_.back().index + 1 : 0;
+    part.bytes = bytes.size();
+    part.sha256 = crypto::sha256(bytes_of(bytes)).value();
+    table_.push_back(part);
+    contents_.push_back(bytes);
+  }
+  // As an owner would say them of graphs that can be read, so that more than that is reached.
+  void count_segments(const std::string& text) {
+    segments_.assign(graphs_.size(), 1);
+    const auto read = package::read_manifest(text);
+    if (!read.ok() || read->constants.size() != constants_.size()) return;
+    std::vector<std::shared_ptr<const ir::Constant>> constants;
+    for (size_t c = 0; c < constants_.size(); ++c) {
+      if (read->constants[c].bytes() != constants_[c].size()) return;
+      constants.push_back(std::make_shared<ir::Constant>(
+          ir::Constant{read->constants[c], bytes_of(constants_[c]).data(), nullptr}));
+    }
+    for (size_t g = 0; g < graphs_.size(); ++g) {
+      const auto graph = ir::decode(bytes_of(graphs_[g]), constants);
+      if (!graph.ok()) continue;
+      const auto count = std::ranges::count_if(graph->segments, [](const ir::Segment& segment) {
+        return segment.placement == ir::Placement::tee;
+      });
+      segments_[g] = std::max(1U, static_cast<uint32_t>(count));
+    }
   }
 
   const std::vector<std::string> parts_;
-  std::vector<uint64_t> offsets_;
-  std::string data_;
+  std::vector<std::string> graphs_, programs_, weights_, constants_;
+  std::vector<uint32_t> segments_;
+  std::vector<store::PackagePart> table_;
+  std::vector<std::string> contents_;
 };
 
 // Changes one thing of a graph, in range but seldom valid.
@@ -220,18 +257,17 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
     std::vector<std::shared_ptr<const ir::Constant>> constants;
     // As the manifest has them, as far as it is one.
     const std::string file = package_file({reinterpret_cast<const char*>(data), size});
-    Header header;
-    std::memcpy(&header, file.data(), sizeof(header));
-    const auto read =
-        package::read_manifest(std::string_view(file).substr(sizeof(header), header.manifest_bytes),
-                               file.size() - header.data_offset);
-    if (read.ok()) {
-      for (const package::PublicConstant& constant : read->constants) {
+    const auto head = store::PackageHead::read(bytes_of(file));
+    const store::PackagePart* description =
+        head.ok() ? head->find(PartKind::description, 0) : nullptr;
+    if (description != nullptr) {
+      const auto read = package::read_manifest(
+          std::string_view(file).substr(description->offset, description->bytes));
+      for (uint32_t c = 0; read.ok() && c < read->constants.size(); ++c) {
+        const store::PackagePart* part = head->find(PartKind::constant, c);
+        if (part == nullptr || part->bytes != read->constants[c].bytes()) break;
         constants.push_back(std::make_shared<ir::Constant>(
-            ir::Constant{constant.desc,
-                         reinterpret_cast<const std::byte*>(file.data()) + header.data_offset +
-                             constant.section.offset,
-                         nullptr}));
+            ir::Constant{read->constants[c], bytes_of(file).data() + part->offset, nullptr}));
       }
     }
     for (size_t p = 1; p < parts->size() && !is_graph; ++p) {

@@ -1,6 +1,6 @@
 // The input of package_fuzz: a byte that says which form follows, the bytes of a file or the parts
-// of one. Parts are put together with digests, offsets and sizes that fit, so that what comes after
-// those checks is reached: a manifest, short, and sections, each after its length in 16 bits.
+// of one. Parts are put together with digests, offsets and a signature that fit, so that what comes
+// after those checks is reached: a manifest, short, and sections, each after its length in 16 bits.
 #pragma once
 
 #include <optional>

@@ -178,23 +178,25 @@ void add_arrays(Folder folder) {
 // look into it.
 std::string parts_of(const package::PackageFile& file) {
   std::vector<std::string> parts(1);
-  const auto add = [&](const package::Section& section, size_t most) {
-    const ConstByteSpan data = file.data(section);
+  const auto add = [&](store::PartKind kind, uint32_t index, size_t most) {
+    const ConstByteSpan data = file.data(kind, index);
     parts.emplace_back(reinterpret_cast<const char*>(data.data()), std::min(most, data.size()));
     return parts.size() - 2;
   };
   nlohmann::json manifest;
-  for (const package::PublicConstant& constant : file.manifest().constants) {
+  for (uint32_t c = 0; c < file.manifest().constants.size(); ++c) {
+    const ir::TensorDesc& desc = file.manifest().constants[c];
     manifest["constants"].push_back(
-        {{"dtype", ir::dtype_name(constant.desc.dtype)},
-         {"shape", std::vector<int64_t>(constant.desc.shape.begin(), constant.desc.shape.end())},
-         {"data", add(constant.section, UINT16_MAX)}});
+        {{"dtype", ir::dtype_name(desc.dtype)},
+         {"shape", std::vector<int64_t>(desc.shape.begin(), desc.shape.end())},
+         {"data", add(store::PartKind::constant, c, UINT16_MAX)}});
   }
-  for (const package::BatchEntry& batch : file.manifest().batches) {
-    manifest["batches"].push_back({{"batch", batch.batch},
-                                   {"graph", add(batch.graph, UINT16_MAX)},
-                                   {"program", add(batch.program, 32)},
-                                   {"weights", add(batch.weights, 32)}});
+  for (uint32_t b = 0; b < file.manifest().batches.size(); ++b) {
+    const uint32_t store = file.head().find(store::PartKind::program, b)->store;
+    manifest["batches"].push_back({{"batch", file.manifest().batches[b].batch},
+                                   {"graph", add(store::PartKind::graph, b, UINT16_MAX)},
+                                   {"program", add(store::PartKind::program, b, 32)},
+                                   {"weights", add(store::PartKind::weights, store, 32)}});
   }
   parts[0] = manifest.dump();
   return fuzz::join_parts(parts);
@@ -215,6 +217,7 @@ void add_packages(Folder folder, const std::filesystem::path& at) {
   std::ofstream(model_path, std::ios::binary) << m.bytes();
   const auto model = onnx::Model::load(model_path);
   const auto graph = model->bind();
+  const crypto::SigningKey owner = crypto::SigningKey::create().value();
   for (const char* text : {"full", "deep:k=1", "shallow:k=1", "nonlinear"}) {
     const auto plan =
         partition::make_plan(*graph, *partition::StrategySpec::parse(text), model->hash().value());
@@ -222,8 +225,9 @@ void add_packages(Folder folder, const std::filesystem::path& at) {
     for (const std::vector<int64_t>& batches : {std::vector<int64_t>{1}, {1, 2}}) {
       if (!plan.ok()) continue;
       auto file = files::OutputFile::create(path);
-      TAOISM_CHECK(
-          package::seal(*model, *plan, {.batches = batches, .allow_exposed = true}, store::PackageKey(), *file).ok());
+      TAOISM_CHECK(package::seal(*model, *plan, {.batches = batches, .allow_exposed = true},
+                                 store::PackageKey(), owner, *file)
+                       .ok());
       TAOISM_CHECK(file->commit().ok());
       const auto opened = package::PackageFile::open(path);
       folder.add(parts_of(**opened));
@@ -243,7 +247,9 @@ void add_keys(Folder folder) {
     store::PackageKey key;
     key.least_version = version;
     std::array<std::byte, store::kMaxKeyFileBytes> text{};
-    const size_t bytes = store::format_key(key, text);
+    key.owners.keys.push_back(crypto::SigningKey::create()->public_key());
+    if (version != 0) key.owners.revoked.emplace_back();
+    const size_t bytes = store::format_key(key, text).value();
     folder.add({reinterpret_cast<const char*>(text.data()), bytes});
   }
 }

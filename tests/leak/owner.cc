@@ -210,8 +210,7 @@ class Secrets {
 class Owner {
  public:
   Owner(std::string folder, std::string tee_image)
-      : folder_(std::move(folder)),
-        tee_image_(std::move(tee_image)) {}
+      : folder_(std::move(folder)), tee_image_(std::move(tee_image)) {}
 
   Status run() {
     TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(folder_ + "/model.onnx"));
@@ -388,23 +387,16 @@ class Owner {
       }
       secrets_.add_text(std::string("key in hexadecimal, ") + format, Expected::never, hex);
     }
-    const package::Header& header = file->header();
-    for (const char* purpose : {"taoism package program v1", "taoism package plan v1"}) {
-      TAOISM_RETURN_IF_ERROR(add_derived(secret, header.package, purpose));
+    for (const char* purpose : {"taoism package program v2", "taoism package plan v2"}) {
+      TAOISM_RETURN_IF_ERROR(add_derived(secret, file->header().package, purpose));
     }
     TAOISM_ASSIGN_OR_RETURN(const std::string plan, package::open_plan(*file, key));
 
     // Inside the sealed program: the weights' store, with a secret of its own.
-    const package::BatchEntry& entry = file->manifest().batches.front();
-    const ConstByteSpan sealed = file->data(entry.program);
-    store::PackageContext context;
-    context.package = header.package;
-    context.version = header.version;
-    context.manifest = file->digest();
-    context.part = static_cast<uint32_t>(store::PackagePart::program);
-    context.bytes = sealed.size() - crypto::kTagBytes;
+    const store::PackageContext context = file->head().context(store::PartKind::program, 0);
     std::vector<std::byte> program(context.bytes);
-    TAOISM_RETURN_IF_ERROR(store::open_part(key, context, sealed, program));
+    TAOISM_RETURN_IF_ERROR(
+        store::open_part(key, context, file->data(store::PartKind::program, 0), program));
     store::StoreHeader store;
     std::memcpy(&store, program.data(), sizeof(store));
     secrets_.add_bytes("the weights' store's secret", Expected::never, store.secret);

@@ -107,8 +107,8 @@ void choose(const Options& options, const std::string& model, const std::vector<
   measure.model_path = options.reference;
   measure.package_path = model;
   measure.machine.key_file = options.key.file_of(model);
-  measure.open_package = [model]() -> Result<std::unique_ptr<runtime::Source>> {
-    TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<runtime::Source> source, package::Package::open(model));
+  measure.open_package = [model, key = options.key]() -> Result<std::unique_ptr<runtime::Source>> {
+    TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<runtime::Source> source, key.open(model));
     return source;
   };
   measure.subjects.clear();

@@ -92,6 +92,12 @@ void add_memory(std::vector<Finding>& findings) {
   }
 }
 
+void add_keys(std::vector<Finding>& findings) {
+  findings.push_back({"key files", "roll-back", false,
+                      "no monotonic counter: who puts back an older key file opens older packages",
+                      "none yet: keep key files where nobody else writes"});
+}
+
 Result<int> act(const Options& options) {
   std::vector<Finding> findings;
   for (tee::TeeFeature& feature : tee::probe_tee(options.worker)) {
@@ -101,6 +107,7 @@ Result<int> act(const Options& options) {
   add_cpu(findings);
   add_devices(findings);
   add_memory(findings);
+  add_keys(findings);
   if (options.json) {
     Json list = Json::array();
     for (const Finding& f : findings) {

@@ -7,6 +7,7 @@
 #include "exit_code.h"
 #include "flags.h"
 #include "package/key_file.h"
+#include "package/owner_key.h"
 #include "package/package.h"
 #include "partition/explain.h"
 #include "partition/strategy.h"
@@ -62,15 +63,17 @@ Result<int> show_package(const Options& options) {
   TAOISM_RETURN_IF_ERROR(options.model.refuse_for_package());
   if (options.sweep) return invalid_argument("--sweep: a package has one plan");
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<package::Package> package,
-                          package::Package::open(options.model.path));
+                          options.key.open(options.model.path));
   const int64_t least = package->manifest().batches.front().batch;
   const int64_t batch = options.batch > 0 ? options.batch : least;
   const package::BatchEntry* entry = package->entry_at_most(batch);
   if (entry == nullptr) return package->no_batch_for(static_cast<size_t>(batch));
   std::string plan;
+  bool is_verified = package->file().is_verified();
   if (!options.key.path.empty()) {
     TAOISM_ASSIGN_OR_RETURN(const store::PackageKey key, package::read_key_file(options.key.path));
     TAOISM_ASSIGN_OR_RETURN(plan, package::open_plan(package->file(), key));
+    is_verified = true;
   }
   if (!options.output.empty()) {
     if (plan.empty()) {
@@ -79,7 +82,7 @@ Result<int> show_package(const Options& options) {
     TAOISM_RETURN_IF_ERROR(files::write_file(options.output, plan));
   }
   const package::Manifest& manifest = package->manifest();
-  const package::Header& header = package->file().header();
+  const store::PackageHeader& header = package->file().header();
   std::vector<int64_t> batches;
   for (const package::BatchEntry& e : manifest.batches) batches.push_back(e.batch);
   if (options.json) {
@@ -88,14 +91,20 @@ Result<int> show_package(const Options& options) {
                        {"batch", entry->batch},
                        {"batches", batches},
                        {"kernel_target", manifest.kernel_target},
-                       {"model_sha256", manifest.model_hash},
-                       {"plan_sha256", manifest.plan_hash}};
+                       {"owner", package::id_text(package->file().signer())},
+                       {"is_verified", is_verified},
+                       {"model_id", manifest.model_id},
+                       {"plan_id", manifest.plan_id}};
     print_json(json);
     return kExitOk;
   }
-  print(fmt::format("package of {}, version {}, for batches of {}, weights packed for {}\n\n{}",
-                    manifest.model, header.version, fmt::join(batches, ", "),
-                    manifest.kernel_target, entry->summary_text));
+  print(
+      fmt::format("package of {}, version {}, for batches of {}, weights packed for {}\nsigned by "
+                  "owner {}{}\n\n{}",
+                  manifest.model, header.version, fmt::join(batches, ", "), manifest.kernel_target,
+                  package::id_text(package->file().signer()),
+                  is_verified ? "" : ", whom nothing here verifies: give --owner owner.pub",
+                  entry->summary_text));
   if (!plan.empty()) print(fmt::format("\n{}", plan));
   return kExitOk;
 }
@@ -133,6 +142,7 @@ Action declare(CLI::App& app) {
       "--key", options->key.path,
       "of a package: its key file; shows, and with -o writes, the plan that is sealed in "
       "it");
+  options->key.declare_owner(app);
   options->machine.declare(app);
   app.add_option("--batch", options->batch,
                  "for bytes and memory; default: what the model or a file says, or 1")

@@ -106,7 +106,7 @@ Result<Opened> open_package(const Options& options, runtime::Machine& machine) {
   TAOISM_RETURN_IF_ERROR(options.split.refuse_for_package());
   machine.key_file = options.key.file_of(options.model.path);
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<package::Package> package,
-                          package::Package::open(options.model.path));
+                          options.key.open(options.model.path));
   const std::vector<onnx::DeclaredInput> declared = declared_inputs(*package);
   TAOISM_ASSIGN_OR_RETURN(ReadInputs read, options.model.inputs.read(declared));
   TAOISM_ASSIGN_OR_RETURN(std::vector<files::Tensor> inputs,

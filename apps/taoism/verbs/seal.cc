@@ -6,6 +6,7 @@
 #include "exit_code.h"
 #include "flags.h"
 #include "kernels/target.h"
+#include "package/owner_key.h"
 #include "package/seal_file.h"
 #include "report/units.h"
 #include "standard_output.h"
@@ -56,6 +57,7 @@ Result<int> act(const Options& options) {
   TAOISM_RETURN_IF_ERROR(use_target(options.target));
   package::SealFileOptions file{.path = options.output,
                                 .key_path = options.key.file_of(options.output),
+                                .owner_path = options.key.owner,
                                 .retire_older = options.retire_older};
   file.seal.version = options.version;
   file.seal.allow_exposed = options.allow_exposed;
@@ -76,14 +78,24 @@ Result<int> act(const Options& options) {
       "{}: {}, version {}, under {}, for batches of {}\n"
       "  sealed  {} of weights, the programs, the plan\n"
       "  public  {} of weights that the plan gives to the device\n"
-      "  key     {}{}{}\n",
+      "  key     {}{}{}\n"
+      "  owner   {}{}\n",
       options.output, report::bytes_text(sealed.report.file_bytes), sealed.version, plan.strategy,
       fmt::join(sealed.report.batches, ", "), report::bytes_text(sealed.report.sealed_weight_bytes),
       report::bytes_text(sealed.report.public_weight_bytes), sealed.key_path,
-      sealed.key_is_new ? " (new: who has it has the weights; keep it from the package's users)"
-                        : "",
+      sealed.key_is_new
+          ? (options.key.path.empty() ? " (new, beside the package: who reads it has the weights; "
+                                        "keep it from the package's users, --key writes elsewhere)"
+                                      : " (new: who reads it has the weights; keep it from the "
+                                        "package's users)")
+          : "",
       options.retire_older ? fmt::format(", opens none before version {}", sealed.least_version)
-                           : ""));
+                           : "",
+      sealed.owner_path,
+      sealed.owner_is_new ? fmt::format(" (new: signs your packages, keep it; give {} to who runs "
+                                        "them, for --owner)",
+                                        package::public_path(sealed.owner_path))
+                          : ""));
   return kExitOk;
 }
 
@@ -95,6 +107,9 @@ Action declare(CLI::App& app) {
   app.add_option("--key", options->key.path,
                  "the owner's key file, made if there is none; default: beside the package, m.key "
                  "for m.tao");
+  app.add_option("--owner", options->key.owner,
+                 "your key that signs the package, owner.key, made if there is none; default: "
+                 "taoism/owner.key in the folder for settings, ~/.config");
   app.add_option(
          "--batch", options->batches,
          "the batch sizes that the package can run: 1,8,64; default: these, or the one that "
@@ -102,7 +117,8 @@ Action declare(CLI::App& app) {
       ->delimiter(',')
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_option("--version", options->version,
-                 "a number that grows with every release; default: the least that the key opens")
+                 "a number that grows with every release; default: the next after the last "
+                 "under the key")
       ->check(CLI::Range(uint64_t{1}, UINT64_MAX));
   app.add_flag("--retire-older", options->retire_older,
                "then make the key open no package of an older version (roll-back protection)");

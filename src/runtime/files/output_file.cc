@@ -47,8 +47,8 @@ void remove_left(const std::string& folder, const std::string& path) {
   while (const dirent* entry = readdir(entries.get())) {
     const std::string_view name = entry->d_name;
     if (!name.starts_with(prefix) || name.size() != prefix.size() + 16) continue;
-    const int fd = openat(dirfd(entries.get()), entry->d_name,
-                          O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    const int fd =
+        openat(dirfd(entries.get()), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) continue;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlinkat(dirfd(entries.get()), entry->d_name, 0);
     close(fd);
@@ -134,6 +134,19 @@ Status OutputFile::append(ConstByteSpan bytes) {
 
 Status OutputFile::append(std::string_view text) {
   return append(ConstByteSpan(reinterpret_cast<const std::byte*>(text.data()), text.size()));
+}
+
+Status OutputFile::overwrite(uint64_t offset, ConstByteSpan bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return failure("cannot write", errno);
+    }
+    offset += static_cast<uint64_t>(n);
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return {};
 }
 
 Status OutputFile::sync() {

@@ -33,6 +33,8 @@ class OutputFile {
   // Errors: resource_exhausted when the disk is full; then only destruction is allowed.
   Status append(ConstByteSpan bytes);
   Status append(std::string_view text);
+  // Of what was appended. Errors: those of append(); a device or a pipe has no place to go back to.
+  Status overwrite(uint64_t offset, ConstByteSpan bytes);
   // For a library that writes to a descriptor, from where it stands.
   int descriptor() const { return fd_; }
   // What a failed write to descriptor() means.

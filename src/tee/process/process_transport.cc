@@ -204,10 +204,7 @@ class ProcessTransport final : public Transport {
       return of_another_build();
     }
     if (startup.stage == static_cast<uint32_t>(wire::StartupStage::key)) {
-      return invalid_argument(
-          "key file " + key_file_ + ": " +
-          (startup.error == EINVAL ? "not a key file of taoism" : std::strerror(startup.error)) +
-          "; give the one that the package was sealed with, --key");
+      return bad_key_file(key_file_, startup.error);
     }
     if (startup.stage == static_cast<uint32_t>(wire::StartupStage::walls)) {
       return policy_error(

@@ -1,0 +1,109 @@
+#include "package/owner_key.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/text.h"
+
+namespace taoism::package {
+namespace {
+
+using ::testing::HasSubstr;
+
+class OwnerKeyTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "owner_key_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    path_ = folder_ + "/settings/owner.key";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  static std::string content(const std::string& path) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+  }
+  std::string folder_, path_;
+};
+
+TEST_F(OwnerKeyTest, IsMadeOnceAndKept) {
+  const auto made = open_owner_key(path_);
+  ASSERT_TRUE(made.ok()) << made.status().message();
+  EXPECT_TRUE(made->is_new);
+  struct stat status = {};
+  ASSERT_EQ(stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+  const auto again = open_owner_key(path_);
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_FALSE(again->is_new);
+  EXPECT_EQ(again->key.public_key(), made->key.public_key());
+  const auto owners = read_owners(public_path(path_));
+  ASSERT_TRUE(owners.ok()) << owners.status().message();
+  EXPECT_EQ(owners->keys, (std::vector{made->key.public_key()}));
+}
+
+// As openssl writes and reads them; its own programs are asked.
+TEST_F(OwnerKeyTest, OpensslUnderstandsIt) {
+  ASSERT_TRUE(open_owner_key(path_).ok());
+  const std::string out = folder_ + "/out.pub";
+  ASSERT_EQ(system(("openssl pkey -in " + path_ + " -pubout -out " + out + " 2>/dev/null").c_str()),
+            0);
+  EXPECT_EQ(content(out), content(public_path(path_)));
+  const std::string other = folder_ + "/other.key";
+  ASSERT_EQ(
+      system(("umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out " +
+              other + " 2>/dev/null")
+                 .c_str()),
+      0);
+  const auto read = read_owner_key(other);
+  ASSERT_TRUE(read.ok()) << read.status().message();
+}
+
+TEST_F(OwnerKeyTest, NothingElseIsOne) {
+  const auto made = open_owner_key(path_);
+  ASSERT_TRUE(made.ok());
+  const std::string text = content(path_);
+  const auto refused = [&](const std::string& other) {
+    std::ofstream(path_) << other;
+    const Code code = read_owner_key(path_).code();
+    return code == Code::invalid_argument;
+  };
+  EXPECT_TRUE(refused(""));
+  EXPECT_TRUE(refused("-----BEGIN PRIVATE KEY-----"));
+  EXPECT_TRUE(refused(content(public_path(path_))));
+  for (size_t at = 28; at < text.size() - 28; ++at) {
+    if (text[at] == '\n' || text[at] == '=') continue;
+    std::string other = text;
+    other[at] = other[at] == 'A' ? 'B' : 'A';
+    EXPECT_TRUE(refused(other)) << at;
+  }
+  EXPECT_TRUE(!refused(text));
+  std::filesystem::permissions(path_, std::filesystem::perms(0644));
+  EXPECT_THAT(read_owner_key(path_).status().message(), HasSubstr("chmod 600"));
+}
+
+TEST_F(OwnerKeyTest, OwnersThatComeAndGo) {
+  const auto a = crypto::SigningKey::create();
+  const auto b = crypto::SigningKey::create();
+  const std::string gone = id_text(*store::owner_id(a->public_key()));
+  const auto owners = parse_owners("Ours:\n" + public_pem(a->public_key()) + "since May\n" +
+                                   public_pem(b->public_key()) + "revoked: " + gone + "\n");
+  ASSERT_TRUE(owners.ok()) << owners.status().message();
+  EXPECT_EQ(owners->keys.size(), 2U);
+  EXPECT_EQ(*store::judge(*owners, a->public_key()), store::Signer::revoked);
+  EXPECT_EQ(*store::judge(*owners, b->public_key()), store::Signer::accepted);
+  EXPECT_FALSE(parse_owners("").ok());
+  EXPECT_FALSE(parse_owners("revoked: " + gone).ok());
+  EXPECT_FALSE(parse_owners(public_pem(a->public_key()) + "revoked: 12").ok());
+}
+
+}  // namespace
+}  // namespace taoism::package
