@@ -99,9 +99,10 @@ class Leak : public testing::Test {
     const Output planned = run({LEAK_TAOISM, "plan", *folder + "/model.onnx", "--strategy",
                                 strategy, "-o", *folder + "/plan.json"});
     ASSERT_EQ(planned.status, 0) << planned.text;
-    const Output sealed = run({LEAK_TAOISM, "seal", *folder + "/model.onnx", "--plan",
-                               *folder + "/plan.json", "--allow-exposed", "--batch",
-                               std::to_string(kBatch), "-o", *folder + "/m.tao"});
+    const Output sealed =
+        run({LEAK_TAOISM, "seal", *folder + "/model.onnx", "--plan", *folder + "/plan.json",
+             "--allow-exposed", "--batch", std::to_string(kBatch), "--owner",
+             *folder + "/owner.key", "-o", *folder + "/m.tao"});
     ASSERT_EQ(sealed.status, 0) << sealed.text;
     const Output secrets = run({LEAK_OWNER, "secrets", *folder, LEAK_INLINE});
     ASSERT_EQ(secrets.status, 0) << secrets.text;

@@ -1,12 +1,11 @@
 // The owner of the leak scan: makes a model whose secrets can be recognised, and, for a package
 // that `taoism seal` has made of it, says what of them may be found outside the TEE.
 //
-//   leak_owner model FOLDER                 model.onnx; all.onnx, the same with every value an
-//   output leak_owner secrets FOLDER STRATEGY TEE  patterns, expectations (a line for each pattern)
-//   and
-//                                           memory.txt (budget, bytes of weights streamed, of
-//                                           activations spilled), from m.tao and m.key; TEE: the
-//                                           inline image
+//   leak_owner model FOLDER
+// writes model.onnx, and all.onnx, the same with every value an output;
+//   leak_owner secrets FOLDER STRATEGY TEE
+// writes patterns, expectations (a line for each pattern) and memory.txt (budget, bytes of weights
+// streamed, of activations spilled), from m.tao and m.key; TEE: the inline image.
 #include <algorithm>
 #include <bit>
 #include <cmath>

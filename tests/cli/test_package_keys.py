@@ -1,0 +1,166 @@
+"""Key files and owners' keys: under kills and crowds, moved, copied, put where others may write."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, assert_one_line_error
+from tao_file import Package, small_model
+
+Ok = Callable[..., str]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def folder(ok: Ok, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, its package and its key."""
+    folder = tmp_path_factory.mktemp("keys")
+    small_model(folder)
+    ok("seal", folder / "m.onnx", "-s", "nonlinear:first=0", "-o", folder / "m.tao", "--batch", "1")
+    return folder
+
+
+def versions(ok: Ok, key: Path) -> tuple[int, int]:
+    text = ok("key", key)
+    return tuple(int(re.search(f"{name} +([0-9]+)", text)[1]) for name in ("sealed", "from"))
+
+
+def test_versions_grow(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
+    key = tmp_path / "m.key"
+    seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--key", key, "--batch", "1", "-o", tmp_path / "m.tao"]
+    ok(*seal)
+    shutil.copy(tmp_path / "m.tao", tmp_path / "old.tao")
+    (tmp_path / "m.key.new").write_text("left behind")
+    ok(*seal, "--retire-older")  # without a version: the next
+    assert versions(ok, key) == (2, 2)
+    assert_one_line_error(run("run", tmp_path / "old.tao", "-i", folder / "x.npy", "--key", key), 4, "older than its key")
+    ok(*seal, "--version", "9")
+    assert_one_line_error(run(*seal, "--version", "9"), 2, "was sealed under this key already", "--version 10")
+    assert_one_line_error(run(*seal, "--version", "5"), 2, "older than 9, the last under this key")
+    assert versions(ok, key) == (9, 2)
+    assert_one_line_error(run("key", key, "--retire-before", "10"), 2, "no package of that version")
+    # A number that somebody else writes is none.
+    key.write_text(key.read_text().replace("least 2", "least 1"))
+    assert_one_line_error(run("run", tmp_path / "old.tao", "-i", folder / "x.npy", "--key", key), 2, "changed since")
+    assert_one_line_error(run("key", key), 4, "changed since")
+
+
+def test_twenty_seals_at_once(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
+    key = tmp_path / "m.key"
+
+    def seal(number: int) -> subprocess.CompletedProcess[str]:
+        return run("seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--key", key, "--batch", "1", "--retire-older",
+                   "--owner", tmp_path / "owner.key", "-o", tmp_path / f"{number}.tao")  # fmt: skip
+
+    with ThreadPoolExecutor(20) as pool:
+        results = list(pool.map(seal, range(20)))
+    # Each has a number of its own; one that another has retired meanwhile says so.
+    for result in results:
+        if result.returncode != 0:
+            assert_one_line_error(result, 2, "was retired meanwhile")
+    sealed = {n: Package(tmp_path / f"{n}.tao").version for n in range(20) if (tmp_path / f"{n}.tao").exists()}
+    assert len(sealed) == sum(r.returncode == 0 for r in results) >= 1
+    assert len(set(sealed.values())) == len(sealed)
+    assert versions(ok, key) == (20, max(sealed.values()))
+    newest = max(sealed, key=lambda n: sealed[n])
+    ok("run", tmp_path / f"{newest}.tao", "-i", folder / "x.npy", "--key", key)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+@pytest.fixture(scope="session")
+def kill_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("kill") / "kill_at.so"
+    subprocess.run(
+        [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, ROOT / "tests/cli/kill_at.c", "-ldl"], check=True
+    )
+    return library
+
+
+def test_killed_at_every_step(ok: Ok, run: Run, folder: Path, tmp_path: Path, kill_at: Path) -> None:
+    """Whenever a seal is killed: the package is the older one or the newer, whole; the key file opens it, and has
+    forgotten nothing; the next seal works and leaves nothing behind."""
+    key, package = tmp_path / "m.key", tmp_path / "m.tao"
+    seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--key", key, "--batch", "1", "--owner",
+            tmp_path / "owner.key", "-o", package, "--retire-older"]  # fmt: skip
+    kills = 0
+    for step in range(1, 200):
+        before = versions(ok, key) if key.exists() else (0, 0)
+        result = run(*seal, env={**os.environ, "LD_PRELOAD": str(kill_at), "KILL_AT": str(step)})
+        if result.returncode == 0:
+            break
+        kills += 1
+        assert result.returncode == -9, result.stderr
+        if key.exists():
+            after = versions(ok, key)
+            assert after[0] >= before[0] and after[1] >= before[1], step
+        if package.exists():
+            ok("verify", package, "--owner", tmp_path / "owner.pub")
+            ok("run", package, "-i", folder / "x.npy", "--key", key)
+        if step % 5 == 0:
+            ok(*seal)
+            assert {p.name for p in tmp_path.iterdir()} == {"m.key", "m.tao", "owner.key", "owner.pub"}, step
+    assert kills >= 15
+    ok(*seal)
+    assert {p.name for p in tmp_path.iterdir()} == {"m.key", "m.tao", "owner.key", "owner.pub"}
+
+
+def test_where_keys_may_lie(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
+    open_folder = tmp_path / "open"
+    open_folder.mkdir()
+    open_folder.chmod(0o777)
+    seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1"]
+    for flag in ("--key", "--owner"):
+        refused = run(*seal, flag, open_folder / "m.key", "-o", tmp_path / "m.tao")
+        assert_one_line_error(refused, 2, "anybody may replace it", "chmod o-w")
+        assert not list(open_folder.iterdir()) and not (tmp_path / "m.tao").exists()
+    shutil.copy(folder / "m.key", open_folder / "m.key")
+    (open_folder / "m.key").chmod(0o600)
+    refused = run("run", folder / "m.tao", "-i", folder / "x.npy", "--key", open_folder / "m.key")
+    assert_one_line_error(refused, 2, "anybody may replace it")
+    # Said where it goes.
+    text = ok(*seal, "-o", tmp_path / "m.tao")
+    assert f"key     {tmp_path / 'm.key'} (new, beside the package: who reads it has the weights" in text
+
+
+def test_packages_and_keys_are_moved_and_copied(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
+    use = ["-i", folder / "x.npy"]
+    there = tmp_path / "there"
+    there.mkdir()
+    # The package alone: what is missing is named, with the flag. A key may lie anywhere.
+    shutil.copy(folder / "m.tao", there / "m.tao")
+    assert_one_line_error(run("run", there / "m.tao", *use), 2, str(there / "m.key"), "--key")
+    ok("run", there / "m.tao", *use, "--key", folder / "m.key")
+    # Under another name the key beside it has that name.
+    (there / "m.tao").rename(there / "n.tao")
+    assert_one_line_error(run("run", there / "n.tao", *use), 2, str(there / "n.key"))
+    # A copy that others may read is not used.
+    shutil.copyfile(folder / "m.key", there / "n.key")
+    (there / "n.key").chmod(0o644)
+    assert_one_line_error(run("run", there / "n.tao", *use), 2, "chmod 600")
+    (there / "n.key").chmod(0o600)
+    ok("run", there / "n.tao", *use)
+    # Both moved: as before. What is sealed under the copy is unknown to the other.
+    there.rename(tmp_path / "elsewhere")
+    key = tmp_path / "elsewhere" / "n.key"
+    ok("run", tmp_path / "elsewhere" / "n.tao", *use)
+    ok("seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1", "--key", key, "-o", tmp_path / "new.tao")
+    assert versions(ok, key) == (2, 0) and versions(ok, folder / "m.key") == (1, 0)
+    # A link is no file of its own.
+    (tmp_path / "new.key").symlink_to(key)
+    assert_one_line_error(run("run", tmp_path / "new.tao", *use), 2, "a link")
+    # An older package over a newer one, and the newest over its key: neither goes unseen.
+    shutil.copy(key, tmp_path / "old.key")
+    (tmp_path / "old.key").chmod(0o600)
+    ok("key", key, "--retire-before", "2")
+    shutil.copy(folder / "m.tao", tmp_path / "elsewhere" / "n.tao")
+    assert_one_line_error(run("run", tmp_path / "elsewhere" / "n.tao", *use), 4, "older than its key")
+    # The older key file as a whole is what nothing here notices: SECURITY.md says so.
+    shutil.copy(tmp_path / "old.key", key)
+    ok("run", tmp_path / "elsewhere" / "n.tao", *use)
