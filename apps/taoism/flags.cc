@@ -1,7 +1,6 @@
 #include "flags.h"
 
 #include "package/key_file.h"
-#include "package/owner_key.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -198,10 +197,7 @@ void KeyFlag::declare_owner(CLI::App& app) {
 }
 
 Result<std::unique_ptr<package::Package>> KeyFlag::open(const std::string& package) const {
-  if (owner.empty()) return package::Package::open(package);
-  Result<store::Owners> owners = package::read_owners(owner);
-  if (!owners.ok()) return owners.status().annotate("--owner");
-  return package::Package::open(package, &*owners);
+  return package::Package::open_owned(package, owner);
 }
 
 std::string KeyFlag::file_of(const std::string& package) const {

@@ -207,8 +207,10 @@ void bind_model(nb::module_& module) {
   nb::class_<PackageHandle>(module, "Package")
       .def_static(
           "open",
-          [](const std::string& path) { return PackageHandle{take(package::Package::open(path))}; },
-          nb::arg("path"), Released())
+          [](const std::string& path, const std::string& owner) {
+            return PackageHandle{take(package::Package::open_owned(path, owner))};
+          },
+          nb::arg("path"), nb::arg("owner"), Released())
       .def_prop_ro("strategy", [](const PackageHandle& self) { return self.package->strategy(); })
       .def_prop_ro("inputs",
                    [](const PackageHandle& self) { return specs_of(self.package->inputs()); })

@@ -56,8 +56,8 @@ std::pair<std::string, std::string> bench(const std::string& path,
                                           const std::vector<SubjectTuple>& subjects,
                                           const std::vector<int64_t>& batches,
                                           const InputShapes& shapes,
-                                          const runtime::Machine& machine, size_t min_iterations,
-                                          double min_seconds, uint64_t seed,
+                                          const runtime::Machine& machine, const std::string& owner,
+                                          size_t min_iterations, double min_seconds, uint64_t seed,
                                           const std::vector<std::string>& command) {
   runtime::MeasureOptions measure;
   measure.machine = take(runtime::resolve(machine));
@@ -75,9 +75,9 @@ std::pair<std::string, std::string> bench(const std::string& path,
     if (measure.machine.key_file.empty()) {
       measure.machine.key_file = package::default_key_path(path);
     }
-    measure.open_package = [path]() -> Result<std::unique_ptr<runtime::Source>> {
+    measure.open_package = [path, owner]() -> Result<std::unique_ptr<runtime::Source>> {
       TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<runtime::Source> source,
-                              package::Package::open(path));
+                              package::Package::open_owned(path, owner));
       return source;
     };
   } else {
@@ -111,7 +111,7 @@ void bind_tools(nb::module_& module) {
   module.def("strategies", &strategies);
   module.def("canonical_strategy", &canonical_strategy, nb::arg("text"));
   module.def("bench", &bench, nb::arg("path"), nb::arg("subjects"), nb::arg("batches"),
-             nb::arg("shapes"), nb::arg("machine"), nb::arg("min_iterations"),
+             nb::arg("shapes"), nb::arg("machine"), nb::arg("owner"), nb::arg("min_iterations"),
              nb::arg("min_seconds"), nb::arg("seed"), nb::arg("command"), Released());
 }
 

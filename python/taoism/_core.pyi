@@ -48,7 +48,7 @@ class Model:
 
 class Package:
     @staticmethod
-    def open(path: str) -> Package: ...
+    def open(path: str, owner: str) -> Package: ...
     @property
     def strategy(self) -> str: ...
     @property
@@ -94,6 +94,7 @@ def bench(
     batches: list[int],
     shapes: dict[str, list[int]],
     machine: Machine,
+    owner: str,
     min_iterations: int,
     min_seconds: float,
     seed: int,

@@ -34,6 +34,10 @@ def device_name(device: str | torch.device | None) -> str:
     return f"torch:{name}" if name.startswith("cuda") else name
 
 
+def owner_text(owner: str | Path | None) -> str:
+    return "" if owner is None else str(owner)
+
+
 def machine(
     device: str | torch.device | None,
     tee: str,

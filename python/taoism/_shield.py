@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from taoism import _core
 from taoism._call import CallForm, TensorSpec
-from taoism._machine import machine
+from taoism._machine import machine, owner_text
 from taoism._onnx_file import Shapes, load_onnx
 from taoism._placement import Placement
 from taoism._plan import Plan, plan_of_report
@@ -99,30 +99,33 @@ def load(
     tee_memory: str | int | None = None,
     tee_threads: int = 0,
     device_threads: int = 0,
+    owner: str | Path | None = None,
 ) -> ShieldedModule:
     """The model of a package (.tao), which runs under the plan that it was sealed with, or of an
     ONNX file. It takes its inputs in the model's order, or by name, and gives one tensor, or a
     tuple.
 
     Of a package: `key`, its owner's key file, which the TEE alone reads; None: m.key beside m.tao.
-    A batch that the package has no program for is run in parts.
+    `owner`: the public half of its owner's key, owner.pub: another's package is refused here
+    already; None: the TEE alone checks who signed it, by the key file. A batch that the package has
+    no program for is run in parts.
     Of an ONNX file: `strategy`, "deep:k=2" (the default) or an object, or `placement`, a plan or
     the Path of one. `shapes`, by input, where more than its first dimension is open: (None, 3, 224,
     224), None being the batch. Its weights are known to this process: that is measurement.
 
     Errors: NotFoundError, InvalidArgumentError, UnsupportedError (of an ONNX file), IntegrityError
-    (not what was sealed); at the first call also PolicyError (older than the key accepts)."""
+    (not what its owner signed); at the first call also PolicyError (older than the key accepts)."""
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
     if not _core.is_package(str(path)):
-        if key is not None:
-            raise InvalidArgumentError(f"{path} is no package: give no key")
+        if key is not None or owner is not None:
+            raise InvalidArgumentError(f"{path} is no package: give no key and no owner")
         return load_onnx(str(path), strategy, placement, shapes, where)
     if strategy is not None or placement is not None or shapes is not None:
         raise InvalidArgumentError(
             "a package has its plan and its shapes sealed in it: give no strategy, placement or "
             "shapes"
         )
-    package = _core.Package.open(str(path))
+    package = _core.Package.open(str(path), owner_text(owner))
     where.key_file = str(key) if key is not None else _core.default_key_path(str(path))
     batches = package.batches
     largest = max(batches)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from taoism import _core
-from taoism._machine import machine
+from taoism._machine import machine, owner_text
 from taoism._placement import Placement
 from taoism._plan import Plan, plan_of_report
 from taoism._prepare import prepared
@@ -40,17 +40,18 @@ def plan(
     tee_threads: int = 0,
     answer: _Answer = "logits",
     batch: int = 0,
+    owner: str | Path | None = None,
 ) -> Plan:
     """What `shield` would do, without doing it. `model`: a module with `example_inputs`, a
     shielded one, an ONNX file, or a package, of which it says what is known without its key.
-    `batch`: of a file, 0 being
-    its own or 1. Errors: those of `shield`."""
+    `batch`: of a file, 0 being its own or 1. `owner`: of a package, as `load` takes it. Errors:
+    those of `shield`."""
     if isinstance(model, ShieldedModule):
         return model.plan
     if not isinstance(model, nn.Module) and _core.is_package(str(model)):
         if strategy is not None or placement is not None:
             raise InvalidArgumentError("a package has its plan sealed in it: give no strategy")
-        package = _core.Package.open(str(model))
+        package = _core.Package.open(str(model), owner_text(owner))
         return plan_of_report(package.summary(batch or max(package.batches)))
     where = machine(device, tee, tee_memory, tee_threads, 0)
     with prepared(model, example_inputs, private=private, public=public, batch=batch) as ready:
@@ -117,6 +118,7 @@ def bench(
     private: Iterable[str] | None = None,
     public: Iterable[str] | None = None,
     key: str | Path | None = None,
+    owner: str | Path | None = None,
     device: str | torch.device | None = None,
     tee: Literal["process", "inline"] = "process",
     tee_memory: str | int | None = None,
@@ -127,12 +129,13 @@ def bench(
     seed: int = 1,
 ) -> BenchResult:
     """Measures strategies against each other on random inputs, interleaved, every answer compared
-    with the unpartitioned run. `model`: a module, an ONNX file or a package (`key`: its key file).
-    `placement`: measured beside the strategies, as "plan placement". `min_seconds` and
-    `min_iterations`: of samples for each. One benchmark at a time, or timings mean nothing."""
+    with the unpartitioned run. `model`: a module, an ONNX file or a package (`key` and `owner` as
+    `load` takes them). `placement`: measured beside the strategies, as "plan placement".
+    `min_seconds` and `min_iterations`: of samples for each. One benchmark at a time, or timings
+    mean nothing."""
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
     command = ["taoism.bench"]
-    options = (min_iterations, min_seconds, seed, command)
+    options = (owner_text(owner), min_iterations, min_seconds, seed, command)
     if not isinstance(model, nn.Module) and _core.is_package(str(model)):
         where.key_file = str(key) if key is not None else ""
         subjects = [("package", "", where.tee_memory_bytes)]
@@ -187,15 +190,15 @@ def seal(
 ) -> SealedPackage:
     """Writes the deployable package of a model under a plan: what is private is encrypted. `model`:
     a shielded module, which is sealed under its plan; a module with `example_inputs`; or an ONNX
-    file. `key`: the owner's key file, made if there is none; None: m.key beside m.tao. `batches`:
-    the batch sizes that the package can run; None: 1, 8 and 64. `answer`: "label" lets only the
-    number of the largest class leave. `version` 0: the next under the key; `retire_older`:
-    the key then opens no older package. `allow_exposed`: seal although private weights in the
-    TEE can be had by asking it (`plan` lists them). `owner`: your key that signs the package, made
-    if there is none; None: taoism/owner.key in the folder for settings. Errors: those of `shield`;
-    InvalidArgumentError for a plan that keeps nothing in the TEE; PolicyError for one that gives
-    weights away."""
-    flags = (version, retire_older, allow_exposed, str(owner) if owner is not None else "")
+    file. `key`: the owner's key file, made if there is none; None: m.key beside m.tao, with a
+    warning when it is made there. `batches`: the batch sizes that the package can run; None: 1, 8
+    and 64. `answer`: "label" lets only the number of the largest class leave. `version` 0: the next
+    under the key; `retire_older`: the key then opens no older package. `allow_exposed`: seal
+    although private weights in the TEE can be had by asking it (`plan` lists them). `owner`: your
+    key that signs the package, made if there is none; None: taoism/owner.key in the folder for
+    settings. Errors: those of `shield`; InvalidArgumentError for a plan that keeps nothing in the
+    TEE; PolicyError for one that gives weights away."""
+    flags = (version, retire_older, allow_exposed, owner_text(owner))
     if isinstance(model, ShieldedModule):
         if model._model is None:
             raise InvalidArgumentError("this module was loaded from a package already")
@@ -229,6 +232,12 @@ def _seal(
     made = model.seal(
         plan_json, str(path), key_path, list(batches), version, retire_older, allow_exposed, owner
     )
+    warnings = list(made["warnings"])
+    if key is None and made["key_is_new"]:
+        warnings.append(
+            f"{key_path} is new and lies beside the package: who reads it has the weights; keep it "
+            "from the package's users, or name another with key="
+        )
     return SealedPackage(
         path=Path(made["path"]),
         key_path=Path(made["key_path"]),
@@ -239,7 +248,7 @@ def _seal(
         file_bytes=made["file_bytes"],
         sealed_weight_bytes=made["sealed_weight_bytes"],
         public_weight_bytes=made["public_weight_bytes"],
-        warnings=tuple(made["warnings"]),
+        warnings=tuple(warnings),
     )
 
 

@@ -3,7 +3,6 @@
 #include <new>
 
 #include "package/key_file.h"
-#include "package/owner_key.h"
 #include "package/package.h"
 #include "partition/explain.h"
 #include "runtime/prepare.h"
@@ -88,14 +87,8 @@ struct Session::State {
                                                    const SessionOptions& options,
                                                    const runtime::Machine& machine,
                                                    std::string& text) {
-    store::Owners known;
-    const store::Owners* owners = nullptr;
-    if (!options.owner_file.empty()) {
-      TAOISM_ASSIGN_OR_RETURN(known, package::read_owners(options.owner_file));
-      owners = &known;
-    }
     TAOISM_ASSIGN_OR_RETURN(const std::unique_ptr<package::Package> package,
-                            package::Package::open(path, owners));
+                            package::Package::open_owned(path, options.owner_file));
     const int64_t batch =
         options.batch == 0 ? package->manifest().batches.front().batch : options.batch;
     TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, package->prepare(batch, machine));

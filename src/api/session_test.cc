@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "onnx/test_model.h"
 #include "runtime/small_model.h"
@@ -104,8 +105,19 @@ TEST(Api, RunsAPackage) {
   const std::vector<float> got = answer(golden + "/small.tao", {.key_file = key});
   ASSERT_EQ(got.size(), want.size());
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-4);
+  EXPECT_EQ(answer(golden + "/small.tao", {.key_file = key, .owner_file = golden + "/small.pub"}),
+            got);
 
   std::unique_ptr<Session> session;
+  const std::string stranger = testing::TempDir() + "api_test.pub";
+  std::ofstream(stranger) << "-----BEGIN PUBLIC KEY-----\n"
+                             "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEzRlYXXZOcwBa7rHtRKCwH5LzQT61\n"
+                             "nAL3f1mXfeN4kBgpoIX33+pyumxS2qg8ZHKS2AqBIcKo4ZLI9gvjvcUajA==\n"
+                             "-----END PUBLIC KEY-----\n";
+  EXPECT_EQ(
+      Session::open(golden + "/small.tao", {.key_file = key, .owner_file = stranger}, session).code,
+      ErrorCode::integrity);
+  std::filesystem::remove(stranger);
   EXPECT_EQ(Session::open(golden + "/small.tao", {.key_file = key, .batch = 5}, session).code,
             ErrorCode::invalid_argument);
   EXPECT_EQ(Session::open(golden + "/small.tao",

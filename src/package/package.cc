@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "ir/codec.h"
+#include "package/owner_key.h"
 #include "partition/explain.h"
 
 namespace taoism::package {
@@ -32,6 +33,14 @@ Result<std::unique_ptr<Package>> Package::open(const std::string& path,
   package->outputs_ = runtime::tensor_specs(largest.graph, largest.graph.outputs());
   TAOISM_ASSIGN_OR_RETURN(package->rows_, package->proven_rows());
   return package;
+}
+
+Result<std::unique_ptr<Package>> Package::open_owned(const std::string& path,
+                                                     const std::string& owner_file) {
+  if (owner_file.empty()) return open(path);
+  const Result<store::Owners> owners = read_owners(owner_file);
+  if (!owners.ok()) return owners.status().annotate("--owner");
+  return open(path, &*owners);
 }
 
 // What was proven of its rows, once it is known to be of these inputs and outputs.

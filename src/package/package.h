@@ -16,6 +16,10 @@ class Package final : public runtime::Source {
   // Errors: those of PackageFile::open().
   static Result<std::unique_ptr<Package>> open(const std::string& path,
                                                const store::Owners* owners = nullptr);
+  // The same, signed by one of those whom the file `owner_file` names (owner_key.h); empty: by
+  // anybody. Errors: those of read_owners() as well.
+  static Result<std::unique_ptr<Package>> open_owned(const std::string& path,
+                                                     const std::string& owner_file);
 
   const PackageFile& file() const { return *file_; }
   const Manifest& manifest() const { return file_->manifest(); }

@@ -106,6 +106,7 @@ def test_a_sealed_module_is_loaded_and_computes_the_same(tmp_path: Path) -> None
         sealed = taoism.seal(shielded, path, batches=[1, 4], allow_exposed=True)
     assert sealed.key_path == tmp_path / "m.key" and sealed.key_is_new
     assert sealed.batches == (1, 4) and sealed.file_bytes == path.stat().st_size
+    assert any("lies beside the package" in warning for warning in sealed.warnings)
     with taoism.load(path) as loaded, torch.no_grad():
         assert "deep:k=1" in str(loaded.plan)
         assert_same(loaded(x), net(x))  # in parts of 4, 4 and three times 1
@@ -164,3 +165,30 @@ def test_an_older_package_is_refused_once_it_is_retired(tmp_path: Path) -> None:
         assert_same(loaded(x), net(x))
     with taoism.load(old, key=key) as loaded, pytest.raises(errors.PolicyError):
         loaded(x)
+
+
+def test_a_package_is_its_owners(tmp_path: Path) -> None:
+    x = torch.randn(1, 6)
+    net = Mlp().eval()
+    path, key = tmp_path / "m.tao", tmp_path / "k.key"
+    sealed = taoism.seal(net, path, x, "full", key=key, batches=[1], owner=tmp_path / "me.key")
+    assert sealed.owner_path == tmp_path / "me.key" and sealed.key_is_new
+    assert not any("beside the package" in warning for warning in sealed.warnings)
+    taoism.seal(
+        net, tmp_path / "o.tao", x, "full", batches=[1], owner=str(tmp_path / "another.key")
+    )
+    mine, others = tmp_path / "me.pub", tmp_path / "another.pub"
+    with taoism.load(path, key=key, owner=mine) as loaded, torch.no_grad():
+        assert_same(loaded(x), net(x))
+    measured = taoism.bench(path, key=key, owner=mine, min_iterations=1, min_seconds=0)
+    assert all(run["valid"] for run in measured.runs)
+    assert "full" in str(taoism.plan(path, owner=mine))
+    for use in (taoism.load, taoism.plan, taoism.bench):
+        with pytest.raises(errors.IntegrityError, match="none of those in owner"):
+            use(path, owner=others)
+        with pytest.raises(errors.NotFoundError, match=r"^owner: "):
+            use(path, owner=tmp_path / "no.pub")
+    with pytest.raises(errors.InvalidArgumentError, match="does not know this owner"):
+        taoism.seal(net, path, x, "full", key=key, batches=[1], owner=tmp_path / "another.key")
+    with pytest.raises(errors.InvalidArgumentError, match="give no key and no owner"):
+        taoism.load(tmp_path / "no.onnx", owner=mine)
