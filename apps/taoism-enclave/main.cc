@@ -18,6 +18,7 @@
 
 #include "crypto/self_test.h"
 #include "key_file.h"
+#include "lock_memory.h"
 #include "sandbox.h"
 #include "start_config.h"
 #include "trusted/image.h"
@@ -148,6 +149,7 @@ int run() {
 
   wire::Startup startup;
   startup.sealed = held | wire::kSealedSeccomp;
+  if (lock_private_memory(region)) startup.sealed |= wire::kSealedLocked;
   (void)!write(kControlFd, &startup,
                sizeof(startup));  // the last write: it is forbidden from here on
   if (const int error = seal(kControlFd); error != 0) fail(wire::StartupStage::sandbox, error);

@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -124,13 +125,47 @@ TeeFeature probe_debuggers() {
                  "a kernel with Yama and sysctl kernel.yama.ptrace_scope=1");
 }
 
+bool has_swap() {
+  std::ifstream file("/proc/swaps");
+  std::string line;
+  std::getline(file, line);  // the heading
+  return static_cast<bool>(std::getline(file, line));
+}
+
+// What a worker that this process starts may lock: it raises the limit as this does, and here it
+// goes back. RLIM_INFINITY: anything.
+rlim_t most_locked_bytes() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return 0;
+  const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+  if (setrlimit(RLIMIT_MEMLOCK, &none) != 0) return limit.rlim_max;
+  setrlimit(RLIMIT_MEMLOCK, &limit);
+  return RLIM_INFINITY;
+}
+
+TeeFeature probe_swap() {
+  const rlim_t most = most_locked_bytes();
+  const bool available = most == RLIM_INFINITY || !has_swap();
+  return feature("process: no swap", available,
+                 most == RLIM_INFINITY ? "the worker locks its memory, and none goes to swap"
+                 : available           ? "this machine has no swap"
+                                       : "the worker may lock " + std::to_string(most >> 10) +
+                                   " KiB of its memory; the rest may go to swap",
+                 "ulimit -l unlimited (memlock in /etc/security/limits.conf), or swapoff -a");
+}
+
 }  // namespace
 
 std::vector<TeeFeature> probe_tee(const std::string& worker_path) {
-  return {probe_worker(worker_path), probe_closed_memory(worker_path),
-          probe_debuggers(),         probe_namespaces(),
-          probe_seccomp(),           probe_sealed_memory(),
-          probe_sgx_processor(),     probe_sgx_driver()};
+  return {probe_worker(worker_path),
+          probe_closed_memory(worker_path),
+          probe_debuggers(),
+          probe_namespaces(),
+          probe_seccomp(),
+          probe_sealed_memory(),
+          probe_swap(),
+          probe_sgx_processor(),
+          probe_sgx_driver()};
 }
 
 }  // namespace taoism::tee

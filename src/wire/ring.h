@@ -87,6 +87,8 @@ inline constexpr uint32_t kSealedNoCore = 8;
 inline constexpr uint32_t kSealedNamespaces = 16;
 // Not readable from exec() on, and without a debugger: nobody can have its memory open.
 inline constexpr uint32_t kSealedSinceExec = 32;
+// All its private memory stays out of swap.
+inline constexpr uint32_t kSealedLocked = 64;
 static_assert(sizeof(Startup) == 16);
 
 }  // namespace taoism::wire

@@ -1,5 +1,7 @@
 // The worker process: its sandbox, its death, its host's death, and what is left behind.
+#include <algorithm>
 #include <chrono>
+#include <cinttypes>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -8,8 +10,10 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +29,9 @@ using wire::Message;
 using wire::MessageType;
 
 constexpr size_t kPayloadBytes = size_t{1} << 20;
-constexpr int kReportFd = 9;  // of the host that is to be killed
+constexpr size_t kPageKib = 4;
+constexpr size_t kHeapKib = size_t{60} << 10;  // a worker has a little more
+constexpr int kReportFd = 9;                   // of the host that is to be killed
 
 TeeOptions options() {
   TeeOptions options;
@@ -93,6 +99,90 @@ TEST(Worker, IsInASandbox) {
   if (prlimit(pid, RLIMIT_CORE, nullptr, &core) == 0) {
     EXPECT_EQ(core.rlim_cur, 0U);
     EXPECT_EQ(core.rlim_max, 0U);
+  }
+}
+
+struct PrivateMapping {
+  size_t kib = 0;
+  bool is_locked = false;
+};
+
+// What is private and may be written, but for stacks' guards. Root alone may look: empty.
+std::vector<PrivateMapping> private_mappings(int pid) {
+  std::ifstream text("/proc/" + std::to_string(pid) + "/smaps");
+  std::vector<PrivateMapping> found;
+  bool is_private = false;
+  for (std::string line; std::getline(text, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    char access[5];
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s", &begin, &end, access) == 3) {
+      is_private = access[1] == 'w' && access[3] == 'p';
+      if (is_private) found.push_back({(end - begin) >> 10});
+    } else if (is_private && line.rfind("VmFlags:", 0) == 0) {
+      found.back().is_locked = line.find(" lo") != std::string::npos;
+    }
+  }
+  return found;
+}
+
+// Whether all that is no larger is locked; the stack's lowest page is left out.
+bool is_locked_up_to(size_t kib, int pid) {
+  for (const PrivateMapping& mapping : private_mappings(pid)) {
+    if (mapping.kib > kPageKib && mapping.kib <= kib && !mapping.is_locked) return false;
+  }
+  return true;
+}
+
+TEST(Worker, KeepsItsMemoryOutOfSwap) {
+  const std::vector<TeeFeature> features = probe_tee(TAOISM_WORKER);
+  const auto swap = std::find_if(features.begin(), features.end(),
+                                 [](const TeeFeature& f) { return f.name == "process: no swap"; });
+  ASSERT_NE(swap, features.end());
+  if (swap->reason.find("the worker locks its memory") == std::string::npos) {
+    GTEST_SKIP() << swap->reason << "; the next test is about what may be locked";
+  }
+  const auto transport = start_process(options(), kPayloadBytes);
+  ASSERT_TRUE(transport.ok());
+  ASSERT_TRUE(ping(**transport).ok());
+  const int pid = (*transport)->worker_pid();
+  EXPECT_GE(std::stoul(status_field(pid, "VmLck")), kHeapKib + (options().memory_bytes >> 10));
+  EXPECT_TRUE(is_locked_up_to(SIZE_MAX, pid));
+}
+
+// What a child of ours may lock is little: a worker of it locks what fits, and runs.
+TEST(Worker, LocksAsMuchMemoryAsItMay) {
+  constexpr rlim_t kEnoughKib = 8192;
+  for (const rlim_t kib : {rlim_t{0}, rlim_t{64}, rlim_t{300}, kEnoughKib}) {
+    const pid_t child = fork();
+    if (child == 0) {
+      const rlimit limit{kib << 10, kib << 10};
+      __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+      __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3] = {};
+      if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 || syscall(SYS_capget, &header, now) != 0) {
+        _exit(1);
+      }
+      for (const int raises : {CAP_SYS_RESOURCE, CAP_IPC_LOCK}) {
+        now[CAP_TO_INDEX(raises)].effective &= ~CAP_TO_MASK(raises);
+        now[CAP_TO_INDEX(raises)].permitted &= ~CAP_TO_MASK(raises);
+      }
+      if (syscall(SYS_capset, &header, now) != 0) _exit(1);
+      const auto transport = start_process(options(), kPayloadBytes);
+      if (!transport.ok() || !ping(**transport).ok()) _exit(2);
+      const int pid = (*transport)->worker_pid();
+      const size_t locked_kib = std::stoul(status_field(pid, "VmLck"));
+      if (locked_kib > kib) _exit(3);
+      // Among what is smaller than a heap and the threads' stacks: arena, variables, own stack.
+      constexpr size_t kSmallKib = 2048;
+      if (kib == kEnoughKib &&
+          (locked_kib < options().memory_bytes >> 10 || !is_locked_up_to(kSmallKib, pid))) {
+        _exit(4);
+      }
+      _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(WEXITSTATUS(status), 0) << kib << " KiB";
   }
 }
 
