@@ -1,4 +1,6 @@
-"""Replays transcripts/*.txt: `$ ` starts a command, what follows is its output, both streams.
+"""Replays transcripts/*.txt, and the console blocks of docs/*.md.
+
+`$ ` starts a command, what follows is its output, both streams.
 
 `...` stands for any text within a line; a line that is only `...` for any number of lines;
 `[exit N]` for the exit code where it is not 0. Runs of spaces count as one. $MODEL is the trained
@@ -10,12 +12,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import BIN, FASHION_DATA, FASHION_MODEL
+from conftest import BIN, FASHION_DATA, FASHION_MODEL, ROOT
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
+PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if "```console" in page.read_text()]
 
 
 def steps(text: str) -> list[tuple[str, list[str], int]]:
@@ -41,16 +45,23 @@ def pattern(lines: list[str]) -> str:
     return "".join(map(one, lines)) + r"\n*"
 
 
-@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def transcript(path: Path) -> str:
+    text = path.read_text()
+    if path.suffix == ".md":
+        text = "".join(re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    return text
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS + PAGES, ids=lambda path: path.stem)
 def test_transcript(path: Path, tmp_path: Path) -> None:
     environment = {
         **os.environ,
-        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PATH": f"{BIN}:{BIN.parent / 'tests'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "MODEL": str(FASHION_MODEL),
         "IMAGES": str(FASHION_DATA / "t10k-images-idx3-ubyte.gz"),
         "LABELS": str(FASHION_DATA / "t10k-labels-idx1-ubyte.gz"),
     }
-    for command, lines, code in steps(path.read_text()):
+    for command, lines, code in steps(transcript(path)):
         result = subprocess.run(
             ["bash", "-c", command], cwd=tmp_path, env=environment, timeout=300,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
