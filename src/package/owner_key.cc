@@ -132,6 +132,10 @@ Status write_pair(const std::string& path, const crypto::SigningKey& key) {
   return file.commit_new();
 }
 
+Status write_public(const std::string& path, const crypto::SigningKey& key) {
+  return files::write_file(public_path(path), public_pem(key.public_key()));
+}
+
 }  // namespace
 
 Result<crypto::SigningKey> read_owner_key(const std::string& path) {
@@ -163,7 +167,18 @@ Result<crypto::SigningKey> read_owner_key(const std::string& path) {
 
 Result<OwnerKey> open_owner_key(const std::string& path) {
   Result<crypto::SigningKey> known = read_owner_key(path);
-  if (known.ok()) return OwnerKey{std::move(known).value(), false};
+  if (known.code() == Code::not_found && access(public_path(path).c_str(), F_OK) == 0) {
+    known = read_owner_key(path);  // somebody may be making both
+    if (known.code() == Code::not_found) {
+      return invalid_argument(public_path(path) + ": the public half of a key that is not there: " +
+                              "restore " + path + ", or give another --owner");
+    }
+  }
+  if (known.ok()) {
+    // A kill may have come between the two, and in a folder that cannot be written none is missed.
+    if (access(public_path(path).c_str(), F_OK) != 0) (void)write_public(path, *known);
+    return OwnerKey{std::move(known).value(), false};
+  }
   if (known.code() != Code::not_found) return known.status();
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
@@ -175,7 +190,7 @@ Result<OwnerKey> open_owner_key(const std::string& path) {
     if (!other.ok()) return written;
     return OwnerKey{std::move(other).value(), false};
   }
-  TAOISM_RETURN_IF_ERROR(files::write_file(public_path(path), public_pem(made.public_key())));
+  TAOISM_RETURN_IF_ERROR(write_public(path, made));
   return OwnerKey{std::move(made), true};
 }
 
@@ -212,7 +227,7 @@ Result<store::Owners> parse_owners(std::string_view text) {
   while (const std::optional<bool> found = take_pem(left, kPublic, der)) {
     if (!*found || !begins_with(der, kPublicDer) ||
         owners.keys.size() == store::Owners::kMostKeys) {
-      return invalid_argument("not public P-256 keys in PEM, " +
+      return invalid_argument("not public P-256 keys in PEM (points uncompressed), " +
                               std::to_string(store::Owners::kMostKeys) + " at most");
     }
     std::memcpy(owners.keys.emplace_back().data(), der.data() + sizeof(kPublicDer),

@@ -20,7 +20,8 @@ struct OwnerKey {
   bool is_new = false;
 };
 // The same, and where there is none a new pair: in `path`, mode 0600, and its public half in
-// public_path(path).
+// public_path(path), which is written anew where it alone is missing. Errors also: invalid_argument
+// (the public half alone is there).
 Result<OwnerKey> open_owner_key(const std::string& path);
 // "owner.pub" of "owner.key".
 std::string public_path(const std::string& path);

@@ -5,10 +5,40 @@
 
 #include "package/key_file.h"
 #include "package/owner_key.h"
+#include "package/package_file.h"
 #include "runtime/files/file_lock.h"
 
 namespace taoism::package {
 namespace {
+
+bool is_same(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::weakly_canonical(a, error) == std::filesystem::weakly_canonical(b, error);
+}
+
+// No file takes the place of another that somebody needs.
+Status check_files(const std::string& package, const SealedFile& sealed) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(package, error) && !is_package(package) &&
+      std::filesystem::file_size(package, error) != 0) {
+    return invalid_argument(package +
+                            ": is there and is no package, so that a package would not replace its "
+                            "like: write elsewhere, or move it away");
+  }
+  const std::pair<const char*, std::string> files[] = {
+      {"the package", package},
+      {"the file for --key", sealed.key_path},
+      {"the file for --owner", sealed.owner_path},
+      {"the public half of --owner", public_path(sealed.owner_path)}};
+  for (const auto& one : files) {
+    for (const auto* other = &one + 1; other != std::end(files); ++other) {
+      if (!is_same(one.second, other->second)) continue;
+      return invalid_argument(other->second + ": cannot be both " + one.first + " and " +
+                              other->first + ": give each a file of its own");
+    }
+  }
+  return {};
+}
 
 // Gives a package its number, 0 for the next, and the key file what it then knows.
 Status reserve(store::PackageKey& key, const std::string& key_path, const crypto::SigningKey& owner,
@@ -24,7 +54,11 @@ Status reserve(store::PackageKey& key, const std::string& key_path, const crypto
                                        key_path + " --trust owner.pub, or another --owner"));
   }
   const uint64_t last = std::max(key.last_version, std::max<uint64_t>(key.least_version, 1) - 1);
-  if (version == 0 && last != UINT64_MAX) version = last + 1;
+  if (last == UINT64_MAX) {
+    return invalid_argument("key file " + key_path +
+                            " has used the last version that there is: seal under another --key");
+  }
+  if (version == 0) version = last + 1;
   if (version <= last) {
     return invalid_argument(
         "version " + std::to_string(version) +
@@ -70,6 +104,7 @@ Result<SealedFile> seal_file(const onnx::Model& model, const partition::Plan& pl
   if (sealed.owner_path.empty()) {
     TAOISM_ASSIGN_OR_RETURN(sealed.owner_path, default_owner_path());
   }
+  TAOISM_RETURN_IF_ERROR(check_files(options.path, sealed));
   TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, files::OutputFile::create(options.path));
   TAOISM_ASSIGN_OR_RETURN(OwnerKey owner, open_owner_key(sealed.owner_path));
   sealed.owner_is_new = owner.is_new;

@@ -29,8 +29,8 @@ struct SealedFile {
 // A version grows with every package under a key: one that is not above the last is refused. The
 // key file has the new number before the package appears, and retires older ones after. Errors:
 // those of seal(), of key files and of OutputFile; invalid_argument (the version; an owner whom the
-// key file does not accept). A key that was made for a package that could not be written is
-// removed.
+// key file does not accept; a file in the package's place that is none, or named for two things). A
+// key that was made for a package that could not be written is removed.
 Result<SealedFile> seal_file(const onnx::Model& model, const partition::Plan& plan,
                              SealFileOptions options);
 

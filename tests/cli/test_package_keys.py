@@ -111,6 +111,65 @@ def test_killed_at_every_step(ok: Ok, run: Run, folder: Path, tmp_path: Path, ki
     assert {p.name for p in tmp_path.iterdir()} == {"m.key", "m.tao", "owner.key", "owner.pub"}
 
 
+def test_killed_while_keys_are_made(ok: Ok, run: Run, folder: Path, tmp_path: Path, kill_at: Path) -> None:
+    for step in range(1, 40):
+        new = tmp_path / str(step)
+        new.mkdir()
+        seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1", "--owner", new / "owner.key",
+                "-o", new / "m.tao"]  # fmt: skip
+        result = run(*seal, env={**os.environ, "LD_PRELOAD": str(kill_at), "KILL_AT": str(step)})
+        ok(*seal)
+        assert {p.name for p in new.iterdir()} == {"m.key", "m.tao", "owner.key", "owner.pub"}, step
+        ok("verify", new / "m.tao", "--owner", new / "owner.pub")
+        ok("run", new / "m.tao", "-i", folder / "x.npy")
+        if result.returncode == 0:
+            break
+    assert step > 15
+
+
+def test_no_file_takes_the_place_of_another(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "m.onnx", tmp_path / "m.onnx")
+    seal = ["seal", tmp_path / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1"]
+    me = ["--owner", tmp_path / "me.key"]
+    ok(*seal, *me, "-o", tmp_path / "m.tao")
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+    assert {p.name for p in before} == {"m.onnx", "m.tao", "m.key", "me.key", "me.pub"}
+    # Over what is there: the model, a key, an owner's key.
+    for name in ("m.onnx", "m.key", "me.key", "me.pub"):
+        assert_one_line_error(run(*seal, "-o", tmp_path / name), 2, "is no package")
+    # Two things under one name, however it is written.
+    (tmp_path / "link").symlink_to(tmp_path)
+    new = tmp_path / "new.tao"
+    for flags in (
+        [*me, "--key", new],
+        [*me, "--key", tmp_path / "link" / "new.tao"],
+        [*me, "--key", tmp_path / "me.key"],
+        [*me, "--key", tmp_path / "me.pub"],
+        ["--owner", new],
+        ["--owner", tmp_path / "new.key"],
+    ):
+        assert_one_line_error(run(*seal, *flags, "-o", new), 2, "give each a file of its own")
+    assert_one_line_error(run(*seal, "--owner", tmp_path / "n.key", "-o", tmp_path / "n.pub"), 2, "of its own")
+    # A public half that others trust is not replaced by another's.
+    (tmp_path / "me.key").rename(tmp_path / "away.key")
+    assert_one_line_error(run(*seal, *me, "-o", new), 2, "me.pub", "restore", "--owner")
+    (tmp_path / "away.key").rename(tmp_path / "me.key")
+    (tmp_path / "link").unlink()
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+    # What is lost is made again: the public half.
+    (tmp_path / "me.pub").unlink()
+    ok(*seal, *me, "-o", tmp_path / "m.tao")
+    assert (tmp_path / "me.pub").read_bytes() == before[tmp_path / "me.pub"]
+
+
+def test_the_last_version(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
+    seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1", "-o", tmp_path / "m.tao"]
+    ok(*seal, "--version", 2**64 - 1, "--retire-older")
+    ok("run", tmp_path / "m.tao", "-i", folder / "x.npy")
+    for flags in ([], ["--version", "7"]):
+        assert_one_line_error(run(*seal, *flags), 2, "the last version that there is", "--key")
+
+
 def test_where_keys_may_lie(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
     open_folder = tmp_path / "open"
     open_folder.mkdir()

@@ -90,7 +90,8 @@ Action declare(CLI::App& app) {
   app.add_option("--revoke", options->revoke,
                  "owner.pub: never again accept what this owner signs");
   app.add_option("--retire-before", options->retire_before,
-                 "open no package of an older version than this");
+                 "open no package of an older version than this")
+      ->check(CLI::Range(uint64_t{1}, UINT64_MAX));
   return [options] { return act(*options); };
 }
 
