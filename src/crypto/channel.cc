@@ -7,7 +7,8 @@
 namespace taoism::crypto {
 namespace {
 
-constexpr std::string_view kSessionLabel = "taoism session v1";
+constexpr std::string_view kSessionLabel = "taoism session v2";
+constexpr size_t kMaxTermsBytes = 64;
 
 }  // namespace
 
@@ -29,15 +30,19 @@ Status Channel::open(ConstByteSpan additional, ByteSpan in_place, const Tag& tag
   return {};
 }
 
-Result<SessionKeys> derive_session_keys(const SharedSecret& secret, const PublicKey& host,
-                                        const PublicKey& tee) {
-  std::array<std::byte, 2 * kPublicKeyBytes> transcript;
+Result<Digest> session_transcript(const PublicKey& host, const PublicKey& tee,
+                                  ConstByteSpan terms) {
+  TAOISM_CHECK(terms.size() <= kMaxTermsBytes);
+  std::array<std::byte, 2 * kPublicKeyBytes + kMaxTermsBytes> transcript;
   std::memcpy(transcript.data(), host.data(), host.size());
-  std::memcpy(transcript.data() + host.size(), tee.data(), tee.size());
-  TAOISM_ASSIGN_OR_RETURN(const Digest salt, sha256(transcript));
+  std::memcpy(transcript.data() + kPublicKeyBytes, tee.data(), tee.size());
+  std::memcpy(transcript.data() + 2 * kPublicKeyBytes, terms.data(), terms.size());
+  return sha256(std::span(transcript).first(2 * kPublicKeyBytes + terms.size()));
+}
 
+Result<SessionKeys> derive_session_keys(const SharedSecret& secret, const Digest& transcript) {
   SecretBytes<2 * kAeadKeyBytes> material;
-  TAOISM_RETURN_IF_ERROR(hkdf_sha256(secret.expose_secret(), salt,
+  TAOISM_RETURN_IF_ERROR(hkdf_sha256(secret.expose_secret(), transcript,
                                      std::as_bytes(std::span(kSessionLabel)),
                                      material.expose_secret()));
   SessionKeys keys;

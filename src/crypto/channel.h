@@ -6,6 +6,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/ecdh.h"
+#include "crypto/hash.h"
 
 namespace taoism::crypto {
 
@@ -29,12 +30,15 @@ class Channel {
   uint64_t next_ = 0;
 };
 
-// Both directions' keys, from an ephemeral agreement. Bound to both public keys.
+// What a session is: both public keys, and what both ends believe of the TEE (`terms`). Evidence
+// of what the TEE is names it.
+Result<Digest> session_transcript(const PublicKey& host, const PublicKey& tee, ConstByteSpan terms);
+
+// Both directions' keys, from an ephemeral agreement and its transcript.
 struct SessionKeys {
   AeadKey to_tee;
   AeadKey to_host;
 };
-Result<SessionKeys> derive_session_keys(const SharedSecret& secret, const PublicKey& host,
-                                        const PublicKey& tee);
+Result<SessionKeys> derive_session_keys(const SharedSecret& secret, const Digest& transcript);
 
 }  // namespace taoism::crypto

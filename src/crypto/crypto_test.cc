@@ -438,15 +438,44 @@ TEST_F(ChannelTest, RefusesReplayAndReorder) {
 
 TEST_F(ChannelTest, EqualTextsSealDifferently) { EXPECT_NE(seal("same").data, seal("same").data); }
 
-TEST(SessionKeys, DependOnTheDirectionAndOnBothPublicKeys) {
+TEST(SessionKeys, DependOnTheDirectionOnBothPublicKeysAndOnTheTerms) {
   SharedSecret secret;
   PublicKey one{};
   PublicKey two{};
   two[1] = std::byte{1};
-  const SessionKeys a = derive_session_keys(secret, one, two).value();
-  const SessionKeys b = derive_session_keys(secret, two, one).value();
-  EXPECT_NE(hex(a.to_tee.expose_secret()), hex(a.to_host.expose_secret()));
-  EXPECT_NE(hex(a.to_tee.expose_secret()), hex(b.to_tee.expose_secret()));
+  const Bytes terms(24, std::byte{3});
+  Bytes other_terms = terms;
+  other_terms[23] = std::byte{4};
+  std::set<std::string> keys;
+  const auto add = [&](const PublicKey& host, const PublicKey& tee, const Bytes& of) {
+    const Digest transcript = session_transcript(host, tee, of).value();
+    const SessionKeys made = derive_session_keys(secret, transcript).value();
+    keys.insert(hex(made.to_tee.expose_secret()));
+    keys.insert(hex(made.to_host.expose_secret()));
+  };
+  add(one, two, terms);
+  add(two, one, terms);
+  add(one, two, other_terms);
+  add(one, two, {});
+  EXPECT_EQ(keys.size(), 8U);
+}
+
+// By Python's hashlib and hmac.
+TEST(SessionKeys, KnownAnswer) {
+  SharedSecret secret;
+  std::ranges::fill(secret.expose_secret(), std::byte{7});
+  PublicKey host{};
+  PublicKey tee{};
+  host.fill(std::byte{1});
+  tee.fill(std::byte{2});
+  host[0] = tee[0] = std::byte{4};
+  Bytes terms(24);
+  for (size_t i = 0; i < terms.size(); ++i) terms[i] = static_cast<std::byte>(i);
+  const Digest transcript = session_transcript(host, tee, terms).value();
+  EXPECT_EQ(hex(transcript), "02ebc6b03ac07c5df976987f44de857566cd54775d26978fc4ade13587184eab");
+  const SessionKeys keys = derive_session_keys(secret, transcript).value();
+  EXPECT_EQ(hex(keys.to_tee.expose_secret()), "fe59b369f067f6d0d2774a7155061401");
+  EXPECT_EQ(hex(keys.to_host.expose_secret()), "6048f5bced6ff854d363953ab3164ec1");
 }
 
 // RFC 6979, A.2.5: a P-256 key, and its signature of "sample" with SHA-256.

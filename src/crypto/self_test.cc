@@ -56,10 +56,10 @@ Status self_test() {
   TAOISM_ASSIGN_OR_RETURN(EcdhKeyPair b, EcdhKeyPair::create());
   TAOISM_ASSIGN_OR_RETURN(SharedSecret ab, a.agree(b.public_key()));
   TAOISM_ASSIGN_OR_RETURN(SharedSecret ba, b.agree(a.public_key()));
-  TAOISM_ASSIGN_OR_RETURN(SessionKeys ours,
-                          derive_session_keys(ab, a.public_key(), b.public_key()));
-  TAOISM_ASSIGN_OR_RETURN(SessionKeys theirs,
-                          derive_session_keys(ba, a.public_key(), b.public_key()));
+  TAOISM_ASSIGN_OR_RETURN(const Digest transcript,
+                          session_transcript(a.public_key(), b.public_key(), noise));
+  TAOISM_ASSIGN_OR_RETURN(SessionKeys ours, derive_session_keys(ab, transcript));
+  TAOISM_ASSIGN_OR_RETURN(SessionKeys theirs, derive_session_keys(ba, transcript));
   if (std::memcmp(ours.to_tee.expose_secret().data(), theirs.to_tee.expose_secret().data(),
                   kAeadKeyBytes) != 0) {
     return internal_error("the crypto provider's key agreement is wrong");

@@ -1,5 +1,7 @@
 #include "tee/owner_session.h"
 
+#include <algorithm>
+
 #include "crypto/ecdh.h"
 #include "crypto/hash.h"
 
@@ -13,34 +15,56 @@ static_assert(sizeof(crypto::PublicKey) == sizeof(wire::OpenSession::host_public
 
 }  // namespace
 
-Result<OwnerSession> OwnerSession::open(Transport& transport, size_t threads) {
+Result<OwnerSession> OwnerSession::open(Transport& transport, const wire::SessionTerms& believed) {
   wire::Reply reply;
   TAOISM_RETURN_IF_ERROR(transport.call(Message::of(MessageType::hello), reply));
   const auto hello = reply.as<wire::HelloReply>();
-  if (hello.version != wire::kProtocolVersion || hello.threads != threads) {
-    return of_another_build();
-  }
+  if (hello.version != wire::kProtocolVersion) return of_another_build();
 
   TAOISM_ASSIGN_OR_RETURN(crypto::EcdhKeyPair pair, crypto::EcdhKeyPair::create());
   wire::OpenSession request{};
   request.host_public_key = pair.public_key();
-  TAOISM_RETURN_IF_ERROR(transport.call(Message::of(MessageType::open_session, request), reply));
+  if (hello.evidence_kind != static_cast<uint32_t>(wire::EvidenceKind::none)) {
+    request.evidence = {0, wire::kMaxEvidenceBytes};
+  }
+  const Message message = Message::of(MessageType::open_session, request);
+  TAOISM_RETURN_IF_ERROR(transport.call(message, reply));
   const auto answer = reply.as<wire::OpenSessionReply>();
   crypto::PublicKey tee_key;
   tee_key[0] = std::byte{4};
   std::memcpy(tee_key.data() + 1, answer.tee_public_key_xy.data(), answer.tee_public_key_xy.size());
-  TAOISM_ASSIGN_OR_RETURN(crypto::SharedSecret secret, pair.agree(tee_key));
-  TAOISM_ASSIGN_OR_RETURN(crypto::SessionKeys keys,
-                          crypto::derive_session_keys(secret, pair.public_key(), tee_key));
+  TAOISM_ASSIGN_OR_RETURN(const crypto::SharedSecret secret, pair.agree(tee_key));
+  TAOISM_ASSIGN_OR_RETURN(
+      const crypto::Digest transcript,
+      crypto::session_transcript(pair.public_key(), tee_key, object_bytes(believed)));
+  TAOISM_ASSIGN_OR_RETURN(const crypto::SessionKeys keys,
+                          crypto::derive_session_keys(secret, transcript));
   TAOISM_ASSIGN_OR_RETURN(crypto::Channel from_tee, crypto::Channel::create(keys.to_host));
-  TAOISM_RETURN_IF_ERROR(from_tee.open(object_bytes(request), {}, answer.confirmation)
-                             .annotate("the TEE has other session keys"));
+  TAOISM_RETURN_IF_ERROR(
+      check_reply(from_tee, message, reply)
+          .annotate("the TEE has other session keys, or other threads, memory, kernels or key"));
+  transport.authenticate(std::move(from_tee));
   TAOISM_ASSIGN_OR_RETURN(crypto::Channel to_tee, crypto::Channel::create(keys.to_tee));
-  return OwnerSession(transport, std::move(to_tee));
+  OwnerSession session(transport, std::move(to_tee));
+  TAOISM_RETURN_IF_ERROR(session.take_evidence(request.evidence, answer));
+  return session;
+}
+
+// The host may change what lies in the payload: what is kept is what was compared.
+Status OwnerSession::take_evidence(const wire::Range& room, const wire::OpenSessionReply& answer) {
+  if (answer.evidence_bytes == 0) return {};
+  if (answer.evidence_bytes > room.bytes) return integrity_error("the TEE's evidence is too long");
+  const ByteSpan untrusted = transport_->payload().subspan(room.offset, answer.evidence_bytes);
+  evidence_.assign(untrusted.begin(), untrusted.end());
+  TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest, crypto::sha256(evidence_));
+  return digest == answer.evidence_sha256 ? Status()
+                                          : integrity_error("the evidence is not the TEE's");
 }
 
 size_t OwnerSession::staging_bytes(size_t encoded_bytes) {
-  return round_up(sizeof(store::StoreHeader) + encoded_bytes + crypto::kTagBytes, kAlignment);
+  return round_up(std::max<size_t>(wire::kMaxEvidenceBytes,
+                                   sizeof(store::StoreHeader) + encoded_bytes + crypto::kTagBytes),
+                  kAlignment);
 }
 
 Result<wire::ProgramId> OwnerSession::load_program(ConstByteSpan encoded,

@@ -1,5 +1,6 @@
-// The model owner's end of a session with a TEE: agrees keys, then seals the program, with the key
-// of its weights, and sends it. Host only. Thread-safety: one thread at a time.
+// The other end of a session with a TEE: agrees keys, so that replies are the TEE's own from then
+// on; a model's owner seals the program, with the key of its weights, and sends it. Host only.
+// Thread-safety: one thread at a time.
 #pragma once
 
 #include "crypto/channel.h"
@@ -10,11 +11,17 @@ namespace taoism::tee {
 
 class OwnerSession {
  public:
-  // Says hello, agrees keys and checks that the TEE has the same ones.
-  static Result<OwnerSession> open(Transport& transport, size_t threads);
+  // Says hello, agrees keys and checks that the TEE has the same ones, and was started as
+  // `believed`. From here on `transport` takes no other reply. Errors: integrity when any of it is
+  // not so.
+  static Result<OwnerSession> open(Transport& transport, const wire::SessionTerms& believed);
 
-  // What load_program() needs at the start of the payload area.
+  // What open() and load_program() need at the start of the payload area.
   static size_t staging_bytes(size_t encoded_bytes);
+
+  // What proves what the TEE is, bound to this session, for whoever can verify it; empty where it
+  // has nothing of the kind.
+  const std::vector<std::byte>& evidence() const { return evidence_; }
 
   // Sends a program (its encoded bytes), whose weights are sealed in payload range `weights` under
   // `header`, and returns its id. Errors: what the TEE answers.
@@ -26,9 +33,11 @@ class OwnerSession {
  private:
   OwnerSession(Transport& transport, crypto::Channel to_tee)
       : transport_(&transport), to_tee_(std::move(to_tee)) {}
+  Status take_evidence(const wire::Range& room, const wire::OpenSessionReply& answer);
 
   Transport* transport_;
   crypto::Channel to_tee_;
+  std::vector<std::byte> evidence_;
   uint64_t peak_arena_bytes_ = 0;
 };
 

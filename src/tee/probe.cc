@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -132,15 +133,20 @@ bool has_swap() {
   return static_cast<bool>(std::getline(file, line));
 }
 
-// What a worker that this process starts may lock: it raises the limit as this does, and here it
-// goes back. RLIM_INFINITY: anything.
+// What a worker may lock: RLIM_INFINITY: anything, as it raises its limit where it can. A child
+// tries, because a limit is the whole process's.
 rlim_t most_locked_bytes() {
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+    _exit(setrlimit(RLIMIT_MEMLOCK, &none) == 0 ? 0 : 1);
+  }
+  int status = 1;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (child > 0 && status == 0) return RLIM_INFINITY;
   rlimit limit{};
-  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return 0;
-  const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
-  if (setrlimit(RLIMIT_MEMLOCK, &none) != 0) return limit.rlim_max;
-  setrlimit(RLIMIT_MEMLOCK, &limit);
-  return RLIM_INFINITY;
+  return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? limit.rlim_max : 0;
 }
 
 TeeFeature probe_swap() {

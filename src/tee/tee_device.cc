@@ -136,8 +136,9 @@ class Executable final : public TeeExecutable {
 
   // Agrees keys, seals the weights where the TEE will find them, and sends the program.
   Status load(const ir::Graph& graph, const program::Lowered& lowered,
-              const store::WeightLayout& layout, ConstByteSpan encoded, size_t threads) {
-    TAOISM_ASSIGN_OR_RETURN(OwnerSession session, OwnerSession::open(*transport_, threads));
+              const store::WeightLayout& layout, ConstByteSpan encoded, const TeeOptions& options) {
+    TAOISM_ASSIGN_OR_RETURN(OwnerSession session,
+                            OwnerSession::open(*transport_, session_terms(options)));
     TAOISM_ASSIGN_OR_RETURN(store::StoreHeader header, store::new_store(/*version=*/1));
     TAOISM_RETURN_IF_ERROR(store::seal_weights(
         lowered.program, layout, header,
@@ -156,14 +157,13 @@ class Executable final : public TeeExecutable {
 
   // Has the TEE open a program that lies sealed in the package file, behind the payload proper.
   Status load_packaged(const SealedProgram& program, const TeeOptions& options) {
-    wire::Reply reply;
-    TAOISM_RETURN_IF_ERROR(transport_->call(Message::of(MessageType::hello), reply));
-    if (reply.as<wire::HelloReply>().version != wire::kProtocolVersion) return of_another_build();
+    TAOISM_RETURN_IF_ERROR(OwnerSession::open(*transport_, session_terms(options)).status());
     const uint64_t file = transport_->payload().size() - program.file_bytes;
     wire::LoadPackaged request{};
     request.file = {file, program.file_bytes};
     request.index = program.index;
     request.spill = payload_.spill;
+    wire::Reply reply;
     const Status status = transport_->call(Message::of(MessageType::load_packaged, request), reply);
     if (status.code() == Code::resource_exhausted && reply.needed_bytes != 0) {
       return over_budget(options.memory_bytes, reply.needed_bytes,
@@ -327,6 +327,9 @@ Result<std::unique_ptr<device::Executable>> TeeDevice::compile(const ir::Partiti
                           program::lower(graph, ir::Placement::tee));
   const program::Program& program = lowered.program;
   TeeOptions options = options_;
+  // What holds a key takes packages alone; weights are packed for the kernels of this process.
+  options.key_file.clear();
+  if (!options.kernel_target.has_value()) options.kernel_target = kernels::current_target();
   if (program.segments.empty()) {
     return std::unique_ptr<device::Executable>(
         std::make_unique<NothingToRun>(options.memory_bytes));
@@ -346,7 +349,7 @@ Result<std::unique_ptr<device::Executable>> TeeDevice::compile(const ir::Partiti
   TAOISM_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, start_(options, payload.bytes));
   auto executable = std::make_unique<Executable>(std::move(transport), std::move(sizes), payload,
                                                  options.memory_bytes);
-  TAOISM_RETURN_IF_ERROR(executable->load(graph.graph, lowered, layout, encoded, options.threads));
+  TAOISM_RETURN_IF_ERROR(executable->load(graph.graph, lowered, layout, encoded, options));
   return std::unique_ptr<device::Executable>(std::move(executable));
 }
 

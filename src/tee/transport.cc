@@ -23,6 +23,16 @@ Result<wire::Config> make_config(const TeeOptions& options) {
   return config;
 }
 
+wire::SessionTerms session_terms(const TeeOptions& options) {
+  wire::SessionTerms terms;
+  terms.threads = static_cast<uint32_t>(options.threads);
+  terms.budget_bytes = options.memory_bytes;
+  terms.kernel_target =
+      static_cast<uint32_t>(options.kernel_target.value_or(kernels::best_target()));
+  terms.holds_key = options.key_file.empty() ? 0 : 1;
+  return terms;
+}
+
 Status bad_key_file(const std::string& path, int error) {
   const char* why = error == EINVAL            ? "not a key file of taoism"
                     : error == EPROTONOSUPPORT ? "of an older taoism, whose packages this one does "
@@ -43,6 +53,36 @@ Status status_of(const wire::Reply& reply) {
                         ? static_cast<Code>(reply.code)
                         : Code::internal;
   return {code, std::string("the TEE refused: ") + wire::text(static_cast<wire::Text>(reply.text))};
+}
+
+Status check_reply(crypto::Channel& from_tee, const wire::Message& message,
+                   const wire::Reply& reply) {
+  wire::AuthenticReply said{message, reply};
+  said.reply.tag = {};
+  return from_tee.open(object_bytes(said), {}, reply.tag).annotate("a reply is not the TEE's own");
+}
+
+Status Transport::post(const wire::Message& message) {
+  if (!session_end_.ok()) return session_end_;
+  TAOISM_CHECK(sent_count_ - collected_count_ < wire::kRingEntries);
+  TAOISM_RETURN_IF_ERROR(send(message));
+  sent_[sent_count_++ % wire::kRingEntries] = message;
+  return {};
+}
+
+Status Transport::collect(wire::Reply& reply) {
+  if (!session_end_.ok()) return session_end_;
+  TAOISM_CHECK(sent_count_ != collected_count_);
+  TAOISM_RETURN_IF_ERROR(receive(reply));
+  const wire::Message& message = sent_[collected_count_++ % wire::kRingEntries];
+  if (from_tee_.has_value() && wire::is_tagged(message)) {
+    session_end_ = check_reply(*from_tee_, message, reply);
+    if (!session_end_.ok()) return session_end_;
+  }
+  // It answers nothing else; a worker is gone.
+  const Status answer = status_of(reply);
+  if (answer.code() == Code::integrity || answer.code() == Code::policy) session_end_ = answer;
+  return {};
 }
 
 Status Transport::call(const wire::Message& message, wire::Reply& reply) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
+#include "kernels/target.h"
 #include "program/codec.h"
 #include "store/layout.h"
 #include "trusted/packaged_program.h"
+#include "trusted/platform.h"
 #include "trusted/stopwatch.h"
 
 namespace taoism::trusted {
@@ -72,6 +74,10 @@ void Image::call(const wire::Message& untrusted_message, ByteSpan untrusted_payl
   reply.code = static_cast<uint32_t>(answer.code);
   reply.text = static_cast<uint32_t>(answer.text);
   reply.peak_arena_bytes = arena_.peak_bytes();
+  if (session_.is_open() && wire::is_tagged(message)) {
+    crypto::Tag tag;
+    if (session_.authenticate({message, reply}, tag)) reply.tag = tag;
+  }
   untrusted_reply = reply;
 }
 
@@ -82,12 +88,26 @@ void Image::end_session(const Answer& answer) {
   programs_.clear();
 }
 
+const store::PackageKey* Image::package_key() const {
+  return keys_ != nullptr ? keys_->package_key() : nullptr;
+}
+
+wire::SessionTerms Image::terms() const {
+  wire::SessionTerms terms;
+  terms.threads = static_cast<uint32_t>(parallel_.threads());
+  terms.budget_bytes = arena_.capacity_bytes();
+  terms.kernel_target = static_cast<uint32_t>(kernels::current_target());
+  terms.holds_key = package_key() != nullptr ? 1 : 0;
+  return terms;
+}
+
 Answer Image::dispatch(const wire::Message& message, ByteSpan payload, wire::Reply& reply) {
   if (message.version != wire::kProtocolVersion) return policy(Text::wrong_version);
   switch (static_cast<MessageType>(message.type)) {
     case MessageType::ping: return {};
     case MessageType::hello: return hello(reply);
-    case MessageType::open_session: return open_session(message.as<wire::OpenSession>(), reply);
+    case MessageType::open_session:
+      return open_session(message.as<wire::OpenSession>(), payload, reply);
     case MessageType::load_program:
       return load_program(message.as<wire::LoadProgram>(), payload, reply);
     case MessageType::load_packaged:
@@ -101,16 +121,42 @@ Answer Image::dispatch(const wire::Message& message, ByteSpan payload, wire::Rep
 }
 
 Answer Image::hello(wire::Reply& reply) const {
-  reply.set_body(wire::HelloReply{
-      wire::kProtocolVersion, static_cast<uint32_t>(parallel_.threads()), arena_.capacity_bytes()});
+  SecretBytes<platform::kSealingKeyBytes> key;
+  const wire::SessionTerms own = terms();
+  reply.set_body(wire::HelloReply{own.version, own.threads, own.budget_bytes,
+                                  static_cast<uint32_t>(platform::evidence_kind()),
+                                  platform::sealing_key(key.expose_secret()) ? 1U : 0U});
   return {};
 }
 
-Answer Image::open_session(const wire::OpenSession& request, wire::Reply& reply) {
+Answer Image::open_session(const wire::OpenSession& request, ByteSpan payload, wire::Reply& reply) {
   const Stopwatch crypto_time(reply.crypto_ns);
+  if (!lies_within(request.evidence, payload)) return policy(Text::range_outside_payload);
   wire::OpenSessionReply body{};
-  TAOISM_RETURN_IF_NOT_OK(session_.open(request, body));
+  TAOISM_RETURN_IF_NOT_OK(session_.open(request, terms(), body));
+  if (request.evidence.bytes != 0) {
+    TAOISM_RETURN_IF_NOT_OK(give_evidence(request.evidence, payload, body));
+  }
   reply.set_body(body);
+  return {};
+}
+
+// Made inside and copied out: what the reply names is what the system gave.
+Answer Image::give_evidence(const wire::Range& room, ByteSpan payload,
+                            wire::OpenSessionReply& body) {
+  std::array<std::byte, platform::kReportDataBytes> report_data{};
+  std::ranges::copy(session_.transcript(), report_data.begin());
+  AlignedBuffer made(wire::kMaxEvidenceBytes);
+  const uint64_t length = platform::report(report_data, made.span());
+  TAOISM_CHECK(length <= made.size());
+  if (length > room.bytes) return policy(Text::evidence_room);
+  const ConstByteSpan bytes = made.span().first(length);
+  const auto digest = crypto::sha256(bytes);
+  if (!digest.ok()) return {Code::internal, Text::crypto_failed};
+  std::ranges::copy(bytes, at(payload, room).begin());
+  body.evidence_kind = static_cast<uint32_t>(platform::evidence_kind());
+  body.evidence_bytes = length;
+  body.evidence_sha256 = *digest;
   return {};
 }
 
@@ -128,6 +174,8 @@ Answer Image::check_outside(const Outside& outside, ByteSpan payload) const {
 
 Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, wire::Reply& reply) {
   if (!session_.is_open()) return policy(Text::no_session);
+  // Whoever opened the session need not be the packages' owner.
+  if (package_key() != nullptr) return policy(Text::packages_only);
   uint64_t bytes = 0;
   TAOISM_RETURN_IF_NOT_OK(sealed_bytes(request.sealed, payload, bytes));
   if (bytes > kMaxProgramBytes) return policy(Text::sealed_too_long);
@@ -155,7 +203,7 @@ Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, w
 
 Answer Image::load_packaged(const wire::LoadPackaged& request, ByteSpan payload,
                             wire::Reply& reply) {
-  const store::PackageKey* key = keys_ != nullptr ? keys_->package_key() : nullptr;
+  const store::PackageKey* key = package_key();
   if (key == nullptr) return policy(Text::no_package_key);
   if (!lies_within(request.file, payload)) return policy(Text::range_outside_payload);
   PackagedProgram opened;

@@ -26,7 +26,7 @@ inline constexpr size_t kMaxPrograms = 16;
 class Image {
  public:
   // `memory` is the arena: its size is the budget. All outlive the image; without `keys` no
-  // packaged program can be loaded.
+  // packaged program can be loaded, and where they have a key no other.
   Image(ByteSpan memory, Parallel& parallel, const KeySource* keys = nullptr);
 
   // Answers one message. `untrusted_payload` is shared with the host, who may change it at any
@@ -34,16 +34,21 @@ class Image {
   void call(const wire::Message& untrusted_message, ByteSpan untrusted_payload,
             wire::Reply& untrusted_reply);
 
-  // Answers the ring's messages until shutdown. Spins for spin_ns after each, then sleeps.
+  // Answers the ring's messages until shutdown, or until the session is dead: what private data is
+  // left then, on stacks too, is gone when the caller ends the process. Spins for spin_ns after
+  // each, then sleeps.
   void serve(wire::Ring& untrusted_ring, ByteSpan untrusted_payload, uint64_t spin_ns);
 
  private:
   class PayloadExchange;
 
   void end_session(const Answer& answer);
+  const store::PackageKey* package_key() const;
+  wire::SessionTerms terms() const;
   Answer dispatch(const wire::Message& message, ByteSpan payload, wire::Reply& reply);
   Answer hello(wire::Reply& reply) const;
-  Answer open_session(const wire::OpenSession& request, wire::Reply& reply);
+  Answer open_session(const wire::OpenSession& request, ByteSpan payload, wire::Reply& reply);
+  Answer give_evidence(const wire::Range& room, ByteSpan payload, wire::OpenSessionReply& body);
   Answer load_program(const wire::LoadProgram& request, ByteSpan payload, wire::Reply& reply);
   Answer check_outside(const Outside& outside, ByteSpan payload) const;
   Answer load_packaged(const wire::LoadPackaged& request, ByteSpan payload, wire::Reply& reply);

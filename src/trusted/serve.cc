@@ -42,6 +42,7 @@ void Image::serve(wire::Ring& untrusted_ring, ByteSpan untrusted_payload, uint64
       platform::futex_wake(&untrusted_ring.completed, 1, true);
     }
     if (static_cast<wire::MessageType>(message.type) == wire::MessageType::shutdown) return;
+    if (!dead_.ok()) return;
   }
 }
 

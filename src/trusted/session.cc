@@ -6,7 +6,8 @@ namespace taoism::trusted {
 
 using wire::Text;
 
-Answer Session::open(const wire::OpenSession& request, wire::OpenSessionReply& reply) {
+Answer Session::open(const wire::OpenSession& request, const wire::SessionTerms& terms,
+                     wire::OpenSessionReply& reply) {
   if (is_open()) return policy(Text::session_exists);
   const Answer crypto_failed{Code::internal, Text::crypto_failed};
 
@@ -14,7 +15,10 @@ Answer Session::open(const wire::OpenSession& request, wire::OpenSessionReply& r
   if (!pair.ok()) return crypto_failed;
   auto secret = pair->agree(request.host_public_key);
   if (!secret.ok()) return integrity(Text::bad_public_key);
-  auto keys = crypto::derive_session_keys(*secret, request.host_public_key, pair->public_key());
+  const auto transcript =
+      crypto::session_transcript(request.host_public_key, pair->public_key(), object_bytes(terms));
+  if (!transcript.ok()) return crypto_failed;
+  auto keys = crypto::derive_session_keys(*secret, *transcript);
   if (!keys.ok()) return crypto_failed;
   auto from_host = crypto::Channel::create(keys->to_tee);
   auto to_host = crypto::Channel::create(keys->to_host);
@@ -22,10 +26,14 @@ Answer Session::open(const wire::OpenSession& request, wire::OpenSessionReply& r
 
   std::memcpy(reply.tee_public_key_xy.data(), pair->public_key().data() + 1,
               reply.tee_public_key_xy.size());
-  if (!to_host->seal(object_bytes(request), {}, reply.confirmation).ok()) return crypto_failed;
   from_host_ = std::move(from_host).value();
   to_host_ = std::move(to_host).value();
+  transcript_ = *transcript;
   return {};
+}
+
+bool Session::authenticate(const wire::AuthenticReply& reply, crypto::Tag& tag) {
+  return is_open() && to_host_->seal(object_bytes(reply), {}, tag).ok();
 }
 
 Answer Session::unseal(const wire::SealedContext& context, ByteSpan data, const crypto::Tag& tag) {

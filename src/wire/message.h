@@ -11,7 +11,7 @@
 
 namespace taoism::wire {
 
-inline constexpr uint32_t kProtocolVersion = 4;
+inline constexpr uint32_t kProtocolVersion = 5;
 
 enum class MessageType : uint32_t {
   hello = 1,
@@ -33,10 +33,28 @@ struct Range {
   uint64_t bytes;
 };
 
+// `evidence` is room for what proves what the TEE is, kMaxEvidenceBytes to be sure; no bytes: none
+// is wanted.
 struct OpenSession {
   std::array<std::byte, 65> host_public_key;
   std::array<std::byte, 7> unused;
+  Range evidence;
 };
+
+// What a TEE was started with, as each end believes it: both put it into the session's keys, which
+// are the same only when all of it is.
+struct SessionTerms {
+  uint32_t version = kProtocolVersion;
+  uint32_t threads = 0;
+  uint64_t budget_bytes = 0;
+  uint32_t kernel_target = 0;  // kernels/target.h
+  uint32_t holds_key = 0;      // 1: of packages, and then it takes nothing else
+};
+
+// How evidence is to be read. There is no kind yet: a simulated TEE proves nothing.
+enum class EvidenceKind : uint32_t { none };
+// The most that any kind has (a quote with its certificates).
+inline constexpr uint64_t kMaxEvidenceBytes = uint64_t{32} << 10;
 
 // `sealed` holds the ciphertext of a store::StoreHeader and the encoded program, then its tag;
 // `sequence` counts the sealed messages of the session. `weights` is the store of sealed weights,
@@ -73,7 +91,8 @@ struct CloseProgram {
 };
 
 inline constexpr size_t kMessageBodyBytes = 112;
-inline constexpr size_t kReplyBodyBytes = 80;
+inline constexpr size_t kReplyBodyBytes = 128;
+inline constexpr size_t kReplyTagBytes = 16;
 
 struct Message {
   uint32_t version = kProtocolVersion;
@@ -107,12 +126,18 @@ struct HelloReply {
   uint32_t version;
   uint32_t threads;
   uint64_t budget_bytes;
+  uint32_t evidence_kind;    // EvidenceKind: what it can prove of itself
+  uint32_t has_sealing_key;  // 1: it can seal for itself alone
 };
 
-// `confirmation` is the tag of an empty message under the TEE's key: both ends have the same keys.
+// `evidence_bytes` lie in the room that was asked for. They are bound to the session's transcript
+// (crypto::session_transcript), and this reply to them.
 struct OpenSessionReply {
   std::array<std::byte, 64> tee_public_key_xy;  // the point without its leading 0x04
-  std::array<std::byte, 16> confirmation;
+  uint64_t evidence_bytes;
+  uint32_t evidence_kind;
+  uint32_t unused;
+  std::array<std::byte, 32> evidence_sha256;
 };
 
 // What load_packaged answers: the name under which the program runs, and the SHA-256 of what the
@@ -131,6 +156,8 @@ struct Reply {
   uint64_t peak_arena_bytes = 0;
   uint64_t needed_bytes = 0;  // with arena_too_small: the least budget that would do
   std::array<std::byte, kReplyBodyBytes> body{};
+  // In a session, of every reply that is_tagged(): see AuthenticReply.
+  std::array<std::byte, kReplyTagBytes> tag{};
 
   template <typename Body>
   void set_body(const Body& value) {
@@ -146,6 +173,19 @@ struct Reply {
   }
 };
 
+// A ping says nothing that could be forged; every other reply in a session has a tag.
+inline bool is_tagged(const Message& message) {
+  return message.type != static_cast<uint32_t>(MessageType::ping);
+}
+
+// What a reply's tag authenticates: the message that the TEE has taken and its reply, whose tag is
+// zero here. The key is the TEE's of the session, the nonce counts replies; that to open_session is
+// the first, and shows that both ends have the same keys.
+struct AuthenticReply {
+  Message message;
+  Reply reply;
+};
+
 // The additional data that a sealed program is bound to. The direction is in the key, the sequence
 // in the nonce and here.
 struct SealedContext {
@@ -157,13 +197,15 @@ struct SealedContext {
 };
 
 static_assert(sizeof(Range) == 16);
-static_assert(sizeof(OpenSession) == 72 && sizeof(LoadProgram) == 88);
+static_assert(sizeof(OpenSession) == 88 && offsetof(OpenSession, evidence) == 72);
+static_assert(sizeof(SessionTerms) == 24 && sizeof(LoadProgram) == 88);
 static_assert(sizeof(LoadPackaged) == 40 && sizeof(LoadPackagedReply) == 64);
 static_assert(sizeof(RunSegment) == 56 && offsetof(RunSegment, segment) == 48);
-static_assert(sizeof(CloseProgram) == 32 && sizeof(HelloReply) == 16);
-static_assert(sizeof(OpenSessionReply) == kReplyBodyBytes);
+static_assert(sizeof(CloseProgram) == 32 && sizeof(HelloReply) == 24);
+static_assert(sizeof(OpenSessionReply) == 112);
 static_assert(sizeof(Message) == 128 && offsetof(Message, body) == 16);
-static_assert(sizeof(Reply) == 128 && offsetof(Reply, body) == 48);
+static_assert(sizeof(Reply) == 192 && offsetof(Reply, body) == 48 && offsetof(Reply, tag) == 176);
+static_assert(sizeof(AuthenticReply) == sizeof(Message) + sizeof(Reply));
 static_assert(sizeof(SealedContext) == 56);
 static_assert(std::is_trivially_copyable_v<Message> && std::is_trivially_copyable_v<Reply>);
 

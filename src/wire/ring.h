@@ -50,7 +50,7 @@ static_assert(sizeof(Config) == 40 + kMaxKeyPath);
 static_assert(offsetof(Ring, submitted) == 1088 && offsetof(Ring, worker_sleeping) == 1152);
 static_assert(offsetof(Ring, completed) == 1216 && offsetof(Ring, host_sleeping) == 1280);
 static_assert(offsetof(Ring, submissions) == 1344 && offsetof(Ring, completions) == 2368);
-static_assert(sizeof(Ring) == 3392 && sizeof(Ring) <= kPayloadOffset);
+static_assert(sizeof(Ring) == 3904 && sizeof(Ring) <= kPayloadOffset);
 static_assert(std::atomic_ref<uint32_t>::is_always_lock_free);
 
 // Publishes a counter's new value and tells whether the reader has to be woken.

@@ -41,6 +41,8 @@ constexpr const char* kTexts[] = {
     "the package is signed by an owner whom its key file names as revoked",
     "a part of the package is not what its owner signed: copy it anew",
     "the key file cannot be used: give the one that the package was sealed with",
+    "this TEE holds the key of packages and takes packages alone",
+    "the room for the evidence of what this TEE is does not suffice",
     "the configuration is invalid",
 };
 static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == kTextCount);

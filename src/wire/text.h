@@ -44,6 +44,8 @@ enum class Text : uint32_t {
   package_signer_revoked,
   package_part_wrong,
   bad_key_file,
+  packages_only,
+  evidence_room,
   bad_config,
 };
 // `bad_config` stays the last.

@@ -43,11 +43,11 @@ TEST(Message, BodiesOfEveryTypeCrossWhole) {
 TEST(Reply, CarriesABodyWhole) {
   OpenSessionReply body{};
   body.tee_public_key_xy[63] = std::byte{5};
-  body.confirmation[15] = std::byte{6};
+  body.evidence_sha256[31] = std::byte{6};
   Reply reply;
   reply.set_body(body);
   EXPECT_EQ(reply.as<OpenSessionReply>().tee_public_key_xy, body.tee_public_key_xy);
-  EXPECT_EQ(reply.as<OpenSessionReply>().confirmation, body.confirmation);
+  EXPECT_EQ(reply.as<OpenSessionReply>().evidence_sha256, body.evidence_sha256);
 }
 
 TEST(Text, EveryNumberHasItsOwnAndStrangersHaveNone) {

@@ -187,6 +187,7 @@ TEST(ConcurrentMessage, Toggles) {
   for (int round = 0; round < rounds(); ++round) {
     Host host;
     host.load_everything();
+    host.believe_replies();
     Message message = host.run_message(0, x);
     const Message good = message;
     Outcome outcome;

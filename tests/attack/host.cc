@@ -5,6 +5,7 @@
 
 #include "crypto/ecdh.h"
 #include "crypto/hash.h"
+#include "kernels/target.h"
 
 namespace taoism::attack {
 namespace {
@@ -107,7 +108,8 @@ Host::Host(const Sample& sample, uint64_t budget_bytes, Parallel* parallel)
       regions_(plan_regions(sample, schedule_)),
       memory_(arena_bytes_ + 2 * kGuardBytes),
       payload_(regions_.bytes + 2 * kGuardBytes),
-      id_(sample.id()) {
+      id_(sample.id()),
+      parallel_(parallel != nullptr ? *parallel : serial_) {
   for (AlignedBuffer* buffer : {&memory_, &payload_}) {
     std::fill_n(buffer->data(), kGuardBytes, kGuard);
     std::fill_n(buffer->data() + buffer->size() - kGuardBytes, kGuardBytes, kGuard);
@@ -130,25 +132,49 @@ bool Host::guards_hold() const {
 
 Outcome Host::send(const Message& message) {
   image_->call(message, payload(), reply_);
+  if (from_tee_.has_value() && wire::is_tagged(message)) {
+    TAOISM_CHECK(is_authentic(message, reply_));
+  }
   return {static_cast<Code>(reply_.code), static_cast<wire::Text>(reply_.text)};
 }
 
-Outcome Host::open_session() {
+bool Host::is_authentic(const Message& message, const wire::Reply& reply) {
+  wire::AuthenticReply said{message, reply};
+  said.reply.tag = {};
+  return from_tee_->open(object_bytes(said), {}, reply.tag).ok();
+}
+
+wire::SessionTerms Host::terms() const {
+  wire::SessionTerms terms;
+  terms.threads = static_cast<uint32_t>(parallel_.threads());
+  terms.budget_bytes = arena_bytes_;
+  terms.kernel_target = static_cast<uint32_t>(kernels::current_target());
+  terms.holds_key = keys_.package_key() != nullptr ? 1 : 0;
+  return terms;
+}
+
+Outcome Host::open_session() { return open_session(terms()); }
+
+Outcome Host::open_session(const wire::SessionTerms& believed, const wire::Range& evidence) {
   auto pair = crypto::EcdhKeyPair::create().value();
   wire::OpenSession request{};
   request.host_public_key = pair.public_key();
-  const Outcome outcome = send(Message::of(MessageType::open_session, request));
+  request.evidence = evidence;
+  const Message message = Message::of(MessageType::open_session, request);
+  const Outcome outcome = send(message);
   if (outcome.code != Code::ok) return outcome;
   const auto answer = reply_.as<wire::OpenSessionReply>();
   crypto::PublicKey tee;
   tee[0] = std::byte{4};
   std::memcpy(tee.data() + 1, answer.tee_public_key_xy.data(), answer.tee_public_key_xy.size());
   auto secret = pair.agree(tee).value();
-  auto keys = crypto::derive_session_keys(secret, pair.public_key(), tee).value();
-  auto from_tee = crypto::Channel::create(keys.to_host).value();
-  TAOISM_CHECK(from_tee.open(object_bytes(request), {}, answer.confirmation).ok());
+  transcript_ = crypto::session_transcript(pair.public_key(), tee, object_bytes(believed)).value();
+  auto keys = crypto::derive_session_keys(secret, transcript_).value();
+  from_tee_ = crypto::Channel::create(keys.to_host).value();
   to_tee_ = crypto::Channel::create(keys.to_tee).value();
-  return outcome;
+  if (is_authentic(message, reply_)) return outcome;
+  from_tee_.reset();
+  return kOtherKeys;
 }
 
 void Host::put_weights() {
@@ -164,6 +190,7 @@ Message Host::seal_program(const store::StoreHeader& header) {
 
 Message Host::seal_plain(ConstByteSpan plain, const wire::ProgramId& id) {
   TAOISM_CHECK(plain.size() + crypto::kTagBytes <= regions_.sealed.bytes);
+  keys_.is_for_packages = false;
   id_ = id;
   wire::LoadProgram request{};
   request.program = id;
@@ -206,6 +233,7 @@ Message Host::seal_packaged(ConstByteSpan plain, store::PackageContext context) 
 Message Host::seal_packaged(ConstByteSpan plain, store::PackageContext context,
                             const store::PackageContext& claimed) {
   TAOISM_CHECK(plain.size() + crypto::kTagBytes <= regions_.sealed.bytes);
+  keys_.is_for_packages = true;
   context.bytes = plain.size();
   id_ = digest_of(object_bytes(context));
   head_ = make_head(sample_, claimed, plain.size() + crypto::kTagBytes);

@@ -22,6 +22,9 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
+// Not what the TEE said: what the host finds when it opens a session.
+inline constexpr Outcome kOtherKeys{Code::internal, wire::Text::crypto_failed};
+
 // Runs tasks one after the other on the caller's thread, and lets a test act before and after each:
 // while a segment runs.
 class SteppedParallel final : public Parallel {
@@ -56,17 +59,22 @@ class SteppedParallel final : public Parallel {
 // Who signs the packages: the same for all tests of a process.
 const crypto::SigningKey& test_owner();
 
-// What the test wants a TEE to have: the key of the packages' owner, another, or none.
+// What the test wants a TEE to have: the key of the packages' owner, another, or none. A TEE that
+// has one takes nothing but packages.
 class TestKeys final : public trusted::KeySource {
  public:
   TestKeys() {
     std::ranges::fill(key.secret.expose_secret(), std::byte{0x5c});
     key.owners.keys.push_back(test_owner().public_key());
   }
-  const store::PackageKey* package_key() const override { return is_there ? &key : nullptr; }
+  const store::PackageKey* package_key() const override {
+    return when == When::always || (when == When::for_packages && is_for_packages) ? &key : nullptr;
+  }
 
+  enum class When : uint8_t { never, for_packages, always };
   store::PackageKey key;
-  bool is_there = true;
+  When when = When::for_packages;
+  bool is_for_packages = false;  // as the host has sealed last
 };
 
 class Host {
@@ -86,9 +94,17 @@ class Host {
   explicit Host(uint64_t budget_bytes = 0) : Host(small_sample(), budget_bytes) {}
   explicit Host(const Sample& sample, uint64_t budget_bytes = 0, Parallel* parallel = nullptr);
 
-  // Each sends one message; `open_session` also makes the keys.
+  // Each sends one message; `open_session` also makes the keys, from what the TEE was started with,
+  // or from what the host believes of it. In a session every reply is the TEE's own, or the test
+  // ends.
   Outcome open_session();
+  Outcome open_session(const wire::SessionTerms& believed, const wire::Range& evidence = {});
   Outcome send(const wire::Message& message);
+  wire::SessionTerms terms() const;
+  // Whether this is the TEE's next reply in the session, to this message.
+  bool is_authentic(const wire::Message& message, const wire::Reply& reply);
+  // For messages that change while they are read.
+  void believe_replies() { from_tee_.reset(); }
 
   // The owner's store into the payload.
   void put_weights();
@@ -138,6 +154,7 @@ class Host {
   bool guards_hold() const;
   const wire::Reply& reply() const { return reply_; }
   trusted::Image& image() { return *image_; }
+  const crypto::Digest& transcript() const { return transcript_; }
   void destroy_image() { image_.reset(); }
   uint64_t sequence() const { return to_tee_->next(); }
 
@@ -154,8 +171,10 @@ class Host {
   TestKeys keys_;
   wire::ProgramId id_;
   std::unique_ptr<trusted::Image> image_;
-  std::optional<crypto::Channel> to_tee_;
+  const Parallel& parallel_;
+  std::optional<crypto::Channel> to_tee_, from_tee_;
   std::optional<store::PackageHead> head_;
+  crypto::Digest transcript_{};
   wire::Reply reply_;
   std::vector<wire::Range> last_slots_;
 };

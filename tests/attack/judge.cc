@@ -101,6 +101,7 @@ void Judge::check_refusal(Host& host, const Outcome& outcome) {
   bare.code = reply.code;
   bare.text = reply.text;
   bare.peak_arena_bytes = reply.peak_arena_bytes;
+  bare.tag = reply.tag;
   EXPECT_EQ(std::memcmp(&reply, &bare, sizeof(reply)), 0) << "a refusal says more than it must";
   const Outcome after = host.send(Message::of(MessageType::ping));
   const bool is_fatal = outcome.code == Code::integrity || outcome.code == Code::policy;

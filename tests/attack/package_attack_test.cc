@@ -262,6 +262,7 @@ TEST(PackageAttack, NoOtherLengthOpens) {
 TEST(PackageAttack, NoProgramIsSoLong) {
   SerialParallel serial;
   TestKeys keys;
+  keys.when = TestKeys::When::always;
   AlignedBuffer memory(1 << 16), payload(trusted::kMaxProgramBytes + 8192);
   for (const uint64_t more : {0, 1}) {
     const auto part = [](store::PartKind kind, uint64_t bytes, uint32_t count = 0) {
@@ -362,7 +363,7 @@ TEST(PackageAttack, OlderThanTheKeyAccepts) {
 TEST(PackageAttack, WithoutAKeyOrWithAnother) {
   const Outcome no_key{Code::policy, Text::no_package_key};
   Host none;
-  none.keys().is_there = false;
+  none.keys().when = TestKeys::When::never;
   EXPECT_EQ(none.send(sealed_beside_weights(none)), no_key);
   EXPECT_EQ(none.send(Message::of(MessageType::ping)), no_key);
 
@@ -382,10 +383,28 @@ TEST(PackageAttack, WithoutAKeyOrWithAnother) {
     EXPECT_EQ(other.send(sealed_beside_weights(other)), kForged);
     tally(kForged);
   }
-  // A session's program needs none.
-  Host session;
-  session.keys().is_there = false;
-  session.load_everything();
+}
+
+// Whoever has the session's key is no owner of packages: whatever the order, it gets nothing into a
+// TEE that could open one.
+TEST(PackageAttack, BesideAPackageNoStrangersProgramRuns) {
+  const Outcome refused{Code::policy, Text::packages_only};
+  for (const bool is_package_first : {false, true}) {
+    Host host(2 * Host().arena().size());
+    host.keys().when = TestKeys::When::always;
+    ASSERT_EQ(host.open_session(), Outcome());
+    if (is_package_first) {
+      ASSERT_EQ(host.send(sealed_beside_weights(host)), Outcome());
+    }
+    const Message owners = host.run_message(0, host.sample().input(0, 1));
+    EXPECT_EQ(host.send(host.seal_program()), refused);
+    EXPECT_EQ(host.send(owners), refused);
+    tally(refused);
+  }
+  // Without the key it is as welcome as any.
+  Host host;
+  host.keys().when = TestKeys::When::never;
+  host.load_everything();
 }
 
 TEST(PackageAttack, MayNotBeLoadedTwice) {

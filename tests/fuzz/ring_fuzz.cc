@@ -23,7 +23,7 @@ class Session {
     switch (reader.below(9)) {
       case 0: return send(reader.value<Message>());
       case 1: {  // any body under a good head
-        const auto type = static_cast<wire::MessageType>(1 + reader.below(7));
+        const auto type = static_cast<wire::MessageType>(1 + reader.below(8));
         const auto body = reader.value<std::array<std::byte, wire::kMessageBodyBytes>>();
         return send(Message::of(type, body));
       }
@@ -95,6 +95,9 @@ class Session {
     host_.image().serve(ring, host_.payload(), 0);
     for (uint32_t i = 0; i < ring.completed; ++i) {
       const wire::Reply& reply = ring.completions[i];
+      if (is_loaded_ && wire::is_tagged(ring.submissions[i])) {
+        TAOISM_CHECK(host_.is_authentic(ring.submissions[i], reply));
+      }
       check({static_cast<Code>(reply.code), static_cast<wire::Text>(reply.text)}, reply);
     }
   }

@@ -32,20 +32,20 @@ class InlineTransport final : public Transport {
   ~InlineTransport() override { entries_.close(image_); }
 
   ByteSpan payload() override { return payload_.bytes(); }
-  Status post(const wire::Message& message) override {
-    TAOISM_CHECK(replies_.size() < wire::kRingEntries);
+  std::vector<std::string> warnings() const override {
+    return {"--tee inline runs trusted code in this process: for debugging, it protects nothing"};
+  }
+
+ protected:
+  Status send(const wire::Message& message) override {
     const ByteSpan all = payload_.bytes();
     entries_.call(image_, &message, all.data(), all.size(), &replies_.emplace_back());
     return {};
   }
-  Status collect(wire::Reply& reply) override {
-    TAOISM_CHECK(!replies_.empty());
+  Status receive(wire::Reply& reply) override {
     reply = replies_.front();
     replies_.pop_front();
     return {};
-  }
-  std::vector<std::string> warnings() const override {
-    return {"--tee inline runs trusted code in this process: for debugging, it protects nothing"};
   }
 
  private:
