@@ -40,7 +40,7 @@ Result<PackageHead> PackageHead::read(ConstByteSpan untrusted_file) {
     return invalid_argument("a package of a newer format: run it with the taoism that sealed it");
   }
   const size_t parts = head.header_.parts;
-  if (parts > kMaxParts || bytes_of(parts) > untrusted_file.size()) return damaged();
+  if (parts == 0 || parts > kMaxParts || bytes_of(parts) > untrusted_file.size()) return damaged();
   const std::byte* const table = untrusted_file.data() + sizeof(PackageHeader);
   head.parts_.resize(parts);
   std::memcpy(head.parts_.data(), table, parts * sizeof(PackagePart));
