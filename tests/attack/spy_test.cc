@@ -90,9 +90,9 @@ class SpyTest : public ::testing::Test {
   static void SetUpTestSuite() {
     installation = new Installation;
     write_model();
-    const std::string sealed =
-        output_of(program() + " seal " + file("m.onnx") +
-                  " --strategy full --allow-exposed --batch 1 -o " + file("m.tao"));
+    const std::string sealed = output_of(program() + " seal " + file("m.onnx") +
+                                         " --strategy full --allow-exposed --batch 1 -o " +
+                                         file("m.tao") + " --owner " + file("owner.key"));
     ASSERT_TRUE(fs::exists(file("m.key"))) << sealed;
     key = new std::vector<std::byte>(read_key());
     ASSERT_EQ(key->size(), 32U);

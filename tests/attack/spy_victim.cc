@@ -22,13 +22,14 @@ int main(int argc, char** argv) {
     }
     int status = 1;
     waitpid(child, &status, 0);
-    return status;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
   }
   prctl(PR_SET_DUMPABLE, 0);
   std::ifstream file(argv[1]);
   std::string digits;
-  std::getline(file, digits);
-  std::getline(file, digits);
+  while (file >> digits && digits != "secret") {
+  }
+  file >> digits;
   std::vector<char> key;
   for (size_t i = 0; i + 1 < digits.size(); i += 2) {
     key.push_back(static_cast<char>(std::strtoul(digits.substr(i, 2).c_str(), nullptr, 16)));

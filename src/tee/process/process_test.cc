@@ -152,6 +152,9 @@ TEST(Worker, KeepsItsMemoryOutOfSwap) {
 
 // What a child of ours may lock is little: a worker of it locks what fits, and runs.
 TEST(Worker, LocksAsMuchMemoryAsItMay) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer has memory of its own";
+#endif
   constexpr rlim_t kEnoughKib = 8192;
   for (const rlim_t kib : {rlim_t{0}, rlim_t{64}, rlim_t{300}, kEnoughKib}) {
     const pid_t child = fork();
