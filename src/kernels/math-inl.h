@@ -86,10 +86,17 @@ HWY_INLINE Vec exp_minus_1(Vec x) {
   return keep_nan(x, hn::MulAdd(power, parts.p, hn::Sub(power, set(1.0f))));
 }
 
-// 1 / (1 + exp(-x)).
+// y where x >= least; below it 0, and NaN of NaN: of a function that comes to 0, so that -inf times
+// it is what -inf times 0 is.
+HWY_INLINE Vec zero_below(Vec x, Vec least, Vec y) {
+  return hn::IfThenElse(hn::Ge(x, least), y, at_least(x, hn::Zero(Tag())));
+}
+
+// 1 / (1 + exp(-x)); 0 where it would not be normal.
 HWY_INLINE Vec sigmoid(Vec x) {
-  const Vec e = exp_inside(hn::Neg(limit(x, set(-88.0f), set(87.0f))));
-  return keep_nan(x, hn::Div(set(1.0f), hn::Add(set(1.0f), e)));
+  const Vec least = set(kLeastOfExp);
+  const Vec e = exp_inside(hn::Neg(limit(x, least, set(87.0f))));
+  return zero_below(x, least, hn::Div(set(1.0f), hn::Add(set(1.0f), e)));
 }
 
 // x * P(x^2) / Q(x^2) where |x| < bound, +-1 beyond.

@@ -1,5 +1,6 @@
 #include "kernels/reduce.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/spans.h"
@@ -40,8 +41,11 @@ double finished(Reduction reduction, double folded, int64_t count) {
   }
 }
 
-// What exp's argument is shifted by: the largest, unless that is infinite.
-float shift_of(float largest) { return std::isfinite(largest) ? largest : 0.0f; }
+// log(sum of exp(x)), where exp's arguments were shifted by the largest; that is all of it where it
+// is infinite, or NaN.
+float log_sum_of(float largest, double sum) {
+  return std::isfinite(largest) ? static_cast<float>(std::log(sum) + largest) : largest;
+}
 
 double fold_row(Fold fold, const float* x, int64_t count) {
   if (!adds(fold)) return fold_span(fold, x, count);
@@ -57,12 +61,12 @@ float reduce_row(Reduction reduction, const float* x, int64_t count) {
   if (reduction != Reduction::log_sum_exp) {
     return static_cast<float>(finished(reduction, folded, count));
   }
-  const float shift = shift_of(static_cast<float>(folded));
+  const auto largest = static_cast<float>(folded);
   double sum = 0;
   for (int64_t i = 0; i < count; i += kRowBlock) {
-    sum += exp_span(x + i, shift, nullptr, std::min(kRowBlock, count - i));
+    sum += exp_span(x + i, largest, nullptr, std::min(kRowBlock, count - i));
   }
-  return static_cast<float>(std::log(sum) + shift);
+  return log_sum_of(largest, sum);
 }
 
 // take(rows from, how many, into) adds a block's rows to its sums; y gets the sums of all blocks.
@@ -90,14 +94,12 @@ void reduce_columns(Reduction reduction, const float* x, const AxisShape& s, flo
     fold_into_span(fold, x, {s.axis, s.inner}, y, count);
   }
   if (reduction == Reduction::log_sum_exp) {
-    float shift[kAxisColumns];
-    for (int64_t i = 0; i < count; ++i) shift[i] = shift_of(y[i]);
+    float largest[kAxisColumns];
+    std::copy_n(y, count, largest);
     sum_columns(s.axis, count, y, [&](int64_t first, int64_t rows, float* into) {
-      exp_into_span(x + first * s.inner, {rows, s.inner}, shift, nullptr, into, count);
+      exp_into_span(x + first * s.inner, {rows, s.inner}, largest, nullptr, into, count);
     });
-    for (int64_t i = 0; i < count; ++i) {
-      y[i] = static_cast<float>(std::log(double{y[i]}) + shift[i]);
-    }
+    for (int64_t i = 0; i < count; ++i) y[i] = log_sum_of(largest[i], y[i]);
   } else if (reduction != Reduction::sum && adds(fold)) {
     for (int64_t i = 0; i < count; ++i) {
       y[i] = static_cast<float>(finished(reduction, y[i], s.axis));

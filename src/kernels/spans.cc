@@ -166,7 +166,8 @@ struct Activate {
       // tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2); above 20 it is 1.
       const Vec e = math::exp_inside(clamp(x, -87.0f, 20.0f));
       const Vec n = hn::Mul(e, hn::Add(e, hn::Set(d, 2.0f)));
-      return math::keep_nan(x, hn::Mul(x, hn::Div(n, hn::Add(n, hn::Set(d, 2.0f)))));
+      const Vec factor = hn::Div(n, hn::Add(n, hn::Set(d, 2.0f)));
+      return hn::Mul(x, math::zero_below(x, hn::Set(d, -87.0f), factor));
     }
     return x;
   }

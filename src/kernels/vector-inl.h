@@ -23,6 +23,17 @@ HWY_INLINE Vec limit(Vec x, Vec low, Vec high) {
 #endif
 }
 
+// The larger one of x and low, which is no NaN; NaN unchanged.
+template <typename Vec>
+HWY_INLINE Vec at_least(Vec x, Vec low) {
+  namespace hn = hwy::HWY_NAMESPACE;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::Max(low, x);
+#else
+  return hn::IfThenElse(hn::Lt(x, low), low, x);
+#endif
+}
+
 // The larger one, NaN if either is.
 template <typename Vec>
 HWY_INLINE Vec max_or_nan(Vec x, Vec y) {

@@ -148,7 +148,7 @@ Outcome run_shrink(const RunContext& context) {
   const float limit = context.node.attrs.f("lambd", 0.5F);
   const float bias = context.node.attrs.f("bias");
   map_broadcast<float, float>(context, [=](float x) {
-    return x < -limit ? x + bias : x > limit ? x - bias : x != x ? x : 0.0F;
+    return x < -limit ? x + bias : x > limit ? x - bias : 0.0F;  // NaN is neither
   });
   return {};
 }
@@ -157,7 +157,7 @@ constexpr AttrSpec kAlpha[] = {{"alpha", AttrSpec::real}};
 
 Outcome run_thresholded(const RunContext& context) {
   const float alpha = context.node.attrs.f("alpha", 1.0F);
-  map_broadcast<float, float>(context, [=](float x) { return x <= alpha ? 0.0F : x; });
+  map_broadcast<float, float>(context, [=](float x) { return x > alpha ? x : 0.0F; });
   return {};
 }
 

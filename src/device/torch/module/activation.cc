@@ -5,6 +5,7 @@
 #include <ATen/ops/elu.h>
 #include <ATen/ops/erf.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/gt.h>
 #include <ATen/ops/hardswish.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/mish.h>
@@ -12,11 +13,14 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/tanh.h>
+#include <ATen/ops/where.h>
 
 namespace taoism::torch_module {
 
 using kernels::Activation;
 using kernels::ActivationKind;
+
+constexpr double kLargeGelu = 1e30;
 
 Activation fused_of(const NodeContext& node) {
   const Result<Activation> activation = ops::fused_activation(node.attrs());
@@ -35,7 +39,8 @@ at::Tensor activate(const at::Tensor& x, const Activation& activation) {
     case ActivationKind::hard_swish: return at::hardswish(x);
     case ActivationKind::tanh: return at::tanh(x);
     case ActivationKind::erf: return at::erf(x);
-    case ActivationKind::gelu: return at::gelu(x);
+    case ActivationKind::gelu:  // a CPU's overflows where it should be x
+      return at::where(at::gt(x, kLargeGelu), x, at::gelu(x));
     case ActivationKind::gelu_tanh: return at::gelu(x, "tanh");
     case ActivationKind::swish: return at::mul(x, at::sigmoid(at::mul(x, activation.a)));
     case ActivationKind::elu: return at::elu(x, activation.a, activation.b, 1);

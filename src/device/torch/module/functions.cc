@@ -184,7 +184,9 @@ at::Tensor remainder_as_divisor(const at::Tensor& a, const at::Tensor& b) {
   return at::remainder(a, b);
 }
 at::Tensor remainder_as_dividend(const at::Tensor& a, const at::Tensor& b) {
-  return at::fmod(a, b);
+  if (!a.is_floating_point()) return at::fmod(a, b);
+  // In float32 what is large beside the divisor gives NaN.
+  return at::fmod(a.to(at::kDouble), b.to(at::kDouble)).to(at::kFloat);
 }
 
 Kernel mod(NodeContext& node) {
@@ -198,19 +200,23 @@ Kernel mod(NodeContext& node) {
   };
 }
 
+// Of NaN it is NaN; PyTorch's is 0.
+at::Tensor sign(const at::Tensor& x) {
+  return x.is_floating_point() ? at::where(at::isnan(x), x, at::sign(x)) : at::sign(x);
+}
+
 Kernel shrink(NodeContext& node) {
   return [limit = node.attrs().f("lambd", 0.5F), bias = node.attrs().f("bias")](Inputs in,
                                                                                 Outputs out) {
     const at::Tensor& x = in[0];
-    const at::Tensor middle = x.masked_fill(at::le(at::abs(x), limit), 0);  // keeps NaN
-    const at::Tensor lower = at::where(at::lt(x, -limit), at::add(x, bias), middle);
+    const at::Tensor lower = at::add(x, bias).masked_fill(at::logical_not(at::lt(x, -limit)), 0);
     out[0] = at::where(at::gt(x, limit), at::sub(x, bias), lower);
   };
 }
 
 Kernel thresholded_relu(NodeContext& node) {
   return [alpha = node.attrs().f("alpha", 1.0F)](Inputs in, Outputs out) {
-    out[0] = in[0].masked_fill(at::le(in[0], alpha), 0);
+    out[0] = in[0].masked_fill(at::logical_not(at::gt(in[0], alpha)), 0);
   };
 }
 
@@ -254,7 +260,7 @@ constexpr Lowering kLowerings[] = {
     {"Where", where},
     {"PRelu", p_relu},
     {"Expand", expand},
-    {"Sign", unary<[](const at::Tensor& x) { return at::sign(x); }>},
+    {"Sign", unary<sign>},
     {"Softplus", unary<[](const at::Tensor& x) { return at::softplus(x); }>},
     {"Softsign", unary<[](const at::Tensor& x) { return at::div(x, at::add(at::abs(x), 1)); }>},
     {"Pow", binary<power>},
