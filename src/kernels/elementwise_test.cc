@@ -59,13 +59,13 @@ TEST(Elementwise, ActivationsOfExtremes) {
       activate(x.data(), y.data(), static_cast<int64_t>(x.size()), activation, parallel);
       EXPECT_TRUE(std::isnan(y[0]));
       for (size_t i = 1; i < x.size(); ++i) {
-        const double want = reference_activation(x[i], activation);
+        const auto want = static_cast<float>(reference_activation(x[i], activation));
         if (std::isnan(want)) {  // -inf * 0
           EXPECT_TRUE(std::isnan(y[i])) << x[i] << ": " << y[i];
         } else if (std::isinf(want)) {
           EXPECT_EQ(y[i], want);
         } else {
-          EXPECT_NEAR(y[i], want, 1e-6 * (1 + std::abs(want)));
+          EXPECT_NEAR(y[i], want, 1e-6 * (1 + double{std::abs(want)}));
         }
       }
     });

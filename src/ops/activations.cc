@@ -39,6 +39,17 @@ Status infer_gelu(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   return infer_same(node, outputs);
 }
 
+Status infer_celu(const NodeView& node, std::span<ir::TensorDesc> outputs) {
+  if (!(node.attrs.f("alpha", 1.0F) > 0)) return unsupported("alpha must be positive");
+  return infer_same(node, outputs);
+}
+
+constexpr OpDef celu_op() {
+  OpDef def = named_op<kCelu>(kAlpha);
+  def.infer = infer_celu;
+  return def;
+}
+
 constexpr OpDef gelu_op() {
   OpDef def = named_op<kGelu>(kApproximate);
   def.infer = infer_gelu;
@@ -47,7 +58,7 @@ constexpr OpDef gelu_op() {
 
 }  // namespace
 
-TAOISM_OP(Celu) = named_op<kCelu>(kAlpha);
+TAOISM_OP(Celu) = celu_op();
 TAOISM_OP(Elu) = named_op<kElu>(kAlpha);
 TAOISM_OP(Erf) = named_op<kErf>({});
 TAOISM_OP(Gelu) = gelu_op();

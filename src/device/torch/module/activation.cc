@@ -39,8 +39,9 @@ at::Tensor activate(const at::Tensor& x, const Activation& activation) {
     case ActivationKind::hard_swish: return at::hardswish(x);
     case ActivationKind::tanh: return at::tanh(x);
     case ActivationKind::erf: return at::erf(x);
-    case ActivationKind::gelu:  // a CPU's overflows where it should be x
-      return at::where(at::gt(x, kLargeGelu), x, at::gelu(x));
+    case ActivationKind::gelu:
+      // On a CPU it overflows where it should be x.
+      return x.is_cpu() ? at::where(at::gt(x, kLargeGelu), x, at::gelu(x)) : at::gelu(x);
     case ActivationKind::gelu_tanh: return at::gelu(x, "tanh");
     case ActivationKind::swish: return at::mul(x, at::sigmoid(at::mul(x, activation.a)));
     case ActivationKind::elu: return at::elu(x, activation.a, activation.b, 1);

@@ -1,5 +1,6 @@
 // Activations, arithmetic, and what goes along one axis.
 #include <ATen/ops/add.h>
+#include <ATen/ops/all.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/argmin.h>
 #include <ATen/ops/cat.h>
@@ -99,12 +100,13 @@ Kernel arg(NodeContext& node) {
   const bool last = node.attrs().i("select_last_index", 0) != 0;
   return [axis, keep, last](Inputs in, Outputs out) {
     at::Tensor x = in[0];
-    if (x.is_floating_point()) {
-      x = x.masked_fill(at::isnan(x), kWorst * std::numeric_limits<float>::infinity());
-    }
+    const at::Tensor none = x.is_floating_point() ? at::isnan(x) : at::Tensor();
+    if (none.defined()) x = x.masked_fill(none, kWorst * std::numeric_limits<float>::infinity());
     if (last) x = x.flip(axis);
     out[0] = kIndexOf(x, axis, keep);
-    if (last) out[0] = at::sub(at::full_like(out[0], x.size(axis) - 1), out[0]);
+    if (!last) return;
+    out[0] = at::sub(at::full_like(out[0], x.size(axis) - 1), out[0]);
+    if (none.defined()) out[0] = out[0].masked_fill(at::all(none, axis, keep), 0);
   };
 }
 
