@@ -232,16 +232,24 @@ TEST(StrangersProgram, IsRefusedByAWorkerWithAKey) {
   fs::create_directory(folder);
   fs::permissions(folder, fs::perms::owner_all);
   const std::string file = folder / "owner.key";
-  ASSERT_TRUE(package::create_key_file(file, package::new_key().value()).ok());
+  const store::PackageKey key = package::new_key().value();
+  ASSERT_TRUE(package::create_key_file(file, key).ok());
+  const std::vector<std::string> secret{
+      {reinterpret_cast<const char*>(key.secret.expose_secret().data()), key.secret.size()}};
   {
     WorkerSession session(file);
     if (session.started().code() == Code::policy) GTEST_SKIP() << session.started().message();
     ASSERT_TRUE(session.started().ok()) << session.started().message();
+    const int pid = session.pid();
+    if (const auto before = count_in_all_mappings(pid, secret)) {
+      EXPECT_GT(*before, 0U);
+    }
     const Status refused = session.load();
     EXPECT_EQ(refused.code(), Code::policy);
     EXPECT_THAT(refused.message(), HasSubstr("takes packages alone"));
-    EXPECT_TRUE(
-        becomes_true([pid = session.pid()] { return state_of(pid) == 'Z' || !exists(pid); }));
+    // Nor does the key outlive the session.
+    EXPECT_TRUE(becomes_true([pid] { return state_of(pid) == 'Z' || !exists(pid); }));
+    EXPECT_EQ(count_in_all_mappings(pid, secret).value_or(0), 0U);
   }
   fs::remove_all(folder);
 }

@@ -102,6 +102,8 @@ def faults(binary):
             yield "calls no checked memory function"
     if binary.is_x86_64:
         yield from unmarked_functions(binary)
+        if code_bytes > SMALL_BYTES and binary.functions_seen == 0:
+            yield "has no relocations that this can read"
 
 
 def unmarked_functions(binary):
