@@ -22,10 +22,18 @@ using ReadOnlyArray = nb::ndarray<nb::ro, nb::device::cpu>;
 
 ir::DType dtype_of(nb::dlpack::dtype dtype) {
   using enum ir::DType;
-  constexpr std::pair<nb::dlpack::dtype, ir::DType> kKnown[] = {
-      {nb::dtype<float>(), f32},   {nb::dtype<double>(), f64},   {nb::dtype<int32_t>(), i32},
-      {nb::dtype<int64_t>(), i64}, {nb::dtype<bool>(), boolean}, {nb::dtype<uint8_t>(), u8},
-      {nb::dtype<int8_t>(), i8},
+  using Code = nb::dlpack::dtype_code;
+  const auto sized = [](Code code, uint8_t bits) {
+    return nb::dlpack::dtype{static_cast<uint8_t>(code), bits, 1};
+  };
+  const std::pair<nb::dlpack::dtype, ir::DType> kKnown[] = {
+      {nb::dtype<float>(), f32},          {nb::dtype<double>(), f64},
+      {nb::dtype<int8_t>(), i8},          {nb::dtype<int16_t>(), i16},
+      {nb::dtype<int32_t>(), i32},        {nb::dtype<int64_t>(), i64},
+      {nb::dtype<uint8_t>(), u8},         {nb::dtype<uint16_t>(), u16},
+      {nb::dtype<uint32_t>(), u32},       {nb::dtype<uint64_t>(), u64},
+      {sized(Code::Float, 16), f16},      {sized(Code::Bfloat, 16), bf16},
+      {nb::dtype<bool>(), boolean},
   };
   for (const auto& [known, ours] : kKnown) {
     if (known == dtype) return ours;

@@ -5,9 +5,15 @@ namespace taoism::ir {
 size_t dtype_bytes(DType dtype) {
   switch (dtype) {
     case DType::f32:
-    case DType::i32: return 4;
+    case DType::i32:
+    case DType::u32: return 4;
     case DType::f64:
-    case DType::i64: return 8;
+    case DType::i64:
+    case DType::u64: return 8;
+    case DType::f16:
+    case DType::bf16:
+    case DType::i16:
+    case DType::u16: return 2;
     case DType::boolean:
     case DType::u8:
     case DType::i8: return 1;
@@ -19,11 +25,17 @@ const char* dtype_name(DType dtype) {
   switch (dtype) {
     case DType::f32: return "float32";
     case DType::f64: return "float64";
+    case DType::f16: return "float16";
+    case DType::bf16: return "bfloat16";
+    case DType::i8: return "int8";
+    case DType::i16: return "int16";
     case DType::i32: return "int32";
     case DType::i64: return "int64";
-    case DType::boolean: return "bool";
     case DType::u8: return "uint8";
-    case DType::i8: return "int8";
+    case DType::u16: return "uint16";
+    case DType::u32: return "uint32";
+    case DType::u64: return "uint64";
+    case DType::boolean: return "bool";
   }
   return "unknown";
 }

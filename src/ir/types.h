@@ -14,9 +14,28 @@
 
 namespace taoism::ir {
 
-// What is computed with is float32, int64 and bool; int32 is what a model's inputs and outputs may
-// be besides, and the others are what files may hold.
-enum class DType : uint8_t { f32 = 1, f64 = 2, i32 = 3, i64 = 4, boolean = 5, u8 = 6, i8 = 7 };
+// ONNX's numbers. What is computed with when a model runs is float32, int64 and bool; the others, all
+// but float64 and uint64, are made and read by Cast, which is how a result gets the values of its
+// type. In constants every one is what it is.
+enum class DType : uint8_t {
+  f32 = 1,
+  f64 = 2,
+  i32 = 3,
+  i64 = 4,
+  boolean = 5,
+  u8 = 6,
+  i8 = 7,
+  i16 = 8,
+  u16 = 9,
+  u32 = 10,
+  u64 = 11,
+  f16 = 12,
+  bf16 = 13,
+};
+// All of them.
+inline constexpr DType kDTypes[] = {DType::f32, DType::f64, DType::i32,     DType::i64, DType::u8,
+                                    DType::i8,  DType::i16, DType::u16,     DType::u32, DType::u64,
+                                    DType::f16, DType::bf16, DType::boolean};
 
 size_t dtype_bytes(DType dtype);
 const char* dtype_name(DType dtype);  // "float32", "int64", ...

@@ -3,23 +3,11 @@
 #include <algorithm>
 
 #include "onnx/bind_shapes.h"
+#include "onnx/evaluate.h"
 #include "onnx/node_import.h"
 
 namespace taoism::onnx {
 namespace {
-
-constexpr const char* kTypes = "float32, int64, int32 and bool are";
-
-// What an input or output of the model is; nothing for a type that is not supported.
-std::optional<ir::DType> dtype_outside(int32_t type) {
-  switch (type) {
-    case ::onnx::TensorProto::FLOAT: return ir::DType::f32;
-    case ::onnx::TensorProto::INT64: return ir::DType::i64;
-    case ::onnx::TensorProto::INT32: return ir::DType::i32;
-    case ::onnx::TensorProto::BOOL: return ir::DType::boolean;
-    default: return std::nullopt;
-  }
-}
 
 // What is answered from a tensor's type alone.
 bool is_shape_operator(std::string_view op) { return op == "Shape" || op == "Size"; }
@@ -32,7 +20,8 @@ class Binder {
         options_(options),
         refused_(refused),
         proof_(proof),
-        public_tensors_(file.public_tensors) {}
+        public_tensors_(file.public_tensors),
+        import_(file) {}
 
   Result<ir::Graph> run() {
     import_.graph.name = printable(file_.proto.graph().name());
@@ -144,27 +133,26 @@ class Binder {
       const DeclaredInput& input = file_.inputs[i];
       const std::string name = printable(input.name);
       Tensor tensor{.name = input.name};
-      const std::optional<ir::DType> dtype = dtype_outside(file_.input_types[i]);
-      if (!dtype) {
+      const std::optional<ir::DType> dtype = dtype_of(file_.input_types[i]);
+      if (!dtype || is_for_constants_alone(*dtype)) {
         refuse(name, "input", "",
-               file_.input_types[i] == 0
+               dtype ? refused_type(*dtype).message()
+               : file_.input_types[i] == 0
                    ? "is " + input.dtype + ", which is not supported; tensors are"
-                   : "has type " + input.dtype + ", which is not supported; " + kTypes);
+                   : "has type " + input.dtype + ", which is not supported");
         tensor.refused = true;
       } else {
         tensor.id = import_.graph.add_input(name, {*dtype, shapes[i]});
+        tensor.type = *dtype;
         tensor.rows = rows_of_input(input, shapes[i]);
         input_rows_.push_back(tensor.rows.at.axis);
         if (shapes[i].elements() == 0) {
           // What has no elements is known: nobody reads the input itself.
           tensor.id = ir::kNoValue;
-          tensor.constant =
-              ir::make_constant({dtype_inside(file_.input_types[i]), shapes[i]}).first;
+          tensor.constant = ir::make_constant({*dtype, shapes[i]}).first;
           if (tensor.rows.at.any()) {
             tensor.rows = {.at = {}, .growth = {}, .mixed = mixed_by(name, "input", "it is empty")};
           }
-        } else if (*dtype == ir::DType::i32) {
-          TAOISM_ASSIGN_OR_RETURN(tensor, cast(tensor, ir::DType::i64));
         }
       }
       import_.tensors.emplace(input.name, std::move(tensor));
@@ -189,7 +177,7 @@ class Binder {
       reads_refused = reads_refused || (!input.empty() && import_.tensors.at(input).refused);
     }
     NodeImport node(import_, proto, name, file_.opset);
-    const Import import = is_default_domain(proto.domain()) ? find_import(op) : nullptr;
+    const auto import = is_default_domain(proto.domain()) ? find_import(op) : std::nullopt;
     const Fold fold = is_default_domain(proto.domain()) ? find_fold(op) : nullptr;
     const bool is_shape = is_default_domain(proto.domain()) && is_shape_operator(op);
     Status status;
@@ -207,8 +195,12 @@ class Binder {
     } else if (fold && reads_constants_alone(node) && !repeats_by_rows(node, op)) {
       status = import_constant(node, op, fold);
       if (reads_public_alone(proto)) publish_outputs(proto);
+    } else if (import && reads_constants_alone(node) && node.needs_evaluation()) {
+      status = import_constant(node, op, find_evaluation(op));
+      if (reads_public_alone(proto)) publish_outputs(proto);
     } else if (import) {
-      status = import(node);
+      status = import->computes ? node.computes() : Status();
+      if (status.ok()) status = import->import(node);
       if (op == "ConstantOfShape") public_tensors_.insert(printable(name + "/value"));
     } else {
       status = unsupported("is supported only where it does not depend on the model's input");
@@ -346,10 +338,11 @@ class Binder {
     return {};
   }
 
-  Result<Tensor> cast(const Tensor& tensor, ir::DType dtype) {
+  // The value in the type that the outside sees.
+  Result<Tensor> in_its_type(const Tensor& tensor) {
     const ::onnx::NodeProto proto;
     NodeImport node(import_, proto, "Cast_" + printable(tensor.name), file_.opset);
-    return node.cast(tensor, dtype);
+    return node.in_its_type(tensor);
   }
 
   // An output that is a constant, an input, or a second name for another output, gets a tensor of
@@ -358,18 +351,20 @@ class Binder {
     ::onnx::NodeProto proto;
     proto.add_output(name);
     NodeImport node(import_, proto, "Identity_" + printable(name), file_.opset);
-    const ir::Shape shape = node.desc(tensor).shape;
+    const ir::Shape shape = node.shape_of(tensor);
+    const ir::DType type = import_.type_of(tensor);
     ir::Attrs attrs;
     attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
     const Growth growth = node.growth(tensor);
-    TAOISM_ASSIGN_OR_RETURN(
-        tensor, node.emit_node("Reshape", {tensor}, std::move(attrs), "", &growth));
+    Tensor x = tensor;
+    if (x.constant) {
+      TAOISM_ASSIGN_OR_RETURN(x.constant, import_.computed(tensor));
+    }
+    TAOISM_ASSIGN_OR_RETURN(tensor,
+                            node.emit_node("Reshape", {x}, std::move(attrs), "", &growth));
+    tensor.type = type;
+    TAOISM_ASSIGN_OR_RETURN(tensor, node.in_its_type(tensor));
     return node.give(tensor);
-  }
-
-  ir::DType type_of(const Tensor& tensor) const {
-    return tensor.constant ? tensor.constant->desc.dtype
-                           : import_.graph.value(tensor.id).desc.dtype;
   }
 
   Status add_outputs() {
@@ -378,17 +373,22 @@ class Binder {
     for (const auto& output : file_.proto.graph().output()) {
       Tensor& tensor = import_.tensors.at(output.name());
       if (tensor.refused) continue;
-      const int32_t type = output.type().tensor_type().elem_type();
-      const std::optional<ir::DType> dtype = dtype_outside(type);
-      if (!dtype && type != ::onnx::TensorProto::UNDEFINED) {
-        refuse(printable(output.name()), "output", "",
-               "has type " + element_type_name(type) + ", which is not supported; " + kTypes);
+      const ir::DType type = import_.type_of(tensor);
+      const int32_t declared = output.type().tensor_type().elem_type();
+      if (declared != ::onnx::TensorProto::UNDEFINED && dtype_of(declared) != type) {
+        return invalid_argument("output '" + printable(output.name()) + "' is declared " +
+                                element_type_name(declared) + ", the graph makes " +
+                                ir::dtype_name(type));
+      }
+      if (is_for_constants_alone(type)) {
+        refuse(printable(output.name()), "output", "", refused_type(type).message());
         continue;
       }
-      if (dtype == ir::DType::i32 && type_of(tensor) == ir::DType::i64) {
-        TAOISM_ASSIGN_OR_RETURN(tensor, cast(tensor, ir::DType::i32));
+      if (tensor.constant) {
+        TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));
+      } else {
+        TAOISM_ASSIGN_OR_RETURN(tensor, in_its_type(tensor));
       }
-      if (tensor.constant) TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));
       const bool taken = std::find(inputs.begin(), inputs.end(), tensor.id) != inputs.end() ||
                          std::find(outputs.begin(), outputs.end(), tensor.id) != outputs.end();
       if (taken) TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));
@@ -414,7 +414,7 @@ class Binder {
 }  // namespace
 
 bool is_known_operator(std::string_view op) {
-  return op == "Constant" || is_shape_operator(op) || find_import(op) != nullptr ||
+  return op == "Constant" || is_shape_operator(op) || find_import(op).has_value() ||
          find_fold(op) != nullptr;
 }
 

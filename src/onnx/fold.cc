@@ -89,32 +89,30 @@ Constants fold_transpose(const FoldNode& node) {
 }
 
 Constants fold_gather(const FoldNode& node) {
-  if (!node.has(1) || node.inputs[1]->desc.dtype != ir::DType::i64) {
-    return invalid_argument("indices must be integers");
-  }
+  const auto indices = node.has(1) ? integers_of(*node.inputs[1]) : std::nullopt;
+  if (!indices) return invalid_argument("indices must be integers");
   const ir::Constant& x = *node.inputs[0];
-  const ir::Constant& indices = *node.inputs[1];
+  const ir::Shape& indices_shape = node.inputs[1]->desc.shape;
   TAOISM_ASSIGN_OR_RETURN(const size_t axis,
                           resolve_axis(node.attrs.i("axis", 0), x.desc.shape.rank()));
   const ir::Shape& in = x.desc.shape;
-  if (in.rank() + indices.desc.shape.rank() > ir::kMaxRank + 1) {
+  if (in.rank() + indices_shape.rank() > ir::kMaxRank + 1) {
     return unsupported("result has too many dimensions");
   }
   ir::Shape shape;
   for (size_t i = 0; i < axis; ++i) shape.push_back(in[i]);
-  for (const int64_t dim : indices.desc.shape) shape.push_back(dim);
+  for (const int64_t dim : indices_shape) shape.push_back(dim);
   for (size_t i = axis + 1; i < in.rank(); ++i) shape.push_back(in[i]);
   TAOISM_ASSIGN_OR_RETURN(const Fresh out, node.budget.make(x.desc.dtype, shape));
-  const int64_t outer = in.product(0, axis), count = indices.desc.shape.elements();
+  const int64_t outer = in.product(0, axis);
   const size_t row =
       static_cast<size_t>(in.product(axis + 1, in.rank())) * ir::dtype_bytes(x.desc.dtype);
   std::byte* to = out.data;
   for (int64_t o = 0; o < outer; ++o) {
-    for (int64_t i = 0; i < count; ++i, to += row) {
-      int64_t at = indices.i64()[i];
-      if (at < 0) at += in[axis];
+    for (const int64_t given : *indices) {
+      const int64_t at = given < 0 ? given + in[axis] : given;
       if (at < 0 || at >= in[axis]) {
-        return invalid_argument(ops::fault_text(ops::out_of_range(indices.i64()[i], in[axis])));
+        return invalid_argument(ops::fault_text(ops::out_of_range(given, in[axis])));
       }
       if (row > 0) std::memcpy(to, x.data + static_cast<size_t>(o * in[axis] + at) * row, row);
     }
@@ -240,6 +238,21 @@ Constants fold_constant_of_shape(const FoldNode& node) {
   return one(std::move(out));
 }
 
+// How many of start, start + delta, ... are before limit; negative when there is no end.
+int64_t range_count(double start, double limit, double delta) {
+  const double count = std::ceil((limit - start) / delta);
+  return std::abs(count) < 1e9 ? std::max<int64_t>(static_cast<int64_t>(count), 0) : -1;
+}
+
+int64_t range_count(int64_t start, int64_t limit, int64_t delta) {
+  if (delta == 0) return -1;
+  if (delta > 0 ? start >= limit : start <= limit) return 0;
+  const auto from = static_cast<uint64_t>(start), to = static_cast<uint64_t>(limit);
+  const auto step = static_cast<uint64_t>(delta);
+  const uint64_t steps = delta > 0 ? (to - from - 1) / step : (from - to - 1) / (0 - step);
+  return steps < 1'000'000'000 ? static_cast<int64_t>(steps) + 1 : -1;
+}
+
 Constants fold_range(const FoldNode& node) {
   node.attrs.ignore("stash_type");  // of half floats, which are no constants here
   for (size_t i = 0; i < 3; ++i) {
@@ -248,27 +261,26 @@ Constants fold_range(const FoldNode& node) {
       return invalid_argument("start, limit and delta must be scalars of one type");
     }
   }
-  const bool real = node.inputs[0]->desc.dtype == ir::DType::f32;
-  const auto number = [&](size_t i) {
-    return real ? static_cast<double>(*node.inputs[i]->f32())
-                : static_cast<double>(*node.inputs[i]->i64());
-  };
-  const double count = std::ceil((number(1) - number(0)) / number(2));
-  if (!(std::abs(count) < 1e9)) return invalid_argument("has no end");
-  const ir::Shape shape{std::max<int64_t>(static_cast<int64_t>(count), 0)};
-  TAOISM_ASSIGN_OR_RETURN(const Fresh out, node.budget.make(node.inputs[0]->desc.dtype, shape));
-  for (int64_t i = 0; i < shape[0]; ++i) {
-    if (real) {
-      reinterpret_cast<float*>(out.data)[i] =
-          static_cast<float>(number(0) + static_cast<double>(i) * number(2));
-    } else {
-      const auto start = static_cast<uint64_t>(*node.inputs[0]->i64());
-      const auto delta = static_cast<uint64_t>(*node.inputs[2]->i64());
-      reinterpret_cast<int64_t*>(out.data)[i] =
-          static_cast<int64_t>(start + static_cast<uint64_t>(i) * delta);
-    }
+  const ir::DType dtype = node.inputs[0]->desc.dtype;
+  if (!is_float(dtype) && !integers_of(*node.inputs[0])) {
+    return unsupported(std::string("of ") + ir::dtype_name(dtype));
   }
-  return one(out.constant);
+  return ops::with_type(dtype, [&](auto zero) -> Constants {
+    using T = decltype(zero);
+    constexpr bool kReal = std::is_floating_point_v<decltype(ops::number_of(zero))>;
+    using Wide = std::conditional_t<kReal, double, int64_t>;
+    const auto number = [&](size_t i) {
+      return static_cast<Wide>(ops::number_of(*reinterpret_cast<const T*>(node.inputs[i]->data)));
+    };
+    const Wide start = number(0), delta = number(2);
+    const int64_t count = range_count(start, number(1), delta);
+    if (count < 0) return invalid_argument("has no end");
+    TAOISM_ASSIGN_OR_RETURN(const Fresh out, node.budget.make(dtype, ir::Shape{count}));
+    for (int64_t i = 0; i < count; ++i) {
+      reinterpret_cast<T*>(out.data)[i] = ops::convert<T>(start + static_cast<Wide>(i) * delta);
+    }
+    return one(out.constant);
+  });
 }
 
 constexpr struct {
@@ -300,11 +312,11 @@ Result<Fresh> FoldBudget::make(ir::DType dtype, const ir::Shape& shape) {
 Result<std::vector<int64_t>> FoldNode::ints(size_t i, const char* name) const {
   if (*name != 0 && attrs.has(name)) return attrs.ints(name);
   if (!has(i)) return std::vector<int64_t>();
-  const ir::Constant& constant = *inputs[i];
-  if (constant.desc.dtype != ir::DType::i64 || constant.desc.shape.rank() > 1) {
+  auto values = integers_of(*inputs[i]);
+  if (!values || inputs[i]->desc.shape.rank() > 1) {
     return invalid_argument("input " + std::to_string(i) + " must be a list of integers");
   }
-  return std::vector<int64_t>(constant.i64(), constant.i64() + constant.desc.shape.elements());
+  return *std::move(values);
 }
 
 Result<ConstantPtr> constant_of_shape_value(NodeAttributes& attrs) {

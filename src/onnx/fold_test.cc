@@ -140,7 +140,8 @@ TEST(FoldTest, ConstantNodesOfEveryKind) {
   value.mutable_t()->add_int32_data(0x4900);  // 10
   m.node("Add", {"x", "list"}, {"a"});
   m.node("Mul", {"a", "half"}, {"b"});
-  m.node("Add", {"b", "tensor"}, {"c"});
+  set_int(m.node("Cast", {"tensor"}, {"ten"}), "to", ::onnx::TensorProto::FLOAT);
+  m.node("Add", {"b", "ten"}, {"c"});
   m.node("Reshape", {"c", "shape"}, {"y"});
   const auto model = m.load();
   ASSERT_TRUE(model.ok()) << model.status().message();

@@ -208,7 +208,7 @@ const Broken kBroken[] = {
        m.weight("w", {1, 2, 3, 3}, std::vector<float>(18));
        set_ints(m.node("ConvTranspose", {"i", "w", "b"}, {"z"}, "up"), "strides", {2, 2});
      },
-     Code::unsupported, "must be float32"},
+     Code::invalid_argument, "must be of one type"},
     {"stride beyond every model",
      [](TestModel& m) {
        m.input("i", {1, 1, 4, 4}).output("z");

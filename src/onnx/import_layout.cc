@@ -283,7 +283,15 @@ Status import_pad(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(node.opset() < 11 ? 1 : 2));
   const std::string mode = node.attrs.s("mode", "constant");
   TAOISM_ASSIGN_OR_RETURN(const auto given, node.required_ints(1, "pads"));
-  TAOISM_ASSIGN_OR_RETURN(auto value, node.number(2, "constant_value"));
+  std::optional<float> value;
+  int64_t integer = 0;
+  if (node.has(2) && node.input(2).constant && node.desc(node.input(2)).dtype == ir::DType::i64 &&
+      node.shape(2).elements() == 1) {
+    integer = *node.input(2).constant->i64();
+  } else {
+    TAOISM_ASSIGN_OR_RETURN(value, node.number(2, "constant_value"));
+    integer = value.value_or(0) != 0 ? 1 : 0;  // of bool
+  }
   if (node.attrs.has("value")) value = node.attrs.f("value", 0);  // before opset 11
   TAOISM_ASSIGN_OR_RETURN(std::vector<int64_t> pads, full_pads(node, given));
   const bool none = pads.size() == 2 * node.shape(0).rank() &&
@@ -292,7 +300,11 @@ Status import_pad(NodeImport& node) {
   if (none) return node.give(node.input(0));
   ir::Attrs attrs;
   attrs.set("pads", std::move(pads));
-  attrs.set("value", value.value_or(0.0F));
+  if (node.desc(node.input(0)).dtype == ir::DType::f32) {
+    attrs.set("value", value.value_or(0.0F));
+  } else {
+    attrs.set("integer", integer);
+  }
   attrs.set("mode", printable(mode));
   TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Pad", {node.input(0)}, std::move(attrs)));
   return node.give(std::move(y));

@@ -1,5 +1,6 @@
 // Activations, element-by-element arithmetic, reductions, and what is nothing at inference.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "onnx/node_import.h"
@@ -88,16 +89,30 @@ Status import_sum(NodeImport& node) {
   return node.give(std::move(y));
 }
 
-// Both numbers of one type; the power has the first one's.
+// The exponent of integers as an integer, where it is a whole number.
+Result<Tensor> whole_exponent(NodeImport& node, const Tensor& exponent) {
+  const auto refused = [&] {
+    return node.refuse("exponent", "of integers must be an integer, or a constant that is whole");
+  };
+  if (!exponent.constant) return refused();
+  const auto count = static_cast<size_t>(exponent.constant->desc.shape.elements());
+  for (size_t i = 0; i < count; ++i) {
+    const float value = exponent.constant->f32()[i];
+    if (!(value >= 0 && value < 0x1p31F && value == std::floor(value))) return refused();
+  }
+  return node.cast(exponent, ir::DType::i64, "/exponent");
+}
+
+// The power has the first one's type.
 Status import_pow(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
   const ir::DType type = node.desc(node.input(0)).dtype;
-  const bool real = type == ir::DType::f32 || node.desc(node.input(1)).dtype == ir::DType::f32;
-  const ir::DType common = real ? ir::DType::f32 : ir::DType::i64;
-  TAOISM_ASSIGN_OR_RETURN(const Tensor a, node.cast(node.input(0), common, "/base"));
-  TAOISM_ASSIGN_OR_RETURN(const Tensor b, node.cast(node.input(1), common, "/exponent"));
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Pow", {a, b}));
-  TAOISM_ASSIGN_OR_RETURN(y, node.cast(y, type, "/type"));
+  Tensor exponent = node.input(1);
+  if (type == ir::DType::i64 && node.desc(exponent).dtype == ir::DType::f32) {
+    TAOISM_ASSIGN_OR_RETURN(exponent, whole_exponent(node, exponent));
+  }
+  TAOISM_ASSIGN_OR_RETURN(exponent, node.cast(exponent, type, "/exponent"));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Pow", {node.input(0), exponent}));
   return node.give(std::move(y));
 }
 
@@ -161,21 +176,6 @@ Status import_with_number(NodeImport& node, const char* attribute, size_t requir
 Status import_cum_sum(NodeImport& node) { return import_with_number(node, "axis", 2); }
 Status import_trilu(NodeImport& node) { return import_with_number(node, "k", 1); }
 
-Status import_identity(NodeImport& node) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
-  return node.give(node.input(0));
-}
-
-Status import_dropout(NodeImport& node) {
-  node.attrs.ignore("seed");
-  node.attrs.ignore("ratio");
-  TAOISM_ASSIGN_OR_RETURN(const auto training, node.number(2, "training_mode"));
-  if (training && *training != 0) {
-    return node.refuse("training_mode", "export the model in evaluation mode");
-  }
-  return import_identity(node);
-}
-
 constexpr ImportEntry kImports[] = {
     {"Clip", import_clip},
     {"Min", import_min},
@@ -197,8 +197,6 @@ constexpr ImportEntry kImports[] = {
     {"ReduceSumSquare", import_reduction},
     {"CumSum", import_cum_sum},
     {"Trilu", import_trilu},
-    {"Identity", import_identity},
-    {"Dropout", import_dropout},
 };
 
 }  // namespace

@@ -1,48 +1,48 @@
-// What changes or chooses element types.
+// What changes or chooses element types, and what has any.
 #include "onnx/node_import.h"
 
 namespace taoism::onnx {
 namespace {
 
-Status cast_to(NodeImport& node, int32_t type) {
-  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+Status give_converted(NodeImport& node, ir::DType dtype) {
   node.attrs.ignore("saturate");  // of types that are refused
   node.attrs.ignore("round_mode");
-  const Tensor x = node.input(0);
-  switch (type) {
-    case ::onnx::TensorProto::FLOAT:
-    case ::onnx::TensorProto::INT64:
-    case ::onnx::TensorProto::BOOL: break;
-    case ::onnx::TensorProto::INT32: {  // wraps where it does not fit; stays an int64 inside
-      TAOISM_ASSIGN_OR_RETURN(const Tensor narrow, node.cast(x, ir::DType::i32, "/int32"));
-      TAOISM_ASSIGN_OR_RETURN(Tensor y, node.cast(narrow, ir::DType::i64));
-      return node.give(std::move(y));
-    }
-    default: {
-      const std::string name = element_type_name(type);
-      const bool integer = name.starts_with("int") || name.starts_with("uint");
-      if (x.constant && (is_float_type(type) || integer)) break;
-      return node.refuse("to", "activations are float32, int64, int32 or bool, not " + name);
-    }
-  }
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.cast(x, dtype_inside(type)));
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.converted(node.input(0), dtype));
   return node.give(std::move(y));
 }
 
 Status import_cast(NodeImport& node) {
-  return cast_to(node, static_cast<int32_t>(node.attrs.i("to", 0)));
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  const auto to = static_cast<int32_t>(node.attrs.i("to", 0));
+  const std::optional<ir::DType> dtype = dtype_of(to);
+  if (!dtype) return node.refuse("to", "is " + element_type_name(to));
+  return give_converted(node, *dtype);
 }
 
 Status import_cast_like(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(2));
-  switch (node.desc(node.input(1)).dtype) {
-    case ir::DType::i64: return cast_to(node, ::onnx::TensorProto::INT64);
-    case ir::DType::boolean: return cast_to(node, ::onnx::TensorProto::BOOL);
-    default: return cast_to(node, ::onnx::TensorProto::FLOAT);
-  }
+  return give_converted(node, node.type(1));
 }
 
-constexpr ImportEntry kImports[] = {{"Cast", import_cast}, {"CastLike", import_cast_like}};
+Status import_identity(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  return node.give(node.input(0));
+}
+
+Status import_dropout(NodeImport& node) {
+  node.attrs.ignore("seed");
+  node.attrs.ignore("ratio");
+  TAOISM_ASSIGN_OR_RETURN(const auto training, node.number(2, "training_mode"));
+  if (training && *training != 0) {
+    return node.refuse("training_mode", "export the model in evaluation mode");
+  }
+  return import_identity(node);
+}
+
+constexpr ImportEntry kImports[] = {{"Cast", import_cast, false},
+                                    {"CastLike", import_cast_like, false},
+                                    {"Identity", import_identity, false},
+                                    {"Dropout", import_dropout, false}};
 
 }  // namespace
 

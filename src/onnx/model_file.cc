@@ -273,6 +273,17 @@ void read_public_tensors(std::string_view names, Model::File& file) {
 
 }  // namespace
 
+ConstantPtr ComputedWeights::get(const ir::Constant& constant) const {
+  const std::lock_guard lock(mutex_);
+  auto& made = made_[&constant];
+  if (ConstantPtr alive = made.lock()) return alive;
+  auto [computed, data] =
+      ir::make_constant({computed_as(constant.desc.dtype), constant.desc.shape});
+  convert_elements(constant, computed->desc.dtype, data);
+  made = computed;
+  return std::move(computed);
+}
+
 Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& path) {
   auto file = std::make_shared<Model::File>();
   TAOISM_ASSIGN_OR_RETURN(SourceFile source, SourceFile::open(path));

@@ -4,6 +4,7 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -12,9 +13,23 @@
 
 namespace taoism::onnx {
 
+// A file's narrow integers as int64 and its 16-bit floats as float32, which is what models run with:
+// made when a graph first needs them, shared by all graphs that are alive. Thread-safety: may be
+// called from several threads.
+class ComputedWeights {
+ public:
+  // `constant` must live as long as this.
+  ConstantPtr get(const ir::Constant& constant) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::unordered_map<const ir::Constant*, std::weak_ptr<const ir::Constant>> made_;
+};
+
 struct Model::File {
   ::onnx::ModelProto proto;  // without the data of its tensors, which `constants` has taken over
   std::unordered_map<std::string, ConstantPtr> constants;
+  ComputedWeights computed_weights;  // of `constants`
   // Constant nodes whose value is of a kind we do not read: output name and reason.
   std::unordered_map<std::string, std::string> unreadable;
   std::vector<int> order;          // live nodes, each after those it reads from

@@ -131,7 +131,7 @@ TEST(ModelTest, NodeNamesAreKeptAndUnique) {
 
 TEST(ModelTest, ListsEverythingUnsupportedAtOnce) {
   TestModel source;
-  source.input("x", {-1, 3, 8, 8}).input("i", {-1}, ::onnx::TensorProto::UINT8).output("y");
+  source.input("x", {-1, 3, 8, 8}).input("i", {-1}, ::onnx::TensorProto::UINT64).output("y");
   source.weight("w", {4, 3, 1, 1}, std::vector<float>(12, 1));
   source.node("Hardmax", {"x"}, {"a"}, "first");
   source.node("Det", {"a"}, {"b"}, "second");

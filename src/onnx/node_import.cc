@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "onnx/evaluate.h"
+#include "onnx/type_rules.h"
 #include "ops/graph_view.h"
 
 namespace taoism::onnx {
@@ -15,6 +17,29 @@ Status check_constants(const ops::OpDef& def, const ops::NodeView& view) {
 }
 
 }  // namespace
+
+Result<ConstantPtr> GraphImport::converted(const ir::Constant& constant, ir::DType dtype) {
+  TAOISM_ASSIGN_OR_RETURN(const Fresh made, budget.make(dtype, constant.desc.shape));
+  convert_elements(constant, dtype, made.data);
+  return ConstantPtr(made.constant);
+}
+
+Result<ConstantPtr> GraphImport::computed(const Tensor& tensor) {
+  const ConstantPtr& constant = tensor.constant;
+  const ir::DType dtype = computed_as(constant->desc.dtype);
+  if (dtype == constant->desc.dtype) return constant;
+  const auto known = computed_constants.find(constant.get());
+  if (known != computed_constants.end()) return known->second.second;
+  const auto weight = file.constants.find(tensor.name);
+  ConstantPtr made;
+  if (weight != file.constants.end() && weight->second == constant) {
+    made = file.computed_weights.get(*constant);
+  } else {
+    TAOISM_ASSIGN_OR_RETURN(made, converted(*constant, dtype));
+  }
+  computed_constants.emplace(constant.get(), std::pair(constant, made));
+  return made;
+}
 
 ir::ValueId GraphImport::value_of(const Tensor& tensor) {
   if (tensor.id != ir::kNoValue || !tensor.constant) return tensor.id;
@@ -32,8 +57,9 @@ NodeImport::NodeImport(GraphImport& import, const ::onnx::NodeProto& node, std::
       opset_(opset),
       first_value_(import.graph.value_count()) {
   for (const std::string& input : node.input()) {
-    inputs_.push_back(input.empty() ? Tensor{} : import.tensors.at(input));
+    given_.push_back(input.empty() ? Tensor{} : import.tensors.at(input));
   }
+  inputs_ = given_;
   used_.resize(inputs_.size());
 }
 
@@ -68,8 +94,33 @@ Tensor NodeImport::mixed(Tensor tensor, const char* how) const {
   return tensor;
 }
 
-const ir::TensorDesc& NodeImport::desc(const Tensor& tensor) const {
-  return tensor.constant ? tensor.constant->desc : import_.graph.value(tensor.id).desc;
+ir::TensorDesc NodeImport::desc(const Tensor& tensor) const {
+  if (tensor.constant) return tensor.constant->desc;
+  return {computed_as(tensor.type), shape_of(tensor)};
+}
+
+const ir::Shape& NodeImport::shape_of(const Tensor& tensor) const {
+  return tensor.constant ? tensor.constant->desc.shape : import_.graph.value(tensor.id).desc.shape;
+}
+
+Status NodeImport::computes() {
+  computes_ = true;
+  std::optional<size_t> first;
+  for (size_t i = 0; i < inputs(); ++i) {
+    if (!has(i)) continue;
+    if (is_for_constants_alone(type(i))) return refused_type(type(i));
+    if (is_alike(op(), i)) {
+      if (first && type(*first) != type(i)) {
+        return invalid_argument("input " + std::to_string(i) + " is " + ir::dtype_name(type(i)) +
+                                ", input " + std::to_string(*first) + " " +
+                                ir::dtype_name(type(*first)) + ": they must be of one type");
+      }
+      first = first.value_or(i);
+    }
+    if (!inputs_[i].constant) continue;
+    TAOISM_ASSIGN_OR_RETURN(inputs_[i].constant, import_.computed(given_[i]));
+  }
+  return {};
 }
 
 bool NodeImport::is_read(size_t i) const {
@@ -89,10 +140,11 @@ Result<std::optional<std::vector<int64_t>>> NodeImport::ints(size_t i, const cha
   if (!has(i)) return List();
   const ConstantPtr& constant = inputs_[i].constant;
   if (!constant) return refuse(name, "is computed from the model's input, not a constant");
-  if (constant->desc.dtype != ir::DType::i64 || constant->desc.shape.rank() > 1) {
+  List list = integers_of(*constant);
+  if (!list || constant->desc.shape.rank() > 1) {
     return invalid_argument(std::string(name) + " must be a list of integers");
   }
-  return List(std::in_place, constant->i64(), constant->i64() + constant->desc.shape.elements());
+  return list;
 }
 
 Result<std::vector<int64_t>> NodeImport::required_ints(size_t i, const char* name) {
@@ -216,9 +268,41 @@ Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Ten
   return unused_growth() != nullptr ? mixed(std::move(made), kChanges) : made;
 }
 
+Result<Tensor> NodeImport::as_computed(const Tensor& tensor) {
+  if (tensor.constant || tensor.id == ir::kNoValue) return tensor;
+  Tensor computed = tensor;
+  computed.type = computed_as(tensor.type);
+  if (import_.graph.value(tensor.id).desc.dtype == computed.type) return computed;
+  const auto [known, is_new] = import_.computed_values.try_emplace(tensor.id, ir::kNoValue);
+  if (is_new) {
+    TAOISM_ASSIGN_OR_RETURN(const Tensor made, cast_node(tensor, computed.type));
+    import_.computed_values[tensor.id] = made.id;
+    return made;
+  }
+  computed.id = known->second;
+  return computed;
+}
+
 Result<Tensor> NodeImport::emit_node(const char* op, const std::vector<Tensor>& inputs,
                                      ir::Attrs node_attrs, const char* suffix,
                                      const Growth* shape_growth) {
+  std::vector<Tensor> computed;
+  for (const Tensor& input : inputs) {
+    TAOISM_ASSIGN_OR_RETURN(computed.emplace_back(), as_computed(input));
+  }
+  return append(op, computed, std::move(node_attrs), suffix, shape_growth);
+}
+
+Result<Tensor> NodeImport::cast_node(const Tensor& tensor, ir::DType dtype) {
+  const std::string name = ir::dtype_name(dtype);
+  ir::Attrs cast_attrs;
+  cast_attrs.set("to", name);
+  return append("Cast", {tensor}, std::move(cast_attrs), op() == "Cast" ? "" : "/" + name);
+}
+
+Result<Tensor> NodeImport::append(const char* op, const std::vector<Tensor>& inputs,
+                                  ir::Attrs node_attrs, const std::string& suffix,
+                                  const Growth* shape_growth) {
   const ops::OpDef* def = ops::find_op(op);
   if (def == nullptr) return taoism::unsupported(std::string("needs ") + op + ", which is missing");
   ir::Node node;
@@ -241,6 +325,7 @@ Result<Tensor> NodeImport::emit_node(const char* op, const std::vector<Tensor>& 
   }
   result.name = node.name + ":0";
   result.id = import_.graph.add_value(result.name, output);
+  result.type = output.dtype;
   node.outputs = {result.id};
   import_.graph.add_node(std::move(node));
   return result;
@@ -297,11 +382,64 @@ Result<Tensor> NodeImport::cast(const Tensor& tensor, ir::DType dtype, const cha
   return emit("Cast", {tensor}, std::move(cast_attrs), suffix);
 }
 
+Result<Tensor> NodeImport::converted(const Tensor& tensor, ir::DType dtype) {
+  const ir::DType from = import_.type_of(tensor);
+  if (from == dtype) return tensor;
+  Tensor result = tensor;
+  if (tensor.constant) {
+    TAOISM_ASSIGN_OR_RETURN(result.constant, import_.converted(*tensor.constant, dtype));
+    return result;
+  }
+  for (const ir::DType type : {from, dtype}) {
+    if (is_for_constants_alone(type)) return refused_type(type);
+  }
+  if (holds_all_of(dtype, from)) {
+    result.type = dtype;
+    return result;
+  }
+  // A value of neither type that is computed with is read as the one it is computed as.
+  if (dtype != computed_as(dtype)) {
+    TAOISM_ASSIGN_OR_RETURN(result, as_computed(tensor));
+  }
+  return cast_node(result, dtype);
+}
+
+Result<Tensor> NodeImport::in_its_type(const Tensor& tensor) {
+  if (import_.graph.value(tensor.id).desc.dtype == tensor.type) return tensor;
+  TAOISM_ASSIGN_OR_RETURN(const Tensor computed, as_computed(tensor));
+  if (computed.type == tensor.type) return computed;
+  return cast_node(computed, tensor.type);
+}
+
+bool NodeImport::needs_evaluation() const {
+  if (find_evaluation(op()) == nullptr) return false;
+  bool exact = op() == "Pow" && has(1) && is_integer(type(0)) && is_float(type(1));
+  for (size_t i = 0; i < inputs(); ++i) exact = exact || (has(i) && is_for_constants_alone(type(i)));
+  return exact;
+}
+
+Result<Tensor> NodeImport::as_result(Tensor tensor, size_t output) {
+  const std::optional<size_t> source = typed_by(op(), output);
+  if (!source || !has(*source)) return tensor;
+  const ir::DType wanted = type(*source);
+  if (import_.type_of(tensor) == wanted || desc(tensor).dtype != computed_as(wanted)) return tensor;
+  if (!tensor.constant && stays_inside(op(), wanted)) {
+    tensor.type = wanted;
+    return tensor;
+  }
+  if (tensor.constant) return converted(tensor, wanted);
+  TAOISM_ASSIGN_OR_RETURN(const Tensor computed, as_computed(tensor));
+  return cast_node(computed, wanted);
+}
+
 Status NodeImport::give(Tensor tensor, size_t i) {
   if (i >= outputs()) return {};
   const std::string& name = node_.output(static_cast<int>(i));
   if (name.empty()) return {};
   if (unused_growth() != nullptr) tensor = mixed(std::move(tensor), kChanges);
+  if (computes_) {
+    TAOISM_ASSIGN_OR_RETURN(tensor, as_result(std::move(tensor), i));
+  }
   if (tensor.id != ir::kNoValue && static_cast<size_t>(tensor.id) >= first_value_ &&
       !tensor.constant) {
     import_.graph.value(tensor.id).name = printable(name);
@@ -336,16 +474,18 @@ Status import_as_it_is(NodeImport& node) {
   return node.give(std::move(y));
 }
 
-Import find_import(std::string_view op) {
+std::optional<ImportEntry> find_import(std::string_view op) {
   for (const auto table :
        {linear_imports(), conv_transpose_imports(), einsum_imports(), pointwise_imports(),
         normalization_imports(), layout_imports(), resize_imports(), type_imports()}) {
     for (const ImportEntry& entry : table) {
-      if (op == entry.op) return entry.import;
+      if (op == entry.op) return entry;
     }
   }
   const bool ours = op == "Linear" || op.starts_with("taoism.");
-  return !ours && ops::find_op(op) != nullptr ? import_as_it_is : nullptr;
+  const ops::OpDef* def = ours ? nullptr : ops::find_op(op);
+  if (def == nullptr) return std::nullopt;
+  return ImportEntry{def->name, import_as_it_is};
 }
 
 }  // namespace taoism::onnx

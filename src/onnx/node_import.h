@@ -12,6 +12,7 @@
 
 #include "ir/graph.h"
 #include "onnx/fold.h"
+#include "onnx/model_file.h"
 #include "onnx/node_attributes.h"
 #include "onnx/rows.h"
 #include "ops/op.h"
@@ -25,12 +26,18 @@ struct Tensor {
   ConstantPtr constant;
   bool refused = false;  // what produces it cannot be run
   Rows rows = {};
+  // Of a value in the graph, what ONNX has for its type; the value's own is this, or what it is
+  // computed as. A constant has its own.
+  ir::DType type = ir::DType::f32;
 
   bool exists() const { return id != ir::kNoValue || constant != nullptr || refused; }
 };
 
 // The graph under construction, shared by the imports of all its nodes.
 struct GraphImport {
+  explicit GraphImport(const Model::File& model_file) : file(model_file) {}
+
+  const Model::File& file;
   ir::Graph graph;
   std::unordered_map<std::string, Tensor> tensors;
   std::unordered_map<std::string, int> readers;  // by tensor: live nodes and outputs
@@ -39,8 +46,19 @@ struct GraphImport {
   FoldBudget budget;
   int64_t rows = 1;           // that the graph is bound to
   bool rows_are_open = true;  // there may be others; else a number in the file may stand for them
+  // By constant or value of a type that is not computed with, the one in that which is. Both
+  // constants are held.
+  std::unordered_map<const ir::Constant*, std::pair<ConstantPtr, ConstantPtr>> computed_constants;
+  std::unordered_map<ir::ValueId, ir::ValueId> computed_values;
 
   ir::ValueId value_of(const Tensor& tensor);
+  // The constant, which must be one of those that a model can run with, as it is computed with.
+  Result<ConstantPtr> computed(const Tensor& tensor);
+  // A constant of the budget's.
+  Result<ConstantPtr> converted(const ir::Constant& constant, ir::DType dtype);
+  ir::DType type_of(const Tensor& tensor) const {
+    return tensor.constant ? tensor.constant->desc.dtype : tensor.type;
+  }
 };
 
 class NodeImport {
@@ -55,12 +73,21 @@ class NodeImport {
   size_t inputs() const { return inputs_.size(); }
   size_t outputs() const { return static_cast<size_t>(node_.output_size()); }
   bool has(size_t i) const { return i < inputs_.size() && inputs_[i].exists(); }
-  // Input `i` must be there.
+  // Input `i` must be there. After computes() its constants are of the type they are computed as.
   const Tensor& input(size_t i) const { return inputs_[i]; }
-  const ir::TensorDesc& desc(const Tensor& tensor) const;
-  const ir::Shape& shape(size_t i) const { return desc(inputs_[i]).shape; }
+  // ONNX's type of what the file gives as input `i`.
+  ir::DType type(size_t i) const { return import_.type_of(given_[i]); }
+  // The shape, and what the tensor is computed as.
+  ir::TensorDesc desc(const Tensor& tensor) const;
+  const ir::Shape& shape_of(const Tensor& tensor) const;
+  const ir::Shape& shape(size_t i) const { return shape_of(inputs_[i]); }
   // Whether anybody reads output `i`.
   bool is_read(size_t i) const;
+
+  // To be called before an import that computes: from here on inputs are float32, int64 or bool,
+  // and what is given has the values of the type that ONNX wants. Errors: unsupported for types
+  // that nothing is computed in, invalid_argument for inputs whose types should be one.
+  Status computes();
 
   // Error unless inputs 0 to count-1 are there.
   Status expect_inputs(size_t count) const;
@@ -105,6 +132,12 @@ class NodeImport {
   Result<Tensor> cast(const Tensor& tensor, ir::DType dtype, const char* suffix = "");
   // Says that output `i` is `tensor`.
   Status give(Tensor tensor, size_t i = 0);
+  // `tensor`, whatever its type, as Cast makes it of another; nothing where it is of that already.
+  Result<Tensor> converted(const Tensor& tensor, ir::DType dtype);
+  // A tensor of the graph whose value has ONNX's type.
+  Result<Tensor> in_its_type(const Tensor& tensor);
+  // Whether constants alone can have what it computes (see find_evaluation), and it is known.
+  bool needs_evaluation() const;
 
   // An error that names the attribute.
   Status refuse(const char* attribute, const std::string& reason);
@@ -119,12 +152,22 @@ class NodeImport {
   const Tensor* unused_growth() const;
   Rows rows_after(const ops::OpDef& def, const ops::NodeView& view,
                   const std::vector<Tensor>& inputs, const Growth* shape_growth) const;
+  // The tensor by a value that is of the type in which it is computed.
+  Result<Tensor> as_computed(const Tensor& tensor);
+  // A Cast of the value as it is in the graph.
+  Result<Tensor> cast_node(const Tensor& tensor, ir::DType dtype);
+  Result<Tensor> append(const char* op, const std::vector<Tensor>& inputs, ir::Attrs attrs,
+                        const std::string& suffix, const Growth* shape_growth = nullptr);
+  // `tensor` with the values of the type that ONNX gives output `output`.
+  Result<Tensor> as_result(Tensor tensor, size_t output);
 
   GraphImport& import_;
   const ::onnx::NodeProto& node_;
   std::string name_;
   int64_t opset_;
-  std::vector<Tensor> inputs_;
+  std::vector<Tensor> given_;   // as in the file
+  std::vector<Tensor> inputs_;  // as they are computed with
+  bool computes_ = false;
   std::vector<bool> used_;  // of inputs_: that they grow is accounted for
   size_t first_value_;  // values from here on are this node's
   std::string refused_attribute_;
@@ -134,6 +177,7 @@ using Import = Status (*)(NodeImport& node);
 struct ImportEntry {
   const char* op;  // the ONNX operator
   Import import;
+  bool computes = true;  // NodeImport::computes() is called before
 };
 std::span<const ImportEntry> linear_imports();
 std::span<const ImportEntry> pointwise_imports();
@@ -145,7 +189,7 @@ std::span<const ImportEntry> conv_transpose_imports();
 std::span<const ImportEntry> einsum_imports();
 // One operator of ours under the name of ONNX's, with the same inputs and attributes.
 Status import_as_it_is(NodeImport& node);
-// import_as_it_is where no rule is needed. Null when the operator is not supported.
-Import find_import(std::string_view op);
+// With import_as_it_is where no rule is needed. Nothing when the operator is not supported.
+std::optional<ImportEntry> find_import(std::string_view op);
 
 }  // namespace taoism::onnx

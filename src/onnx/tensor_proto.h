@@ -10,12 +10,10 @@
 #include <string>
 
 #include "base/text.h"
-#include "ir/types.h"
+#include "onnx/element_types.h"
 #include "onnx/source_file.h"
 
 namespace taoism::onnx {
-
-using ConstantPtr = std::shared_ptr<const ir::Constant>;
 
 // The files beside a model that hold the data of its large tensors.
 class ExternalFiles {
@@ -33,14 +31,8 @@ class ExternalFiles {
   std::map<std::string, SourceFile> files_;
 };
 
-// float32, float64, float16 and bfloat16 become float32; every integer type becomes int64.
-// Errors: unsupported for other types, invalid_argument where the data contradicts the dimensions.
+// A constant of the type that the file says, every bool 0 or 1. Errors: unsupported for types that
+// are no numbers of ours, invalid_argument where the data contradicts the dimensions.
 Result<ConstantPtr> read_tensor(const ::onnx::TensorProto& tensor, ExternalFiles& files);
-
-// "float16", "int4", ...; "type 99" when unknown.
-std::string element_type_name(int32_t type);
-bool is_float_type(int32_t type);
-// What a constant of this type is inside: float32, int64 or bool.
-ir::DType dtype_inside(int32_t type);
 
 }  // namespace taoism::onnx

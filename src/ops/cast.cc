@@ -1,54 +1,74 @@
-// Cast between float32, int64 and bool, and from and to int32, which no other operator reads: a
-// model's int32 tensors are int64 inside. `to` is a type's name.
-#include <cstring>
+// Cast between float32, int64 and bool, which all operators compute with, and from and to the types
+// that a model's tensors may have besides. `to` is a type's name. Rounds to the nearest, ties to
+// even; integers wrap; see core/convert.h for what does not fit.
+#include <algorithm>
 
 #include "ops/core/broadcast.h"
+#include "ops/core/convert.h"
 
 namespace taoism::ops {
 namespace {
 
 constexpr AttrSpec kAttrs[] = {{"to", AttrSpec::text, true}};
-constexpr ir::DType kTypes[] = {ir::DType::f32, ir::DType::i64, ir::DType::boolean, ir::DType::i32};
 
-bool is_known(ir::DType dtype) {
-  return std::find(std::begin(kTypes), std::end(kTypes), dtype) != std::end(kTypes);
+bool is_computed(ir::DType dtype) {
+  return dtype == ir::DType::f32 || dtype == ir::DType::i64 || dtype == ir::DType::boolean;
+}
+
+// Nobody computes with these when a model runs.
+bool is_for_constants(ir::DType dtype) {
+  return dtype == ir::DType::f64 || dtype == ir::DType::u64;
 }
 
 Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
   const ir::DType from = node.inputs[0].desc.dtype;
-  if (!is_known(from)) return unsupported(std::string("cannot read ") + dtype_name(from));
   const std::string_view name = node.attrs.s("to");
-  for (const ir::DType to : kTypes) {
+  for (const ir::DType to : ir::kDTypes) {
     if (name != dtype_name(to)) continue;
+    if (is_for_constants(from) || is_for_constants(to) || (!is_computed(from) && !is_computed(to)))
+      break;
     outputs[0] = {to, node.shape(0)};
     return {};
   }
-  return unsupported("to must be float32, int64, int32 or bool");
+  return unsupported(std::string("not from ") + dtype_name(from) + " to " + std::string(name));
 }
 
-template <typename To, typename From>
-To convert(From x) {
-  if constexpr (std::is_same_v<To, Bool>) return x != From{};
-  if constexpr (std::is_same_v<From, Bool>) return static_cast<To>(x != 0);
-  if constexpr (std::is_same_v<From, float> && !std::is_same_v<To, float>) {
-    return static_cast<To>(to_integer(x));
-  }
-  return static_cast<To>(x);
+template <typename From, typename To>
+void convert_all(const RunContext& context) {
+  const From* from = context.in<From>(0);
+  To* to = context.out<To>();
+  for_pieces(context.parallel, context.node.outputs[0].shape.elements(), kTaskElems,
+             [&](int64_t begin, int64_t end) {
+               for (int64_t i = begin; i < end; ++i) to[i] = convert<To>(from[i]);
+             });
+}
+
+// Calls function(T()) for float32, int64 or bool.
+template <typename Function>
+void with_computed(ir::DType dtype, Function&& function) {
+  if (dtype == ir::DType::f32) return function(float{});
+  if (dtype == ir::DType::i64) return function(int64_t{});
+  return function(Flag{});
 }
 
 template <typename Function>
 void with_any(ir::DType dtype, Function&& function) {
-  if (dtype == ir::DType::i32) return function(int32_t{});
-  with_element(dtype, function);
+  with_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (!std::is_same_v<T, double> && !std::is_same_v<T, uint64_t>) function(zero);
+  });
 }
 
 Outcome run(const RunContext& context) {
-  const ir::TensorDesc& out = context.node.outputs[0];
-  with_any(context.node.inputs[0].desc.dtype, [&](auto from) {
-    with_any(out.dtype, [&](auto to) {
-      map_broadcast<decltype(to), decltype(from)>(
-          context, [](auto x) { return convert<decltype(to), decltype(from)>(x); });
+  const ir::DType from = context.node.inputs[0].desc.dtype, to = context.node.outputs[0].dtype;
+  if (is_computed(to)) {
+    with_any(from, [&](auto f) {
+      with_computed(to, [&](auto t) { convert_all<decltype(f), decltype(t)>(context); });
     });
+    return {};
+  }
+  with_any(to, [&](auto t) {
+    with_computed(from, [&](auto f) { convert_all<decltype(f), decltype(t)>(context); });
   });
   return {};
 }

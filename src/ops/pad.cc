@@ -9,8 +9,11 @@
 namespace taoism::ops {
 namespace {
 
-constexpr AttrSpec kAttrs[] = {
-    {"pads", AttrSpec::integers, true}, {"value", AttrSpec::real}, {"mode", AttrSpec::text}};
+// Of integers and bool the constant is `integer`.
+constexpr AttrSpec kAttrs[] = {{"pads", AttrSpec::integers, true},
+                               {"value", AttrSpec::real},
+                               {"integer", AttrSpec::integer},
+                               {"mode", AttrSpec::text}};
 
 enum class Mode : uint8_t { constant, reflect, edge, wrap };
 
@@ -68,12 +71,12 @@ int64_t source(int64_t o, int64_t pad, int64_t dim, Mode mode) {
 
 // Sets `count` elements of the output to the constant.
 void fill(const RunContext& context, int64_t begin, int64_t count) {
-  const float value = context.node.attrs.f("value");
+  const int64_t integer = context.node.attrs.i("integer");
   with_element(context.node.outputs[0].dtype, [&](auto zero) {
     using T = decltype(zero);
-    T element = static_cast<T>(value != 0);
-    if constexpr (std::is_same_v<T, float>) element = value;
-    if constexpr (std::is_same_v<T, int64_t>) element = to_integer(value);
+    T element = static_cast<T>(integer);
+    if constexpr (std::is_same_v<T, float>) element = context.node.attrs.f("value");
+    if constexpr (std::is_same_v<T, Bool>) element = integer != 0;
     std::fill_n(context.out<T>() + begin, count, element);
   });
 }

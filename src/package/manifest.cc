@@ -11,8 +11,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr ir::DType kDtypes[] = {ir::DType::f32,     ir::DType::f64, ir::DType::i32, ir::DType::i64,
-                                 ir::DType::boolean, ir::DType::u8,  ir::DType::i8};
 constexpr size_t kMaxEntries = 1 << 20;
 
 // Reads fields; the first that is missing or wrong makes everything after it fail too.
@@ -62,7 +60,7 @@ class Reader {
     ir::TensorDesc desc;
     const std::string dtype = text(in, "dtype");
     bool known = false;
-    for (const ir::DType candidate : kDtypes) {
+    for (const ir::DType candidate : ir::kDTypes) {
       if (dtype != ir::dtype_name(candidate)) continue;
       desc.dtype = candidate;
       known = true;

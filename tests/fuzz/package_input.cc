@@ -155,7 +155,7 @@ class Mutator {
         desc.shape = shape;
         return;
       }
-      case 2: graph_.value(any_value()).desc.dtype = static_cast<ir::DType>(below(9)); return;
+      case 2: graph_.value(any_value()).desc.dtype = static_cast<ir::DType>(below(15)); return;
       case 3:
         if (!node.inputs.empty()) node.inputs[below(node.inputs.size())] = any_value();
         return;

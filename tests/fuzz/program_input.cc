@@ -71,7 +71,7 @@ class Mutator {
 
   void change(ir::TensorDesc& desc) {
     const size_t rank = desc.shape.rank();
-    if (below(12) == 0) desc.dtype = static_cast<ir::DType>(1 + below(7));
+    if (below(12) == 0) desc.dtype = static_cast<ir::DType>(1 + below(13));
     if (rank < ir::kMaxRank && below(12) == 0) desc.shape.push_back(number());
     if (rank != 0) desc.shape[below(rank)] = number();
   }

@@ -21,13 +21,4 @@ decltype(auto) with_element(ir::DType dtype, Function&& function) {
 // Integer arithmetic wraps, as in every runtime.
 inline int64_t wrap(uint64_t value) { return static_cast<int64_t>(value); }
 
-// value as an integer: NaN is 0, what does not fit the nearest.
-inline int64_t to_integer(float value) {
-  constexpr float kLimit = 0x1p63F;
-  if (value != value) return 0;
-  if (value >= kLimit) return INT64_MAX;
-  if (value < -kLimit) return INT64_MIN;
-  return static_cast<int64_t>(value);
-}
-
 }  // namespace taoism::ops

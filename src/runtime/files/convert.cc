@@ -4,13 +4,12 @@
 #include <limits>
 #include <type_traits>
 
+#include "ir/half.h"
+
 namespace taoism::files {
 namespace {
 
 using ir::DType;
-
-constexpr DType kAll[] = {DType::f32,     DType::f64, DType::i32, DType::i64,
-                          DType::boolean, DType::u8,  DType::i8};
 
 // Calls `function` with a value of the type that elements of `dtype` have in memory. Whether there
 // is one.
@@ -19,13 +18,32 @@ bool with_type(DType dtype, Function&& function) {
   switch (dtype) {
     case DType::f32: function(float{}); return true;
     case DType::f64: function(double{}); return true;
+    case DType::f16: function(ir::Half{}); return true;
+    case DType::bf16: function(ir::Brain{}); return true;
+    case DType::i8: function(int8_t{}); return true;
+    case DType::i16: function(int16_t{}); return true;
     case DType::i32: function(int32_t{}); return true;
     case DType::i64: function(int64_t{}); return true;
-    case DType::boolean: function(bool{}); return true;
     case DType::u8: function(uint8_t{}); return true;
-    case DType::i8: function(int8_t{}); return true;
+    case DType::u16: function(uint16_t{}); return true;
+    case DType::u32: function(uint32_t{}); return true;
+    case DType::u64: function(uint64_t{}); return true;
+    case DType::boolean: function(bool{}); return true;
   }
   return false;
+}
+
+template <typename T>
+constexpr bool kIsHalf = std::is_same_v<T, ir::Half> || std::is_same_v<T, ir::Brain>;
+
+// The number that an element is.
+template <typename T>
+auto number_of(T element) {
+  if constexpr (kIsHalf<T>) {
+    return ir::to_float(element);
+  } else {
+    return element;
+  }
 }
 
 // Whether `value` is within what To holds, so that a cast to it is defined.
@@ -63,6 +81,22 @@ std::optional<To> exactly(From value) {
   }
 }
 
+// The element of type To that is this number, or nothing.
+template <typename To, typename From>
+std::optional<To> element_of(From value) {
+  if constexpr (!kIsHalf<To>) {
+    return exactly<To>(value);
+  } else {
+    const std::optional<float> number = exactly<float>(value);
+    if (!number) return std::nullopt;
+    To element;
+    if constexpr (std::is_same_v<To, ir::Half>) element = ir::to_half(*number);
+    if constexpr (std::is_same_v<To, ir::Brain>) element = ir::to_brain(*number);
+    const bool same = ir::to_float(element) == *number || std::isnan(*number);
+    return same ? std::optional(element) : std::nullopt;
+  }
+}
+
 std::string index_text(int64_t at, const ir::Shape& shape) {
   std::string text;
   for (size_t i = shape.rank(); i-- > 0;) {
@@ -77,10 +111,11 @@ Status convert(const Tensor& from, Tensor& to) {
   const From* source = from.data.as<From>();
   To* target = to.data.as<To>();
   for (int64_t i = 0, n = from.desc.shape.elements(); i < n; ++i) {
-    const std::optional<To> value = exactly<To>(source[i]);
+    const auto number = number_of(source[i]);
+    const std::optional<To> value = element_of<To>(number);
     if (!value) {
       return invalid_argument("element " + index_text(i, from.desc.shape) + " is " +
-                              std::to_string(source[i]) + ", which no " +
+                              std::to_string(number) + ", which no " +
                               ir::dtype_name(to.desc.dtype) + " is");
     }
     target[i] = *value;
@@ -91,7 +126,7 @@ Status convert(const Tensor& from, Tensor& to) {
 }  // namespace
 
 std::optional<DType> find_dtype(std::string_view name) {
-  for (const DType dtype : kAll) {
+  for (const DType dtype : ir::kDTypes) {
     if (name == ir::dtype_name(dtype)) return dtype;
   }
   return std::nullopt;

@@ -32,6 +32,7 @@
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/ne.h>
 #include <ATen/ops/neg.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/prod.h>
@@ -145,20 +146,34 @@ at::Tensor power(const at::Tensor& a, const at::Tensor& b) {
   return at::where(at::lt(b, 0), fraction, at::pow(a, at::clamp_min(b, 0)));
 }
 
-// As in `cpu`, a float32 outside of int64 becomes the nearest integer there, and NaN 0.
+// The fraction cut off; the least of so many bits where it does not fit. int64.
+at::Tensor cut_off(const at::Tensor& x, int bits) {
+  const double limit = bits == 64 ? 0x1p63 : 0x1p31;
+  const int64_t least = bits == 64 ? INT64_MIN : INT32_MIN;
+  const at::Tensor fits = at::logical_and(at::ge(x, -limit), at::lt(x, limit));
+  const at::Tensor other = at::logical_not(fits);
+  return x.masked_fill(other, 0).to(at::kLong).masked_fill(other, least);
+}
+
+// As in `cpu`, on every device, where PyTorch leaves open what does not fit.
+at::Tensor to_integers(const at::Tensor& x, ir::DType to) {
+  if (to != ir::DType::u32) return cut_off(x, to == ir::DType::i64 ? 64 : 32);
+  constexpr double kUpper = 0x1p31;
+  const at::Tensor upper = at::add(cut_off(at::sub(x, kUpper), 32), int64_t{1} << 31);
+  return at::where(at::ge(x, kUpper), upper, cut_off(x, 32));
+}
+
 Kernel cast(NodeContext& node) {
   const ir::DType to = node.output().dtype;
-  return [to](Inputs in, Outputs out) {
-    const at::Tensor& x = in[0];
-    if (!x.is_floating_point() || to != ir::DType::i64) {
-      out[0] = x.to(scalar_type(to));
-      return;
+  return [to, type = scalar_type(to)](Inputs in, Outputs out) {
+    const at::Tensor x = at::isReducedFloatingType(in[0].scalar_type()) ? in[0].to(at::kFloat) : in[0];
+    if (type == at::kBool) {
+      out[0] = at::ne(x.scalar_type() == at::kFloat ? x : x.to(at::kLong), 0);
+    } else if (at::isFloatingType(type)) {
+      out[0] = x.to(at::kFloat).to(type);
+    } else {
+      out[0] = (x.is_floating_point() ? to_integers(x, to) : x).to(type);
     }
-    constexpr double kLimit = 0x1p63;
-    const at::Tensor above = at::ge(x, kLimit);
-    const at::Tensor other = at::logical_or(above, at::isnan(x));
-    const at::Tensor inside = at::clamp_min(x.masked_fill(other, 0), -kLimit);
-    out[0] = inside.to(at::kLong).masked_fill(above, std::numeric_limits<int64_t>::max());
   };
 }
 

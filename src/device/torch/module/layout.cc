@@ -96,8 +96,12 @@ Kernel pad(NodeContext& node) {
       from_last.push_back(pads[i]);
       from_last.push_back(pads[x.rank() + i]);
     }
-    return [from_last, value = static_cast<double>(node.attrs().f("value"))](
-               Inputs in, Outputs out) { out[0] = at::constant_pad_nd(in[0], from_last, value); };
+    const at::Scalar value = node.output().dtype == ir::DType::f32
+                                 ? at::Scalar(static_cast<double>(node.attrs().f("value")))
+                                 : at::Scalar(node.attrs().i("integer"));
+    return [from_last, value](Inputs in, Outputs out) {
+      out[0] = at::constant_pad_nd(in[0], from_last, value);
+    };
   }
   std::vector<Pick> picks;
   for (size_t axis = 0; axis < x.rank(); ++axis) {

@@ -31,6 +31,12 @@ at::ScalarType scalar_type(ir::DType dtype) {
     case ir::DType::boolean: return at::kBool;
     case ir::DType::u8: return at::kByte;
     case ir::DType::i8: return at::kChar;
+    case ir::DType::i16: return at::kShort;
+    case ir::DType::u16: return at::kUInt16;
+    case ir::DType::u32: return at::kUInt32;
+    case ir::DType::u64: return at::kUInt64;
+    case ir::DType::f16: return at::kHalf;
+    case ir::DType::bf16: return at::kBFloat16;
   }
   TORCH_CHECK(false, "unknown element type ", static_cast<int>(dtype));
 }
