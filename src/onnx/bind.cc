@@ -196,7 +196,7 @@ class Binder {
       status = import_constant(node, op, fold);
       if (reads_public_alone(proto)) publish_outputs(proto);
     } else if (import && reads_constants_alone(node) && node.needs_evaluation()) {
-      status = import_constant(node, op, find_evaluation(op));
+      status = import_evaluation(node, op);
       if (reads_public_alone(proto)) publish_outputs(proto);
     } else if (import) {
       status = import->computes ? node.computes() : Status();
@@ -336,6 +336,26 @@ class Binder {
       TAOISM_RETURN_IF_ERROR(node.give({.constant = outputs[i], .rows = rows[i]}, i));
     }
     return {};
+  }
+
+  // Of numbers that grow with the rows nothing is known afterwards.
+  Status import_evaluation(NodeImport& node, const std::string& op) {
+    std::vector<ConstantPtr> inputs;
+    Rows rows;
+    bool grows = false;
+    for (size_t i = 0; i < node.inputs(); ++i) {
+      inputs.push_back(node.input(i).constant);
+      if (node.input(i).rows.mixed != nullptr) rows = node.input(i).rows;
+      grows = !node.use_growth(i).empty() || grows;
+    }
+    TAOISM_ASSIGN_OR_RETURN(const std::vector<ConstantPtr> made,
+                            find_evaluation(op)({op, file_.opset, node.outputs(), node.attrs,
+                                                 inputs, import_.budget}));
+    if (grows && rows.mixed == nullptr) {
+      const auto elements = static_cast<size_t>(made[0]->desc.shape.elements());
+      rows.growth = std::make_shared<const Growth>(elements, kUnknownGrowth);
+    }
+    return node.give({.constant = made[0], .rows = rows});
   }
 
   // The value in the type that the outside sees.

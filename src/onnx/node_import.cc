@@ -388,6 +388,9 @@ Result<Tensor> NodeImport::converted(const Tensor& tensor, ir::DType dtype) {
   Tensor result = tensor;
   if (tensor.constant) {
     TAOISM_ASSIGN_OR_RETURN(result.constant, import_.converted(*tensor.constant, dtype));
+    use({tensor});
+    const Operand operand{tensor.constant.get(), &tensor.rows};
+    result.rows = computed_rows("Cast", {&operand, 1}, result.constant->desc, import_.rows);
     return result;
   }
   for (const ir::DType type : {from, dtype}) {

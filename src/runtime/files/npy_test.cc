@@ -49,7 +49,7 @@ TEST(Npy, RefusesWithTheMend) {
       {"\x93NUMPY", "truncated"},
       {std::string("\x93NUMPY\x09\x00\x02\x00{}00", 14), "version 9"},
       {file_of("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", 4), "big-endian"},
-      {file_of("{'descr': '<f2', 'fortran_order': False, 'shape': (1,), }", 2),
+      {file_of("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", 8),
        "astype('float32')"},
       {file_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }", 4), "ascontiguousarray"},
       {file_of("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 4), "fields"},
