@@ -353,6 +353,12 @@ class Reader {
       return taoism::unsupported(path + ": the model's input '" + input.name + "' is " +
                                  input.dtype + ", which is not supported");
     }
+    if (*want == ir::DType::f64 || *want == ir::DType::u64) {
+      return taoism::unsupported(
+          path + ": the model's input '" + input.name + "' is " + input.dtype +
+          ", which is computed with in constants alone; export the model with " +
+          (*want == ir::DType::f64 ? "float32" : "int64") + " there");
+    }
     if (tensor.format == files::Format::idx && *want == ir::DType::f32 &&
         tensor.desc.dtype == ir::DType::u8) {
       Result<files::Tensor> scaled = files::scale_bytes(tensor, rule_);

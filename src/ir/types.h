@@ -14,9 +14,9 @@
 
 namespace taoism::ir {
 
-// ONNX's numbers. What is computed with when a model runs is float32, int64 and bool; the others, all
-// but float64 and uint64, are made and read by Cast, which is how a result gets the values of its
-// type. In constants every one is what it is.
+// ONNX's numbers. What is computed with when a model runs is float32, int64 and bool; the others,
+// all but float64 and uint64, are made and read by Cast, which is how a result gets the values of
+// its type. In constants every one is what it is.
 enum class DType : uint8_t {
   f32 = 1,
   f64 = 2,
@@ -33,8 +33,8 @@ enum class DType : uint8_t {
   bf16 = 13,
 };
 // All of them.
-inline constexpr DType kDTypes[] = {DType::f32, DType::f64, DType::i32,     DType::i64, DType::u8,
-                                    DType::i8,  DType::i16, DType::u16,     DType::u32, DType::u64,
+inline constexpr DType kDTypes[] = {DType::f32, DType::f64,  DType::i32,    DType::i64, DType::u8,
+                                    DType::i8,  DType::i16,  DType::u16,    DType::u32, DType::u64,
                                     DType::f16, DType::bf16, DType::boolean};
 
 size_t dtype_bytes(DType dtype);

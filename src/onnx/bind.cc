@@ -225,6 +225,9 @@ class Binder {
     const std::string prefix = op + " '" + node.name() + "': ";
     std::string reason = status.message();
     if (reason.starts_with(prefix)) reason = reason.substr(prefix.size());
+    if (reason.ends_with(", got int64") || reason.ends_with(", got float32")) {
+      reason += node.types_besides();
+    }
     if (status.code() != Code::unsupported) {
       return {status.code(), prefix + reason};
     }
@@ -311,9 +314,8 @@ class Binder {
     }
     if (!grows) return rows;
     if (!known) {
-      const Rows mixed{.at = {},
-                       .growth = {},
-                       .mixed = mixed_by(node.name(), folded.op, "it counts them")};
+      const Rows mixed{
+          .at = {}, .growth = {}, .mixed = mixed_by(node.name(), folded.op, "it counts them")};
       return std::vector<Rows>(made.size(), mixed);
     }
     FoldNode again = folded;
@@ -348,9 +350,9 @@ class Binder {
       if (node.input(i).rows.mixed != nullptr) rows = node.input(i).rows;
       grows = !node.use_growth(i).empty() || grows;
     }
-    TAOISM_ASSIGN_OR_RETURN(const std::vector<ConstantPtr> made,
-                            find_evaluation(op)({op, file_.opset, node.outputs(), node.attrs,
-                                                 inputs, import_.budget}));
+    TAOISM_ASSIGN_OR_RETURN(
+        const std::vector<ConstantPtr> made,
+        find_evaluation(op)({op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget}));
     if (grows && rows.mixed == nullptr) {
       const auto elements = static_cast<size_t>(made[0]->desc.shape.elements());
       rows.growth = std::make_shared<const Growth>(elements, kUnknownGrowth);
@@ -380,8 +382,7 @@ class Binder {
     if (x.constant) {
       TAOISM_ASSIGN_OR_RETURN(x.constant, import_.computed(tensor));
     }
-    TAOISM_ASSIGN_OR_RETURN(tensor,
-                            node.emit_node("Reshape", {x}, std::move(attrs), "", &growth));
+    TAOISM_ASSIGN_OR_RETURN(tensor, node.emit_node("Reshape", {x}, std::move(attrs), "", &growth));
     tensor.type = type;
     TAOISM_ASSIGN_OR_RETURN(tensor, node.in_its_type(tensor));
     return node.give(tensor);
@@ -426,7 +427,7 @@ class Binder {
   RowProof* const proof_;
   std::vector<int> input_rows_;
   std::vector<Rows> output_rows_;
-  std::unordered_set<std::string> row_names_;  // dim_params that count rows
+  std::unordered_set<std::string> row_names_;       // dim_params that count rows
   std::unordered_set<std::string> public_tensors_;  // the file's, and what is folded from them
   GraphImport import_;
 };

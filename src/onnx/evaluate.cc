@@ -89,6 +89,14 @@ struct Remainder {
   double operator()(double a, double b) const { return std::fmod(a, b); }
   uint64_t operator()(uint64_t a, uint64_t b) const { return a % b; }
 };
+// With the divisor's sign.
+struct Modulo : Remainder {
+  using Remainder::operator();
+  double operator()(double a, double b) const {
+    const double rest = std::fmod(a, b);
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  }
+};
 
 template <typename Function>
 Constants arithmetic(const FoldNode& node) {
@@ -97,7 +105,8 @@ Constants arithmetic(const FoldNode& node) {
   return with_own(node, 0, [&](auto zero) -> Constants {
     using T = decltype(zero);
     const T* b = data<T>(node, 1);
-    constexpr bool divides = std::is_same_v<Function, Div> || std::is_same_v<Function, Remainder>;
+    constexpr bool divides =
+        std::is_same_v<Function, Div> || std::is_base_of_v<Remainder, Function>;
     if (divides && !kIsReal<T> && std::count(b, b + shape(node, 1).elements(), T{}) > 0) {
       return invalid_argument("divides by zero");
     }
@@ -107,11 +116,7 @@ Constants arithmetic(const FoldNode& node) {
 }
 
 Constants mod(const FoldNode& node) {
-  const bool as_dividend = node.attrs.i("fmod", 0) != 0;
-  if (type(node, 0) == ir::DType::f64 && !as_dividend) {
-    return invalid_argument("attribute fmod must be 1 for float64");
-  }
-  return arithmetic<Remainder>(node);
+  return node.attrs.i("fmod", 0) != 0 ? arithmetic<Remainder>(node) : arithmetic<Modulo>(node);
 }
 
 // Function of all inputs, two at a time.
@@ -192,13 +197,12 @@ Constants power(const FoldNode& node) {
     both.push_back(made.constant);
   }
   const FoldNode pair{node.op, node.opset, 1, node.attrs, both, node.budget};
-  Constants wide = integers
-                       ? pairs<uint64_t>(pair, data<int64_t>(pair, 0), shape(pair, 0),
-                                         data<int64_t>(pair, 1), shape(pair, 1), ir::DType::u64,
-                                         integer_power)
-                       : pairs<double>(pair, data<double>(pair, 0), shape(pair, 0),
-                                       data<double>(pair, 1), shape(pair, 1), ir::DType::f64,
-                                       [](double a, double b) { return std::pow(a, b); });
+  Constants wide = integers ? pairs<uint64_t>(pair, data<int64_t>(pair, 0), shape(pair, 0),
+                                              data<int64_t>(pair, 1), shape(pair, 1),
+                                              ir::DType::u64, integer_power)
+                            : pairs<double>(pair, data<double>(pair, 0), shape(pair, 0),
+                                            data<double>(pair, 1), shape(pair, 1), ir::DType::f64,
+                                            [](double a, double b) { return std::pow(a, b); });
   if (!wide.ok()) return wide.status();
   const ir::Constant& y = *wide->front();
   TAOISM_ASSIGN_OR_RETURN(const Fresh made, node.budget.make(base, y.desc.shape));
@@ -316,8 +320,7 @@ std::optional<Reducer<T>> reducer_of(std::string_view op) {
   }
   if constexpr (kIsReal<T>) {
     if (op == "ReduceL2") {
-      return Reducer<T>{0, [](T a, T x) { return a + x * x; },
-                        [](T a, T) { return std::sqrt(a); }};
+      return Reducer<T>{0, [](T a, T x) { return a + x * x; }, [](T a, T) { return std::sqrt(a); }};
     }
     if (op == "ReduceLogSum") return Reducer<T>{0, sum, [](T a, T) { return std::log(a); }};
   }

@@ -115,6 +115,7 @@ Constants fold_gather(const FoldNode& node) {
         return invalid_argument(ops::fault_text(ops::out_of_range(given, in[axis])));
       }
       if (row > 0) std::memcpy(to, x.data + static_cast<size_t>(o * in[axis] + at) * row, row);
+      to += row;
     }
   }
   return one(out.constant);

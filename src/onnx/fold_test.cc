@@ -50,6 +50,13 @@ const FoldCase kFolds[] = {
        set_int(m.node("Cast", {"h"}, {"target"}), "to", ::onnx::TensorProto::INT64);
      },
      {2, 6, 4}},
+    {"gather of several",
+     [](TestModel& m) {
+       m.ints("order", {2, -3, 1});
+       m.node("Shape", {"x"}, {"s"});
+       m.node("Gather", {"s", "order"}, {"target"});
+     },
+     {6, 2, 4}},
     {"slice backwards",
      [](TestModel& m) {
        m.ints("from", {-1}).ints("to", {-100}).ints("back", {-1});

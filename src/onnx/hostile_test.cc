@@ -178,12 +178,12 @@ const Broken kBroken[] = {
        m.weight("w", {1L << 40, 1L << 40}, {});
      },
      Code::invalid_argument, "'w'"},
-    {"int64 input",
+    {"float64 input",
      [](TestModel& m) {
        m.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
-           ::onnx::TensorProto::INT64);
+           ::onnx::TensorProto::DOUBLE);
      },
-     Code::unsupported, "int64"},
+     Code::unsupported, "float64"},
     {"input without type", [](TestModel& m) { m.graph().mutable_input(0)->clear_type(); },
      Code::unsupported, "'x'"},
     {"huge constant",

@@ -158,7 +158,26 @@ Status import_reduction(NodeImport& node) {
   ir::Attrs attrs;
   attrs.set("axes", std::move(axes));
   attrs.set("keepdims", keep_dims);
-  return give_attrs(node, node.op().c_str(), std::move(attrs));
+  const bool integers = node.desc(node.input(0)).dtype == ir::DType::i64;
+  if (!integers || (node.op() != "ReduceL1" && node.op() != "ReduceSumSquare")) {
+    return give_attrs(node, node.op().c_str(), std::move(attrs));
+  }
+  const Tensor& x = node.input(0);
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.op() == "ReduceL1"
+                                        ? node.emit("Abs", {x}, {}, "/abs")
+                                        : node.emit("Mul", {x, x}, {}, "/square"));
+  TAOISM_ASSIGN_OR_RETURN(y, node.emit("ReduceSum", {y}, std::move(attrs)));
+  return node.give(std::move(y));
+}
+
+Status import_relu(NodeImport& node) {
+  TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
+  if (node.desc(node.input(0)).dtype != ir::DType::i64) return give_attrs(node, "Relu", {});
+  const int64_t zero = 0;
+  const Tensor bound{.name = node.name() + "/zero",
+                     .constant = ir::make_i64_constant({}, {&zero, 1})};
+  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.emit("Max", {node.input(0), bound}));
+  return node.give(std::move(y));
 }
 
 // A constant input as an attribute.
@@ -195,6 +214,7 @@ constexpr ImportEntry kImports[] = {
     {"ReduceProd", import_reduction},
     {"ReduceSum", import_reduction},
     {"ReduceSumSquare", import_reduction},
+    {"Relu", import_relu},
     {"CumSum", import_cum_sum},
     {"Trilu", import_trilu},
 };

@@ -414,10 +414,22 @@ Result<Tensor> NodeImport::in_its_type(const Tensor& tensor) {
   return cast_node(computed, tensor.type);
 }
 
+std::string NodeImport::types_besides() const {
+  std::string text;
+  for (size_t i = 0; i < inputs(); ++i) {
+    if (!has(i) || inputs_[i].refused || is_for_constants_alone(type(i))) continue;
+    if (type(i) == computed_as(type(i))) continue;
+    text += (text.empty() ? " (input " : ", input ") + std::to_string(i) + " is " +
+            ir::dtype_name(type(i));
+  }
+  return text.empty() ? text : text + ")";
+}
+
 bool NodeImport::needs_evaluation() const {
   if (find_evaluation(op()) == nullptr) return false;
   bool exact = op() == "Pow" && has(1) && is_integer(type(0)) && is_float(type(1));
-  for (size_t i = 0; i < inputs(); ++i) exact = exact || (has(i) && is_for_constants_alone(type(i)));
+  for (size_t i = 0; i < inputs(); ++i)
+    exact = exact || (has(i) && is_for_constants_alone(type(i)));
   return exact;
 }
 

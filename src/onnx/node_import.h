@@ -99,8 +99,8 @@ class NodeImport {
   // The one number of constant input `i`; nothing when absent.
   Result<std::optional<float>> number(size_t i, const char* name);
 
-  // Says that input `i`, a constant, is looked at for how it grows with the rows: without that, what
-  // is made of one that grows is mixed. Its growth by element; empty: it does not grow.
+  // Says that input `i`, a constant, is looked at for how it grows with the rows: without that,
+  // what is made of one that grows is mixed. Its growth by element; empty: it does not grow.
   Growth use_growth(size_t i);
   // How the dimensions of a tensor grow.
   Growth growth(const Tensor& tensor) const { return growth_of(tensor.rows, desc(tensor).shape); }
@@ -136,6 +136,9 @@ class NodeImport {
   Result<Tensor> converted(const Tensor& tensor, ir::DType dtype);
   // A tensor of the graph whose value has ONNX's type.
   Result<Tensor> in_its_type(const Tensor& tensor);
+  // " (input 0 is int8)", ... of inputs that are computed as another type, for an error that names
+  // that one.
+  std::string types_besides() const;
   // Whether constants alone can have what it computes (see find_evaluation), and it is known.
   bool needs_evaluation() const;
 
@@ -169,7 +172,7 @@ class NodeImport {
   std::vector<Tensor> inputs_;  // as they are computed with
   bool computes_ = false;
   std::vector<bool> used_;  // of inputs_: that they grow is accounted for
-  size_t first_value_;  // values from here on are this node's
+  size_t first_value_;      // values from here on are this node's
   std::string refused_attribute_;
 };
 

@@ -107,12 +107,60 @@ def test_integers(given: Given, tmp_path: Path, ids: np.ndarray) -> None:
         (T.INT64, np.array([[-(2**62), 3]], np.int64)),
         (T.INT32, np.array([[-(2**31), 2**31 - 1]], np.int32)),
         (T.BOOL, np.array([[True, False]])),
+        (T.INT8, np.array([[-128, 127]], np.int8)),
+        (T.INT16, np.array([[-(2**15), 2**15 - 1]], np.int16)),
+        (T.UINT8, np.array([[0, 255]], np.uint8)),
+        (T.UINT16, np.array([[1, 2**16 - 1]], np.uint16)),
+        (T.UINT32, np.array([[1, 2**32 - 1]], np.uint32)),
+        (T.FLOAT16, np.array([[-65504, 6e-8]], np.float16)),
     ],
 )
 def test_types_are_the_models(given: Given, tmp_path: Path, kind: int, array: np.ndarray) -> None:
     path = model(tmp_path / "m.onnx", [node("Identity", ["x"], "y")], {"x": (kind, ["N", 2])}, {"y": (kind, None)})
     answer = given.answer(path, {"x": array})
     assert answer.dtype == array.dtype and answer.tolist() == array.tolist()
+
+
+def test_results_are_of_the_models_types(given: Given, tmp_path: Path) -> None:
+    for kind, dtype in [(T.INT8, np.int8), (T.UINT8, np.uint8), (T.INT32, np.int32), (T.UINT32, np.uint32)]:
+        path = model(tmp_path / "m.onnx", [node("Add", ["x", "x"], "y")], {"x": (kind, ["N", 2])}, {"y": (kind, None)})
+        x = np.array([[np.iinfo(dtype).max, 3]], dtype)
+        assert given.answer(path, {"x": x}).tolist() == (x + x).tolist()
+    path = model(tmp_path / "m.onnx", [node("Add", ["x", "x"], "y")], {"x": (T.FLOAT16, ["N", 2])}, {"y": (T.FLOAT16, None)})
+    assert given.answer(path, {"x": np.array([[40000, 2048 + 2]], np.float16)}).tolist() == [[np.inf, 4100]]
+
+
+def test_bfloat16(run: Run, tmp_path: Path) -> None:
+    """numpy has no format for it: its bits in a `.npy` of two bytes each, as ml_dtypes writes it, or raw."""
+    path = model(tmp_path / "m.onnx", [node("Add", ["x", "x"], "y")], {"x": (T.BFLOAT16, ["N", 2])}, {"y": (T.BFLOAT16, None)})
+    bits = np.array([[0x3F80, 0xC049]], np.uint16)  # 1 and -3.140625
+    np.save(tmp_path / "x.npy", bits.view("V2"))
+    bits.tofile(tmp_path / "x.bin")
+    for name in ("x.npy", "x.bin"):
+        result = run("run", path, "-i", tmp_path / name, "-o", tmp_path / "y.npy", "-s", "none")
+        assert result.returncode == 0, result.stderr
+        assert np.load(tmp_path / "y.npy").view(np.uint16).tolist() == [[0x4000, 0xC0C9]]
+    (tmp_path / "floats").write_bytes(np.array([[1.0, -3.140625]], np.float32).tobytes())
+    flags = ("-i", tmp_path / "floats", "--input-type", "float32", "-o", tmp_path / "y.npy", "-s", "none")
+    assert_one_line_error(run("run", path, *flags), 2, "float32", "bfloat16", "--convert")
+    assert run("run", path, *flags, "--convert").returncode == 0
+    assert np.load(tmp_path / "y.npy").view(np.uint16).tolist() == [[0x4000, 0xC0C9]]
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "uint32", "uint64", "float16", "float64"])
+def test_raw_files_of_any_type(run: Run, tmp_path: Path, dtype: str) -> None:
+    path = model(tmp_path / "m.onnx", RELU, {"x": ["N", 3]}, {"y": None})
+    np.array([[1, 2, 300]], dtype).tofile(tmp_path / "x.bin")
+    raw = ("-i", tmp_path / "x.bin", "-o", tmp_path / "y.npy", "-s", "none", "--input-type", dtype, "--convert")
+    result = run("run", path, *raw)
+    assert result.returncode == 0, result.stderr
+    assert np.load(tmp_path / "y.npy").tolist() == [[1, 2, 300]]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(T.DOUBLE, "float64"), (T.UINT64, "uint64"), (T.STRING, "string")])
+def test_types_that_nothing_computes_with_are_named(given: Given, tmp_path: Path, kind: int, name: str) -> None:
+    path = model(tmp_path / "m.onnx", [node("Identity", ["x"], "y")], {"x": (kind, ["N", 2])}, {"y": (kind, None)})
+    assert_one_line_error(given(path, {"x": np.ones((1, 2), np.float32)}), 3, "'x'", name)
 
 
 def test_conversion_is_asked_for_and_exact(given: Given, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ struct IdxType {
 };
 constexpr IdxType kTypes[] = {{0x08, ir::DType::u8},
                               {0x09, ir::DType::i8},
+                              {0x0B, ir::DType::i16},
                               {0x0C, ir::DType::i32},
                               {0x0D, ir::DType::f32},
                               {0x0E, ir::DType::f64}};
@@ -25,7 +26,7 @@ Result<IdxLayout> parse_idx(ConstByteSpan bytes) {
                                   [&](const IdxType& t) { return t.code == byte(2); });
   if (type == std::end(kTypes)) {
     return invalid_argument("IDX element type " + std::to_string(byte(2)) +
-                            "; 8, 9 and 12 to 14 are read");
+                            "; 8, 9 and 11 to 14 are read");
   }
   size_t rank = byte(3);
   if (rank == 0 || rank > ir::kMaxRank) {

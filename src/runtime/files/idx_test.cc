@@ -79,6 +79,7 @@ TEST(Idx, EveryElementType) {
   const Tensor bytes = read(0x09, "\xff\x02");
   EXPECT_EQ(bytes.desc.dtype, ir::DType::i8);
   EXPECT_EQ(bytes.data.as<int8_t>()[0], -1);
+  EXPECT_EQ(read(0x0B, std::string("\x80\x01\0\0", 4)).data.as<int16_t>()[0], -32767);
   EXPECT_EQ(read(0x0C, std::string("\0\0\1\0\x80\0\0\0", 8)).data.as<int32_t>()[0], 256);
   EXPECT_EQ(read(0x0D, std::string("\x3f\xc0\0\0\0\0\0\0", 8)).data.as<float>()[0], 1.5F);
   const std::string doubles("\x3f\xf8\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);

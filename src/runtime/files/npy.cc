@@ -17,10 +17,10 @@ struct NpyType {
 };
 // numpy has no bfloat16: those who have it save its bits as two bytes of nothing.
 constexpr NpyType kTypes[] = {
-    {"<f4", ir::DType::f32}, {"<f8", ir::DType::f64},     {"<f2", ir::DType::f16},
-    {"<i2", ir::DType::i16}, {"<i4", ir::DType::i32},     {"<i8", ir::DType::i64},
-    {"<u2", ir::DType::u16}, {"<u4", ir::DType::u32},     {"<u8", ir::DType::u64},
-    {"|u1", ir::DType::u8},  {"|i1", ir::DType::i8},      {"<V2", ir::DType::bf16},
+    {"<f4", ir::DType::f32},  {"<f8", ir::DType::f64},     {"<f2", ir::DType::f16},
+    {"<i2", ir::DType::i16},  {"<i4", ir::DType::i32},     {"<i8", ir::DType::i64},
+    {"<u2", ir::DType::u16},  {"<u4", ir::DType::u32},     {"<u8", ir::DType::u64},
+    {"|u1", ir::DType::u8},   {"|i1", ir::DType::i8},      {"<V2", ir::DType::bf16},
     {"|V2", ir::DType::bf16}, {"|b1", ir::DType::boolean},
 };
 

@@ -166,7 +166,8 @@ at::Tensor to_integers(const at::Tensor& x, ir::DType to) {
 Kernel cast(NodeContext& node) {
   const ir::DType to = node.output().dtype;
   return [to, type = scalar_type(to)](Inputs in, Outputs out) {
-    const at::Tensor x = at::isReducedFloatingType(in[0].scalar_type()) ? in[0].to(at::kFloat) : in[0];
+    const at::Tensor x =
+        at::isReducedFloatingType(in[0].scalar_type()) ? in[0].to(at::kFloat) : in[0];
     if (type == at::kBool) {
       out[0] = at::ne(x.scalar_type() == at::kFloat ? x : x.to(at::kLong), 0);
     } else if (at::isFloatingType(type)) {
