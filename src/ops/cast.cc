@@ -79,6 +79,7 @@ extern const OpDef kCastOp;
 constinit const OpDef kCastOp = {
     .name = "Cast",
     .role = Role::layout,
+    .form = Form::moves,  // what is rounded off hides no more than asking again brings back
     .attrs = kAttrs,
     .types = Types::own,
     .takes_empty = true,

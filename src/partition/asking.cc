@@ -75,6 +75,9 @@ class Asker {
   static bool is_secret(const ir::Value& value) {
     return value.is_constant() && value.is_private && value.desc.dtype == ir::DType::f32;
   }
+  static bool is_real(ir::DType dtype) {
+    return dtype == ir::DType::f32 || dtype == ir::DType::f16 || dtype == ir::DType::bf16;
+  }
   static const ops::OpDef* op_of(const ir::Node& node) { return ops::find_op(node.op); }
 
   // How often the TEE's nodes read each value.
@@ -151,11 +154,12 @@ class Asker {
     bool has_known = false;
     State state{.kind = Kind::affine, .terms = 0};
     bool is_hidden = false;
+    bool is_ranked = false;
     bool all_free = true;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == ir::kNoValue) continue;
       const State& operand = states_[idx(node.inputs[i])];
-      const bool is_float = graph_.value(node.inputs[i]).desc.dtype == ir::DType::f32;
+      const bool is_float = is_real(graph_.value(node.inputs[i]).desc.dtype);
       const bool is_constant = graph_.value(node.inputs[i]).is_constant();
       state.depth = std::max(state.depth, operand.depth);
       state.activated = state.activated || operand.activated;
@@ -163,8 +167,11 @@ class Asker {
         all_free = all_free && operand.is_free;
         if (operand.is_free && is_elementwise(node, i)) state.is_free = true;
       }
-      is_hidden = is_hidden || operand.kind >= Kind::ranks ||
-                  (!is_float && operand.kind != Kind::known);
+      is_ranked = is_ranked || operand.kind == Kind::ranks;
+      // What is computed with integers is not affine, but for those that are just moved.
+      is_hidden = is_hidden || operand.kind == Kind::hidden ||
+                  (operand.kind == Kind::ranks && form != Form::moves) ||
+                  (!is_float && operand.kind != Kind::known && form != Form::moves);
       if (operand.kind == Kind::fixed) has_fixed = true;
       if (operand.kind == Kind::known && !is_constant) has_known = true;
       if (operand.kind == Kind::affine || operand.kind == Kind::shown) moving.push_back(i);
@@ -178,12 +185,16 @@ class Asker {
     if (form == Form::moves) state.is_free = all_free && (has_known || !moving.empty());
     // A rewrite's attributes are secrets too.
     const bool is_rewritten = role_of(node) == ops::Role::protocol;
-    if (!is_hidden && moving.empty() && !has_fixed && !is_rewritten) {
+    if (!is_hidden && !is_ranked && moving.empty() && !has_fixed && !is_rewritten) {
       return {.is_free = state.is_free};
     }
-    if (!is_hidden && moving.empty() && !has_known) return {.kind = Kind::fixed, .terms = 0};
+    if (!is_hidden && !is_ranked && moving.empty() && !has_known) {
+      return {.kind = Kind::fixed, .terms = 0};
+    }
     if (role_of(node) == ops::Role::linear || is_rewritten || state.depth == 0) ++state.depth;
-    state.kind = is_hidden ? Kind::hidden : kind_of(node, form, moving);
+    state.kind = is_hidden                     ? Kind::hidden
+                 : is_ranked && moving.empty() ? Kind::ranks
+                                               : kind_of(node, form, moving);
     if (state.kind <= Kind::shown) state.depth = 1;
     if (form == Form::moves && has_fixed) state.terms = std::max(state.terms, rows_looked_up(node));
     if (state.kind == Kind::affine && node.attrs.has("activation")) state.kind = Kind::shown;

@@ -56,7 +56,8 @@ TEST(Asking, AClassifierBetweenClearEndsIsPublic) {
   EXPECT_FALSE(report.asked[0].activated);
   EXPECT_EQ(report.private_params_asked, 65U);
   EXPECT_EQ(report.private_params_exposed, report.private_params_total);
-  EXPECT_THAT(all_warnings(report), HasSubstr("65 private weights in the TEE can be had by asking"));
+  EXPECT_THAT(all_warnings(report),
+              HasSubstr("65 private weights in the TEE can be had by asking"));
 }
 
 TEST(Asking, AStemBehindItsActivationIsPublic) {
@@ -105,6 +106,34 @@ TEST(Asking, LayersWithNothingBetweenAreOne) {
   ir::ValueId y = b.linear(b.linear(b.input({1, 4}), 6), 3);
   const Report report = placed(b.finish({y}), everything);
   EXPECT_THAT(parts(report), ElementsAre(std::pair(4 * 6 + 6 + 6 * 3 + 3, 25)));
+}
+
+ir::ValueId cast(test::GraphBuilder& b, ir::ValueId x, const char* type) {
+  ir::Attrs attrs;
+  attrs.set("to", std::string(type));
+  return b.node("Cast", {x}, attrs);
+}
+
+// Of a model of 16-bit floats, and of one whose answer is rounded to integers.
+TEST(Asking, RoundingHidesNothing) {
+  for (const char* narrow : {"float16", "bfloat16", "int8"}) {
+    test::GraphBuilder b;
+    const ir::ValueId first = cast(b, b.linear(b.input({1, 4}), 6), narrow);
+    const ir::ValueId second = cast(b, b.linear(cast(b, first, "float32"), 3), narrow);
+    const Report report = placed(b.finish({second}), everything);
+    EXPECT_THAT(parts(report), ElementsAre(std::pair(4 * 6 + 6 + 6 * 3 + 3, 25))) << narrow;
+  }
+}
+
+TEST(Asking, ALabelOfAnyTypeShowsOrder) {
+  test::GraphBuilder b;
+  ir::Attrs axis;
+  axis.set("axis", int64_t{1});
+  axis.set("keepdims", int64_t{0});
+  const ir::ValueId label = b.node("ArgMax", {b.linear(b.input({1, 4}), 3)}, axis);
+  const Report report = placed(b.finish({cast(b, label, "int32")}), everything);
+  EXPECT_THAT(report.asked, IsEmpty());
+  EXPECT_THAT(all_warnings(report), HasSubstr("boundaries by bisection"));
 }
 
 // A value that is seen as well as read on inside makes what follows a segment of its own.

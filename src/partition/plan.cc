@@ -55,13 +55,25 @@ Status reveal_labels(ir::Graph& graph) {
   std::vector<ir::ValueId> labels;
   for (const ir::ValueId output : graph.outputs()) {
     const ir::Value value = graph.value(output);
-    if (value.desc.dtype != ir::DType::f32 || value.desc.shape.rank() != 2) {
-      return unsupported("a label is found in an output of [rows, classes]; '" + value.name +
-                         "' is " + value.desc.shape.text() + ": ask for logits");
+    const ir::DType type = value.desc.dtype;
+    const bool is_narrow = type == ir::DType::f16 || type == ir::DType::bf16;
+    if ((type != ir::DType::f32 && !is_narrow) || value.desc.shape.rank() != 2) {
+      return unsupported("a label is found in an output of floats, [rows, classes]; '" +
+                         value.name + "' is " + ir::dtype_name(type) + " " +
+                         value.desc.shape.text() + ": ask for logits");
     }
     const ir::NodeId maker = value.producer;
     const ir::Placement placement =
         maker == ir::kNoNode ? ir::Placement::device : graph.node(maker).placement;
+    const std::string reason = "the answer is a label";
+    ir::ValueId logits = output;
+    if (is_narrow) {
+      const std::string name = value.name + ":float32";
+      logits = graph.add_value(name, {ir::DType::f32, value.desc.shape});
+      ir::Attrs to;
+      to.set("to", std::string("float32"));
+      graph.add_node({"Cast", name, {output}, {logits}, std::move(to), placement, reason, ""});
+    }
     ir::Attrs attrs;
     attrs.set("axis", int64_t{1});
     attrs.set("keepdims", int64_t{0});
@@ -69,11 +81,11 @@ Status reveal_labels(ir::Graph& graph) {
         graph.add_value(value.name + ":label", {ir::DType::i64, {value.desc.shape[0]}});
     graph.add_node({"ArgMax",
                     value.name + ":label",
-                    {output},
+                    {logits},
                     {label},
                     std::move(attrs),
                     placement,
-                    "the answer is a label",
+                    reason,
                     ""});
     labels.push_back(label);
   }

@@ -4,7 +4,9 @@
 #include <cstring>
 #include <optional>
 
+#include "ops/core/convert.h"
 #include "runtime/session.h"
+#include "runtime/tensors.h"
 
 namespace taoism::runtime {
 namespace {
@@ -27,10 +29,9 @@ Status check_input(const TensorSpec& spec, const files::Tensor& given, bool has_
   if (spec.desc.dtype != given.desc.dtype) return bad;
   if (!has_rows) return want == have ? Status() : bad;
   if (want.rank() == 0 || have.rank() == 0) return bad;
-  const bool same =
-      given.format == files::Format::idx
-          ? want.product(1, want.rank()) == have.product(1, have.rank())
-          : std::equal(want.begin() + 1, want.end(), have.begin() + 1, have.end());
+  const bool same = given.format == files::Format::idx
+                        ? want.product(1, want.rank()) == have.product(1, have.rank())
+                        : std::equal(want.begin() + 1, want.end(), have.begin() + 1, have.end());
   return same ? Status() : bad;
 }
 
@@ -77,8 +78,7 @@ class RowRun {
       const auto rows = static_cast<size_t>(inputs_[i].desc.shape[0]);
       if (first != nullptr && rows != result_.rows) {
         return invalid_argument("input '" + specs[i].name + "' has " + std::to_string(rows) +
-                                " rows, '" + first->name + "' has " +
-                                std::to_string(result_.rows));
+                                " rows, '" + first->name + "' has " + std::to_string(result_.rows));
       }
       first = &specs[i];
       result_.rows = rows;
@@ -98,10 +98,9 @@ class RowRun {
     const auto together = static_cast<int64_t>(result_.rows);
     if (!apart.ok() && (most_ < together || source_.batch_at_most(together) != together)) {
       if (options_.batch_is_given && most_ < together) {
-        return invalid_argument("--batch " + std::to_string(options_.batch) + ": the " +
-                                std::to_string(together) +
-                                " rows of the input cannot be run apart: " + apart.message() +
-                                "; leave --batch out");
+        return invalid_argument(
+            "--batch " + std::to_string(options_.batch) + ": the " + std::to_string(together) +
+            " rows of the input cannot be run apart: " + apart.message() + "; leave --batch out");
       }
       if (source_.batch_at_most(together) != together) {
         return source_.no_batch_for(result_.rows)
@@ -166,8 +165,8 @@ class RowRun {
     }
     desc.shape[*axis] = desc.shape[*axis] / count * static_cast<int64_t>(rows);
     if (desc.shape.is_bounded()) return desc;
-    return unsupported("output '" + spec.name + "' of all rows is too large: " +
-                       desc.shape.text() + "; give fewer rows");
+    return unsupported("output '" + spec.name + "' of all rows is too large: " + desc.shape.text() +
+                       "; give fewer rows");
   }
 
   Status make_outputs(const Session& session, size_t batch) {
@@ -190,8 +189,8 @@ class RowRun {
         return internal_error("output '" + spec.name + "' is " + spec.desc.shape.text() + " for " +
                               std::to_string(batch) + " rows, which does not fit the others'");
       }
-      const bool in_place = batch == result_.rows ||
-                            (row_axis(o) && spec.desc.shape.product(0, *row_axis(o)) == 1);
+      const bool in_place =
+          batch == result_.rows || (row_axis(o) && spec.desc.shape.product(0, *row_axis(o)) == 1);
       parts_.emplace_back(in_place ? 0 : std::max<size_t>(spec.desc.bytes(), 1));
     }
     return {};
@@ -257,12 +256,28 @@ Result<BatchRunResult> run_rows(const Source& source, std::span<const files::Ten
   return RowRun(source, inputs, options).run();
 }
 
+namespace {
+
+std::vector<double> numbers_of(const RowTensor& output) {
+  std::vector<double> numbers(static_cast<size_t>(output.desc.shape.elements()));
+  ops::with_type(output.desc.dtype, [&](auto zero) {
+    const auto* elements = output.data.as<decltype(zero)>();
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      numbers[i] = static_cast<double>(ops::number_of(elements[i]));
+    }
+  });
+  return numbers;
+}
+
+}  // namespace
+
 std::vector<int64_t> arg_max(const RowTensor& output) {
-  TAOISM_CHECK(output.desc.dtype == ir::DType::f32 && output.desc.shape.rank() == 2);
+  TAOISM_CHECK(output.desc.shape.rank() == 2 && output.desc.shape[1] > 0);
+  const std::vector<double> numbers = numbers_of(output);
   const int64_t classes = output.desc.shape[1];
   std::vector<int64_t> best;
   for (int64_t row = 0; row < output.desc.shape[0]; ++row) {
-    const float* values = output.data.as<float>() + row * classes;
+    const double* values = numbers.data() + row * classes;
     int64_t winner = 0;
     for (int64_t c = 1; c < classes; ++c) {
       if (values[c] > values[winner] ||
@@ -275,15 +290,18 @@ std::vector<int64_t> arg_max(const RowTensor& output) {
 }
 
 Result<Accuracy> accuracy(const RowTensor& output, std::span<const int64_t> labels) {
-  const bool is_label = output.desc.dtype == ir::DType::i64 && output.desc.shape.rank() == 1;
-  if (!is_label && (output.desc.dtype != ir::DType::f32 || output.desc.shape.rank() != 2 ||
-                    output.desc.shape[1] == 0)) {
+  const ir::Shape& shape = output.desc.shape;
+  const bool is_label = shape.rank() == 1 && !is_real(output.desc.dtype);
+  if (!is_label && (shape.rank() != 2 || shape[1] == 0)) {
     return invalid_argument("accuracy wants an output of [rows, classes]; '" + output.name +
-                            "' is " + output.desc.shape.text());
+                            "' is " + shape.text());
   }
-  const auto* given = output.data.as<int64_t>();
-  const std::vector<int64_t> best =
-      is_label ? std::vector<int64_t>(given, given + output.desc.shape[0]) : arg_max(output);
+  std::vector<int64_t> best;
+  if (is_label) {
+    for (const double label : numbers_of(output)) best.push_back(static_cast<int64_t>(label));
+  } else {
+    best = arg_max(output);
+  }
   if (best.size() != labels.size()) {
     return invalid_argument(std::to_string(labels.size()) + " labels for " +
                             std::to_string(best.size()) + " rows; give a label for each row");

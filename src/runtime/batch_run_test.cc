@@ -87,5 +87,17 @@ TEST_F(BatchRunTest, AccuracyCountsTheLargest) {
   EXPECT_EQ(accuracy(output, labels).code(), Code::invalid_argument);
 }
 
+TEST_F(BatchRunTest, AccuracyOfAnyType) {
+  RowTensor halves{"y", {ir::DType::f16, {2, 2}}, AlignedBuffer(8)};
+  const uint16_t bits[] = {0x3C00, 0xC000, 0xC000, 0xBC00};  // 1, -2; -2, -1
+  std::memcpy(halves.data.data(), bits, sizeof(bits));
+  EXPECT_EQ(arg_max(halves), (std::vector<int64_t>{0, 1}));
+  RowTensor classes{"y", {ir::DType::i32, {2}}, AlignedBuffer(8)};
+  const int32_t numbers[] = {7, 3};
+  std::memcpy(classes.data.data(), numbers, sizeof(numbers));
+  const std::vector<int64_t> labels = {7, 4};
+  EXPECT_EQ(accuracy(classes, labels)->right, 1U);
+}
+
 }  // namespace
 }  // namespace taoism::runtime

@@ -45,7 +45,9 @@ struct RunRecord {
   double max_abs_error =
       0;  // against the unpartitioned run; NaN when either has NaN where the other has none
   double max_relative_error = 0;  // the same over the range of the unpartitioned output
-  bool valid = true;              // max_relative_error <= kMaxRelativeError, or no reference
+  // max_relative_error <= kMaxRelativeError (of 16-bit floats: 4 units in the last place), or no
+  // reference.
+  bool valid = true;
   std::vector<std::string> warnings;
 };
 

@@ -36,10 +36,15 @@ struct Difference {
   double absolute = 0;
   double relative = 0;
 };
+// Of float32, float16 and bfloat16; others are equal, or NaN apart.
 Difference difference(std::span<const ir::ConstTensorView> want,
                       std::span<const ir::ConstTensorView> got);
 
-// Standard normal values, the same for the same seed on every machine.
+// Twice what rounding to this type may change, of numbers near 1; 0 of what is no float.
+double unit_of(ir::DType dtype);
+bool is_real(ir::DType dtype);  // float32, float16, bfloat16
+
+// Of floats, standard normal values, the same for the same seed on every machine.
 void fill_normal(std::span<const ir::TensorView> tensors, uint64_t seed);
 
 }  // namespace taoism::runtime

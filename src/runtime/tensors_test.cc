@@ -33,6 +33,26 @@ TEST(Difference, NanAndInfinityMustBeInTheSamePlaces) {
   EXPECT_TRUE(std::isnan(of({kInf, 2}, {-kInf, 2}).absolute));
 }
 
+TEST(Difference, OfHalvesIsTheNumbers) {
+  const uint16_t want[] = {0x3C00, 0x4400}, got[] = {0x3C01, 0x4400};  // 1 and 4; 1 + 2^-10
+  const ir::TensorDesc desc{ir::DType::f16, {2}};
+  const ir::ConstTensorView a{desc, reinterpret_cast<const std::byte*>(want)};
+  const ir::ConstTensorView b{desc, reinterpret_cast<const std::byte*>(got)};
+  EXPECT_DOUBLE_EQ(difference({&a, 1}, {&b, 1}).absolute, 0x1p-10);
+  EXPECT_LE(difference({&a, 1}, {&b, 1}).relative, unit_of(ir::DType::f16));
+}
+
+TEST(FillNormal, FillsHalves) {
+  const std::vector<TensorSpec> specs = {{"h", {ir::DType::f16, {64}}},
+                                         {"b", {ir::DType::bf16, {64}}}};
+  Tensors made(specs);
+  fill_normal(made.views(), 1);
+  for (const ir::TensorView& tensor : made.views()) {
+    const auto* bits = reinterpret_cast<const uint16_t*>(tensor.data);
+    EXPECT_NE(bits[0], bits[1]);
+  }
+}
+
 TEST(FillNormal, IsRepeatableAndNormal) {
   std::vector<TensorSpec> specs = {{"x", {ir::DType::f32, {20000}}}};
   Tensors a(specs), b(specs), c(specs);

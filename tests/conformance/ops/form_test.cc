@@ -25,8 +25,8 @@ class Function {
     for (size_t i = 0; i < case_.inputs.size(); ++i) {
       CaseInput& input = case_.inputs[i];
       if (input.kind == CaseInput::absent) continue;
-      input.given = input.kind == CaseInput::weight ? graph.value(node.inputs[i]).constant
-                                                    : tensors[next++];
+      input.given =
+          input.kind == CaseInput::weight ? graph.value(node.inputs[i]).constant : tensors[next++];
       if (dtype_of(input) == ir::DType::f32) floats_.push_back(i);
     }
   }
@@ -181,7 +181,8 @@ TEST_P(OpForm, IsWhatItComputes) {
 INSTANTIATE_TEST_SUITE_P(Ops, OpForm, testing::ValuesIn(all_cases()),
                          [](const auto& test) { return test.param.name; });
 
-// Softmax is the exception to "one element of the input": up to a shift, its logarithm is the input.
+// Softmax is the exception to "one element of the input": up to a shift, its logarithm is the
+// input.
 const std::set<std::string> kOfARow = {"Softmax", "LogSoftmax"};
 // These reveal by steps: an input that is scaled up is told ever more exactly.
 const std::set<std::string> kSteps = {"Ceil", "Floor", "Round"};
@@ -216,11 +217,28 @@ TEST(OpFormTable, SaysWhichOperatorsClaimNothing) {
   for (const ops::OpDef* op : ops::all_ops()) {
     if (op->form == Form::opaque) opaque.insert(op->name);
   }
-  const std::set<std::string> expected = {
-      "And", "Cast", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN",
-      "LRN", "Less", "LessOrEqual", "Mod", "Not", "Or",
-      "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceProd", "ReduceSumSquare",
-      "ScatterElements", "ScatterND", "Sign", "Xor"};
+  const std::set<std::string> expected = {"And",
+                                          "Equal",
+                                          "Greater",
+                                          "GreaterOrEqual",
+                                          "IsInf",
+                                          "IsNaN",
+                                          "LRN",
+                                          "Less",
+                                          "LessOrEqual",
+                                          "Mod",
+                                          "Not",
+                                          "Or",
+                                          "ReduceL1",
+                                          "ReduceL2",
+                                          "ReduceLogSum",
+                                          "ReduceLogSumExp",
+                                          "ReduceProd",
+                                          "ReduceSumSquare",
+                                          "ScatterElements",
+                                          "ScatterND",
+                                          "Sign",
+                                          "Xor"};
   EXPECT_EQ(opaque, expected);
 }
 
