@@ -181,14 +181,27 @@ uint64_t integer_power(int64_t base, int64_t exponent) {
   return result;
 }
 
-// In float64 where one of both is a float; the power has the base's type.
+// Whether its floats are whole, so that integers are raised to them as integers.
+bool is_whole(const ir::Constant& floats, FoldBudget& budget) {
+  const Result<Fresh> wide = budget.make(ir::DType::f64, floats.desc.shape);
+  if (!wide.ok()) return false;
+  convert_elements(floats, ir::DType::f64, wide->data);
+  const auto* values = reinterpret_cast<const double*>(wide->data);
+  return std::all_of(values, values + floats.desc.shape.elements(), [](double value) {
+    return std::fabs(value) < 0x1p31 && value == std::floor(value);
+  });
+}
+
+// In float64 where the base is a float or the exponent no whole number; the power has the base's
+// type.
 Constants power(const FoldNode& node) {
   if (!node.has(1)) return invalid_argument("input 1 is missing");
   const ir::DType base = type(node, 0), exponent = type(node, 1);
   if (base == ir::DType::boolean || exponent == ir::DType::boolean) {
     return invalid_argument("takes numbers");
   }
-  const bool integers = is_integer(base) && is_integer(exponent);
+  const bool integers =
+      is_integer(base) && (is_integer(exponent) || is_whole(*node.inputs[1], node.budget));
   const ir::DType common = integers ? ir::DType::i64 : ir::DType::f64;
   std::vector<ConstantPtr> both;
   for (size_t i = 0; i < 2; ++i) {

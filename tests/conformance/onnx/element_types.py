@@ -143,8 +143,10 @@ def differs(
     if is_float(want.dtype):
         w, g = want.astype(np.float64), got.astype(np.float64)
         with np.errstate(all="ignore"):
-            size = np.maximum(np.maximum(np.abs(w), scale), float(ml_dtypes.finfo(want.dtype).smallest_normal))
-            same |= (np.isnan(w) & np.isnan(g)) | ((np.abs(w - g) <= tolerance * size) & np.isfinite(w))
+            near = tolerance * np.maximum(np.abs(w), scale)
+            if tolerance > 0:
+                near = np.maximum(near, float(np.finfo(np.float32).smallest_normal))
+            same |= (np.isnan(w) & np.isnan(g)) | ((np.abs(w - g) <= near) & np.isfinite(w))
         if told_sign:
             same &= (np.signbit(w) == np.signbit(g)) | np.isnan(w) | (w != 0)
     at = np.argwhere(~same & told)
