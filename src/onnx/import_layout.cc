@@ -35,8 +35,7 @@ Status import_reshape(NodeImport& node) {
 Status import_flatten(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   const ir::Shape x = node.shape(0);
-  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape,
-                          flatten_target(x, node.attrs.i("axis", 1)));
+  TAOISM_ASSIGN_OR_RETURN(const ir::Shape shape, flatten_target(x, node.attrs.i("axis", 1)));
   const Growth own = node.growth(node.input(0));
   const int64_t given = node.attrs.i("axis", 1);
   const auto axis = static_cast<size_t>(given < 0 ? given + static_cast<int64_t>(x.rank()) : given);
@@ -115,8 +114,16 @@ Status import_constant_of_shape(NodeImport& node) {
   const ir::Shape shape(sizes);
   if (!shape.is_bounded()) return node.refuse("shape", "is out of bounds");
   TAOISM_ASSIGN_OR_RETURN(ConstantPtr value, constant_of_shape_value(node.attrs));
-  const Tensor x{.name = node.name() + "/value", .constant = std::move(value)};
+  const ir::DType dtype = value->desc.dtype;
+  if (is_for_constants_alone(dtype)) return refused_type(dtype);
+  Tensor x{.name = node.name() + "/value", .constant = std::move(value)};
+  TAOISM_ASSIGN_OR_RETURN(x, node.converted(x, computed_as(dtype)));
   TAOISM_ASSIGN_OR_RETURN(Tensor y, node.expand(x, shape, growth));
+  if (y.constant) {
+    TAOISM_ASSIGN_OR_RETURN(y, node.converted(y, dtype));
+  } else {
+    y.type = dtype;
+  }
   return node.give(std::move(y));
 }
 

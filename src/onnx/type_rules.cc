@@ -104,6 +104,7 @@ bool is_alike(std::string_view op, size_t input) {
 
 std::optional<size_t> typed_by(std::string_view op, size_t output) {
   if (op == "ArgMax" || op == "ArgMin") return std::nullopt;
+  if (op == "ConstantOfShape") return std::nullopt;                   // its attribute says it
   if (op == "LayerNormalization" && output > 0) return std::nullopt;  // the moments: float32
   return op == "Where" ? 1 : 0;
 }

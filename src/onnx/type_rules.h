@@ -11,7 +11,7 @@ namespace taoism::onnx {
 
 // Whether input `input` of this operator is one of those that must be of one type.
 bool is_alike(std::string_view op, size_t input);
-// The input whose type output `output` has; nothing where it is float32, int64 or bool by itself.
+// The input whose type output `output` has; nothing where the operator itself says the type.
 std::optional<size_t> typed_by(std::string_view op, size_t output);
 // Whether every result of this operator is a value of `dtype` when the inputs are, so that nothing
 // has to be rounded or wrapped.

@@ -12,6 +12,7 @@ import pytest
 from conftest import STRATEGIES
 from onnx import TensorProto as T
 from onnx import helper as h
+from onnx import numpy_helper as nh
 from test_inputs import node
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -72,6 +73,26 @@ def test_a_network_of_halves(run: Run, tmp_path: Path, kind: int) -> None:
     result = run("run", tmp_path / "m.tao", "-i", x, "-o", y)
     assert result.returncode == 0, result.stderr
     np.testing.assert_array_equal(floats(y, kind), want)
+
+
+@pytest.mark.parametrize("kind", [T.INT32, T.UINT8, T.INT64, T.FLOAT16, T.FLOAT, T.BOOL])
+def test_what_is_made_for_every_row_has_its_type(run: Run, tmp_path: Path, kind: int) -> None:
+    dtype = h.tensor_dtype_to_np_dtype(kind)
+    nodes = [
+        node("Shape", ["x"], "s", end=1),
+        node("ConstantOfShape", ["s"], "c", value=nh.from_array(np.array([1], dtype))),
+        node("Cast", ["x"], "z", to=kind),
+        node("Where", ["x", "c", "z"], "y"),
+    ]
+    inputs = [h.make_tensor_value_info("x", T.BOOL, ["N"])]
+    graph = h.make_graph(nodes, "g", inputs, [h.make_tensor_value_info("y", kind, ["N"])])
+    path = tmp_path / "m.onnx"
+    path.write_bytes(h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8).SerializeToString())
+    for x in ([True], [True, False, True]):
+        np.save(tmp_path / "x.npy", np.array(x))
+        result = run("run", path, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy", "-s", "full")
+        assert result.returncode == 0, result.stderr
+        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), np.array(x).astype(dtype), strict=True)
 
 
 @pytest.mark.parametrize("kind", [T.FLOAT16, T.BFLOAT16])

@@ -89,6 +89,31 @@ def test_integers_and_booleans_go_in_and_out(strategy: str) -> None:
             shielded(ids.int(), keep)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("strategy", ["full", "deep:k=1"])
+def test_sixteen_bits_are_sixteen_bits(dtype: torch.dtype, strategy: str) -> None:
+    net = Mlp().eval().to(dtype)
+    x = torch.randn(3, 6).to(dtype)
+    with taoism.shield(net, x, strategy) as shielded, torch.no_grad():
+        got, want = shielded(x), net(x)
+    assert got.dtype == dtype
+    assert (got.float() - want.float()).abs().max() <= 4 * torch.finfo(dtype).eps * want.abs().max()
+
+
+class Squared(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * x + 100
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64], ids=str
+)
+def test_integers_wrap(dtype: torch.dtype) -> None:
+    net, x = Squared().eval(), torch.tensor([[100, 127, 3]], dtype=dtype)
+    with taoism.shield(net, x, "full") as shielded:
+        assert torch.equal(shielded(x), net(x))
+
+
 @pytest.mark.parametrize("strategy", ["none", "deep:k=1", "nonlinear"])
 def test_pytorch_itself_as_the_device(strategy: str) -> None:
     net = randomise(SmallCnn())
