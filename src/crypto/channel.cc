@@ -1,5 +1,6 @@
 #include "crypto/channel.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "crypto/hash.h"
@@ -36,7 +37,7 @@ Result<Digest> session_transcript(const PublicKey& host, const PublicKey& tee,
   std::array<std::byte, 2 * kPublicKeyBytes + kMaxTermsBytes> transcript;
   std::memcpy(transcript.data(), host.data(), host.size());
   std::memcpy(transcript.data() + kPublicKeyBytes, tee.data(), tee.size());
-  std::memcpy(transcript.data() + 2 * kPublicKeyBytes, terms.data(), terms.size());
+  std::ranges::copy(terms, transcript.begin() + 2 * kPublicKeyBytes);
   return sha256(std::span(transcript).first(2 * kPublicKeyBytes + terms.size()));
 }
 
