@@ -17,7 +17,7 @@ namespace taoism::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int64_t kLanes = HWY_LANES(float);
+[[maybe_unused]] constexpr int64_t kLanes = HWY_LANES(float);  // not by the scalar target
 
 // even[i] = from[2 * i] and odd[i] = from[2 * i + 1], of which up to a vector more than `count` are
 // read and written.
