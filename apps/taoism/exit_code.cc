@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/text.h"
+
 namespace taoism::cli {
 namespace {
 
-// Control characters can come from file names and model files: they must not reach a terminal.
+// What names of files and models bring along must not reach a terminal.
 std::string one_line(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   std::string line;
-  for (char c : text) {
+  for (const char c : printable_text(text)) {
     if (c == '\n') {
       line += "; ";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      line += '?';
     } else {
       line += c;
     }

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/text.h"
+
 namespace taoism::cli {
 
 ProgressBar::ProgressBar() {
@@ -27,7 +29,7 @@ void ProgressBar::update(double done, const std::string& what) {
   std::string line =
       fmt::format("\r[{}{}] {:3.0f} %  {:<40.40}", std::string(static_cast<size_t>(filled), '#'),
                   std::string(static_cast<size_t>(kWidth - filled), '.'),
-                  100 * std::clamp(done, 0.0, 1.0), what);
+                  100 * std::clamp(done, 0.0, 1.0), printable(what));
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
   (void)std::fflush(stderr);
 }

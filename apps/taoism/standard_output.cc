@@ -5,6 +5,8 @@
 
 #include <cstdio>
 
+#include "base/text.h"
+
 namespace taoism::cli {
 namespace {
 
@@ -17,7 +19,10 @@ bool has_no_reader() {
 
 }  // namespace
 
-void print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) {
+  const std::string shown = printable_text(text);
+  (void)std::fwrite(shown.data(), 1, shown.size(), stdout);
+}
 
 Status finish_output() {
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;

@@ -8,6 +8,8 @@
 
 namespace taoism::cli {
 
+// All that goes to standard output goes through it: what a file's names bring along and a terminal
+// would obey is a ?.
 void print(std::string_view text);
 
 // Brings out what was printed. Errors: resource_exhausted, unless it is a pipe that nobody reads.

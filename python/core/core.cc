@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include "base/text.h"
 #include "runtime/environment.h"
 #include "status.h"
 
@@ -14,9 +15,9 @@ void bind_status(nb::module_& module) {
     try {
       std::rethrow_exception(thrown);
     } catch (const StatusError& error) {
-      const nb::object made =
-          nb::module_::import_("taoism.errors")
-              .attr("_from_status")(code_name(error.status().code()), error.status().message());
+      const nb::object made = nb::module_::import_("taoism.errors")
+                                  .attr("_from_status")(code_name(error.status().code()),
+                                                        printable_text(error.status().message()));
       PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
     }
   });

@@ -9,9 +9,12 @@
 
 namespace taoism {
 
-// A name from a file, fit for a one-line message and a table: no control characters, bounded
-// length.
+// A name from a file, fit for a one-line message and a table: bounded in length, with a ? for every
+// byte that is no UTF-8 and every character that would do something else than be seen: controls
+// (C0, C1, DEL), separators of lines, overrides and isolates of direction, what has no width.
 std::string printable(std::string_view name);
+// Of any length and with its line feeds: for the edge at which text leaves for a terminal.
+std::string printable_text(std::string_view text);
 
 // Two lower-case digits a byte.
 std::string hex(ConstByteSpan bytes);

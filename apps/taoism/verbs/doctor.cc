@@ -123,10 +123,10 @@ Result<int> act(const Options& options) {
   }
   std::string area;
   for (const Finding& f : findings) {
-    if (f.area != area) (void)std::printf("%s%s\n", area.empty() ? "" : "\n", f.area.c_str());
+    if (f.area != area) print((area.empty() ? "" : "\n") + f.area + "\n");
     area = f.area;
-    (void)std::printf("  %-3s  %-18s %s%s%s\n", f.available ? "yes" : "no", f.name.c_str(),
-                      f.reason.c_str(), f.mend.empty() ? "" : "; ", f.mend.c_str());
+    print(fmt::format("  {:3}  {:18} {}{}{}\n", f.available ? "yes" : "no", f.name, f.reason,
+                      f.mend.empty() ? "" : "; ", f.mend));
   }
   return kExitOk;
 }

@@ -203,8 +203,7 @@ Result<int> report_unsupported(const std::vector<onnx::Unsupported>& list, bool 
     Json document = {{"schema", 1}, {"unsupported", items}};
     print(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } else {
-    for (const onnx::Unsupported& item : list)
-      (void)std::printf("unsupported  %s\n", item.text().c_str());
+    for (const onnx::Unsupported& item : list) print("unsupported  " + item.text() + "\n");
   }
   return kExitUnsupported;
 }
