@@ -25,6 +25,9 @@ class Binder {
 
   Result<ir::Graph> run() {
     import_.graph.name = printable(file_.proto.graph().name());
+    uint64_t bytes = 0;
+    for (const SourceFile& source : file_.sources) bytes += source.size();
+    import_.budget.set_model_bytes(bytes);
     TAOISM_RETURN_IF_ERROR(add_inputs());
     for (const auto& [name, constant] : file_.constants) {
       import_.tensors.emplace(name, Tensor{.name = name, .constant = constant});
@@ -350,6 +353,11 @@ class Binder {
       if (node.input(i).rows.mixed != nullptr) rows = node.input(i).rows;
       grows = !node.use_growth(i).empty() || grows;
     }
+    uint64_t work = 0;
+    for (const ConstantPtr& input : inputs) {
+      if (input) work += static_cast<uint64_t>(input->desc.shape.elements());
+    }
+    TAOISM_RETURN_IF_ERROR(import_.budget.spend(work));
     TAOISM_ASSIGN_OR_RETURN(
         const std::vector<ConstantPtr> made,
         find_evaluation(op)({op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget}));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "onnx/memory.h"
 #include "onnx/shape_rules.h"
 #include "ops/core/index.h"
 #include "ops/outcome.h"
@@ -305,9 +306,23 @@ Result<Fresh> FoldBudget::make(ir::DType dtype, const ir::Shape& shape) {
   if (!bounded || bytes > kMaxTotalBytes - used_bytes_) {
     return unsupported("a constant of shape " + shape.text() + " is too large to compute ahead");
   }
+  TAOISM_RETURN_IF_ERROR(spend(static_cast<uint64_t>(shape.elements())));
+  TAOISM_RETURN_IF_ERROR(check_memory(bytes));
   used_bytes_ += bytes;
   auto [constant, data] = ir::make_constant({dtype, shape});
   return Fresh{std::move(constant), data};
+}
+
+Status FoldBudget::spend(uint64_t operations) {
+  if (operations <= most_operations_ - used_operations_) {
+    used_operations_ += operations;
+    return {};
+  }
+  return unsupported("takes " + std::to_string(operations) +
+                     " operations to compute ahead; a model of this size may take " +
+                     std::to_string(most_operations_) + " in all, of which " +
+                     std::to_string(used_operations_) +
+                     " are used: compute it where the model is made");
 }
 
 Result<std::vector<int64_t>> FoldNode::ints(size_t i, const char* name) const {
@@ -323,8 +338,7 @@ Result<std::vector<int64_t>> FoldNode::ints(size_t i, const char* name) const {
 Result<ConstantPtr> constant_of_shape_value(NodeAttributes& attrs) {
   const auto* tensor = attrs.tensor("value");
   if (tensor == nullptr) return ir::make_f32_constant({1}, std::vector<float>{0});
-  ExternalFiles none{std::filesystem::path()};
-  TAOISM_ASSIGN_OR_RETURN(ConstantPtr value, read_tensor(*tensor, none));
+  TAOISM_ASSIGN_OR_RETURN(ConstantPtr value, read_tensor(*tensor, nullptr));
   if (value->desc.shape.elements() != 1) return invalid_argument("value must be one element");
   return value;
 }

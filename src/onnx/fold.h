@@ -3,6 +3,7 @@
 // computes is evaluated by the operators themselves (NodeImport::emit). Internal to this folder.
 #pragma once
 
+#include <algorithm>
 #include <span>
 
 #include "onnx/node_attributes.h"
@@ -16,15 +17,27 @@ struct Fresh {
   std::byte* data = nullptr;
 };
 
-// Bounds what folding may allocate, however large a shape the file asks for.
+// Bounds what folding may allocate, however large a shape the file asks for, and how long it may
+// take: in operations on one element, of which a few nanoseconds go on each.
 class FoldBudget {
  public:
-  // A zeroed constant. Errors: unsupported when it or the sum of all would be too large.
+  // For a model whose files have that many bytes: 16 operations a byte, and no less than a
+  // second's.
+  void set_model_bytes(uint64_t bytes) {
+    most_operations_ = std::max(kLeastOperations, 16 * bytes);
+  }
+  // Errors: unsupported when that were too many in all.
+  Status spend(uint64_t operations);
+  // A zeroed constant, an operation spent on each element. Errors: unsupported when it or the sum
+  // of all would be too large, resource_exhausted.
   Result<Fresh> make(ir::DType dtype, const ir::Shape& shape);
 
  private:
   static constexpr uint64_t kMaxTotalBytes = uint64_t{1} << 30;
+  static constexpr uint64_t kLeastOperations = uint64_t{1} << 28;
   uint64_t used_bytes_ = 0;
+  uint64_t most_operations_ = kLeastOperations;
+  uint64_t used_operations_ = 0;
 };
 
 // One node whose inputs are all constants (null: absent).

@@ -157,5 +157,26 @@ TEST(FoldTest, ConstantNodesOfEveryKind) {
   EXPECT_EQ(reference_run(*graph, {{3, 4}}), (std::vector<float>{12, 13}));
 }
 
+// A small file that asks for much work: 256 MiB, made once and read a thousand times.
+TEST(Fold, WorkHasABudget) {
+  TestModel source;
+  source.input("x", {-1, 1}).output("y").ints("size", {1 << 26});
+  source.node("ConstantOfShape", {"size"}, {"large"});
+  std::string sum = "x";
+  for (int i = 0; i < 1000; ++i) {
+    const std::string n = std::to_string(i);
+    set_int(source.node("ReduceMax", {"large"}, {"m" + n}), "keepdims", 0);
+    source.node("Add", {sum, "m" + n}, {i == 999 ? "y" : "s" + n});
+    sum = "s" + n;
+  }
+  const auto model = source.load();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const auto graph = model->bind();
+  EXPECT_EQ(graph.code(), Code::unsupported);
+  EXPECT_NE(graph.status().message().find("operations to compute ahead"), std::string::npos)
+      << graph.status().message();
+  EXPECT_NE(graph.status().message().find("ReduceMax '"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace taoism::onnx

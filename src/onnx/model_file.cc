@@ -76,7 +76,7 @@ ConstantPtr scalar_or_list(const ::onnx::AttributeProto& attribute) {
 // Takes a tensor's data over; one of a type that nobody can use is only a problem if it is read.
 Status take_tensor(Model::File& file, const std::string& name, ::onnx::TensorProto& tensor,
                    ExternalFiles& external) {
-  auto constant = read_tensor(tensor, external);
+  auto constant = read_tensor(tensor, &external);
   if (constant.ok()) {
     file.constants.emplace(name, std::move(*constant));
   } else if (constant.code() == Code::unsupported) {
@@ -289,7 +289,7 @@ Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& pa
   TAOISM_ASSIGN_OR_RETURN(SourceFile source, SourceFile::open(path));
   TAOISM_RETURN_IF_ERROR(parse(source, file->proto));
   TAOISM_RETURN_IF_ERROR(read_opset(*file));
-  ExternalFiles external(std::filesystem::path(path).parent_path());
+  ExternalFiles external(source);
   TAOISM_RETURN_IF_ERROR(read_constants(*file, external).annotate("'" + path + "'"));
   read_inputs(*file);
   name_nodes(*file);

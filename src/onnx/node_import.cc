@@ -16,6 +16,15 @@ Status check_constants(const ops::OpDef& def, const ops::NodeView& view) {
   return outcome.ok() ? Status() : invalid_argument(ops::fault_text(outcome));
 }
 
+// An estimate, in operations on one element.
+uint64_t work_of(const ops::OpDef& def, const ops::NodeView& view) {
+  uint64_t operations = def.cost != nullptr ? def.cost(view).macs : 0;
+  for (const ops::Input& input : view.inputs) {
+    if (input.present) operations += static_cast<uint64_t>(input.desc.shape.elements());
+  }
+  return operations;
+}
+
 }  // namespace
 
 Result<ConstantPtr> GraphImport::converted(const ir::Constant& constant, ir::DType dtype) {
@@ -234,7 +243,7 @@ Result<Tensor> NodeImport::emit(const char* op, const std::vector<Tensor>& input
                                 ir::Attrs node_attrs, const char* suffix) {
   const ops::OpDef* def = ops::find_op(op);
   bool constant = def != nullptr && def->packed_bytes == nullptr && def->scratch_bytes == nullptr &&
-                  !node_attrs.has("kernel_shape");
+                  !node_attrs.has("kernel_shape") && !node_attrs.has("size");
   for (const Tensor& input : inputs) constant = constant && (!input.exists() || input.constant);
   if (constant) return evaluate(*def, inputs, node_attrs);
   return emit_node(op, inputs, std::move(node_attrs), suffix);
@@ -256,8 +265,9 @@ Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Ten
   ir::TensorDesc output;
   ops::NodeView view{name_, node_attrs, inputs, {}};
   TAOISM_RETURN_IF_ERROR(ops::check_and_infer(def, view, {&output, 1}, true));
-  TAOISM_ASSIGN_OR_RETURN(const Fresh result, import_.budget.make(output.dtype, output.shape));
   view.outputs = {&output, 1};
+  TAOISM_RETURN_IF_ERROR(import_.budget.spend(work_of(def, view)));
+  TAOISM_ASSIGN_OR_RETURN(const Fresh result, import_.budget.make(output.dtype, output.shape));
   std::byte* const to = result.data;
   SerialParallel serial;
   const ops::Outcome outcome =

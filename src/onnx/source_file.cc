@@ -25,10 +25,14 @@ struct FreeDigest {
 }  // namespace
 
 Result<SourceFile> SourceFile::open(const std::string& path) {
+  // Without O_NONBLOCK, a named pipe in the file's place would block for ever.
+  return of_descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), path);
+}
+
+Result<SourceFile> SourceFile::of_descriptor(int descriptor, const std::string& path) {
   SourceFile file;
   file.path_ = path;
-  // Without O_NONBLOCK, a named pipe in the file's place would block for ever.
-  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  file.descriptor_ = descriptor;
   if (file.descriptor_ < 0) {
     const int error = errno;
     const std::string message = "'" + path + "' cannot be opened: " + std::strerror(error);
@@ -65,6 +69,12 @@ Status SourceFile::read(uint64_t offset, ByteSpan into) const {
     into = into.subspan(static_cast<size_t>(got));
   }
   return {};
+}
+
+bool SourceFile::is_same_file(const SourceFile& other) const {
+  struct stat mine = {}, others = {};
+  return ::fstat(descriptor_, &mine) == 0 && ::fstat(other.descriptor_, &others) == 0 &&
+         mine.st_dev == others.st_dev && mine.st_ino == others.st_ino;
 }
 
 bool SourceFile::is_unchanged() const {

@@ -16,6 +16,8 @@ class SourceFile {
  public:
   // Errors: not_found, invalid_argument (a directory, a pipe, ...).
   static Result<SourceFile> open(const std::string& path);
+  // The same of a descriptor, which it takes over; -1: as errno says why it could not be opened.
+  static Result<SourceFile> of_descriptor(int descriptor, const std::string& path);
   SourceFile(SourceFile&& other) noexcept;
   SourceFile& operator=(SourceFile&&) = delete;
   ~SourceFile();
@@ -25,6 +27,7 @@ class SourceFile {
   int descriptor() const { return descriptor_; }
   // Fills `into` from `offset`. Errors: invalid_argument when the file ends before.
   Status read(uint64_t offset, ByteSpan into) const;
+  bool is_same_file(const SourceFile& other) const;
   // Whether it has not been written to or replaced since it was opened.
   bool is_unchanged() const;
 

@@ -1,8 +1,9 @@
 #include "onnx/tensor_proto.h"
 
-#include <unistd.h>
-
 #include <charconv>
+
+#include "onnx/beneath.h"
+#include "onnx/memory.h"
 
 namespace taoism::onnx {
 namespace {
@@ -75,9 +76,13 @@ struct ExternalRange {
 };
 
 Result<ExternalRange> external_range(const TensorProto& tensor, uint64_t bytes,
-                                     ExternalFiles& files) {
+                                     ExternalFiles* files) {
   std::string location;
   uint64_t offset = 0, length = bytes;
+  if (files == nullptr) return unsupported("external data is supported of weights alone");
+  if (!tensor.raw_data().empty() || field_elems(tensor) > 0) {
+    return invalid_argument("holds data, and names a file that has it");
+  }
   for (const auto& entry : tensor.external_data()) {
     if (entry.key() == "location") location = entry.value();
     if (entry.key() == "offset") {
@@ -87,7 +92,7 @@ Result<ExternalRange> external_range(const TensorProto& tensor, uint64_t bytes,
       TAOISM_ASSIGN_OR_RETURN(length, parse_number(entry.value(), "length"));
     }
   }
-  TAOISM_ASSIGN_OR_RETURN(const SourceFile* file, files.open(location));
+  TAOISM_ASSIGN_OR_RETURN(const SourceFile* file, files->open(location));
   if (length != bytes) {
     return invalid_argument("external data has " + std::to_string(length) +
                             " bytes, its shape says " + std::to_string(bytes));
@@ -100,27 +105,18 @@ Result<ExternalRange> external_range(const TensorProto& tensor, uint64_t bytes,
   return ExternalRange{file, offset};
 }
 
-// Memory that this machine cannot have would end the process when it is touched.
-Status check_memory(uint64_t bytes) {
-  static const uint64_t physical = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                                   static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE));
-  if (bytes <= physical) return {};
-  return resource_exhausted("takes " + std::to_string(bytes) + " bytes, this machine has " +
-                            std::to_string(physical));
-}
-
 Result<ConstantPtr> read_external(const TensorProto& tensor, const ir::TensorDesc& desc,
-                                  ExternalFiles& files) {
+                                  ExternalFiles* files) {
   const uint64_t bytes = desc.bytes();
   TAOISM_ASSIGN_OR_RETURN(const ExternalRange range, external_range(tensor, bytes, files));
-  TAOISM_RETURN_IF_ERROR(check_memory(2 * bytes));
+  TAOISM_RETURN_IF_ERROR(check_memory(bytes));
   auto [constant, data] = ir::make_constant(desc);
   TAOISM_RETURN_IF_ERROR(range.file->read(range.offset, {data, bytes}));
   tidy_bools(desc.dtype, data, bytes);
   return ConstantPtr(std::move(constant));
 }
 
-Result<ConstantPtr> read_named(const TensorProto& tensor, ExternalFiles& files) {
+Result<ConstantPtr> read_named(const TensorProto& tensor, ExternalFiles* files) {
   const std::optional<ir::DType> dtype = dtype_of(tensor.data_type());
   if (!dtype) return unsupported("has type " + element_type_name(tensor.data_type()));
   if (tensor.has_segment()) return unsupported("is stored in segments");
@@ -146,6 +142,7 @@ Result<ConstantPtr> read_named(const TensorProto& tensor, ExternalFiles& files) 
     return invalid_argument("holds " + std::to_string(held) + (raw ? " bytes" : " elements") +
                             ", its shape says " + std::to_string(expected));
   }
+  TAOISM_RETURN_IF_ERROR(check_memory(desc.bytes()));
   auto [constant, data] = ir::make_constant(desc);
   if (raw) {
     if (held > 0) std::memcpy(data, tensor.raw_data().data(), held);
@@ -160,29 +157,17 @@ Result<ConstantPtr> read_named(const TensorProto& tensor, ExternalFiles& files) 
 
 Result<const SourceFile*> ExternalFiles::open(const std::string& location) {
   if (const auto it = files_.find(location); it != files_.end()) return &it->second;
-  namespace fs = std::filesystem;
-  const fs::path relative(location);
-  bool inside =
-      !location.empty() && relative.is_relative() && location.find('\0') == std::string::npos;
-  for (const fs::path& part : relative) inside = inside && part != "..";
-  std::error_code error;
-  const fs::path root = fs::weakly_canonical(folder_, error);
-  // A symbolic link may leave the folder although the name does not.
-  const fs::path full = fs::weakly_canonical(folder_ / relative, error);
-  const auto [mismatch, ignored] =
-      std::mismatch(root.begin(), root.end(), full.begin(), full.end());
-  if (!inside || error || mismatch != root.end()) {
-    return invalid_argument("external data '" + printable(location) +
-                            "' is outside the model's folder");
-  }
-  auto file = SourceFile::open(full.string());
+  auto file = open_beside(model_.path(), location);
   if (!file.ok()) {
     return Status(file.code(), printable(file.status().message())).annotate("external data");
+  }
+  if (file->is_same_file(model_)) {
+    return invalid_argument("external data '" + printable(location) + "' is the model itself");
   }
   return &files_.emplace(location, std::move(*file)).first->second;
 }
 
-Result<ConstantPtr> read_tensor(const TensorProto& tensor, ExternalFiles& files) {
+Result<ConstantPtr> read_tensor(const TensorProto& tensor, ExternalFiles* files) {
   auto constant = read_named(tensor, files);
   if (constant.ok()) return constant;
   return constant.status().annotate("tensor '" + printable(tensor.name()) + "'");

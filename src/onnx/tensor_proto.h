@@ -4,7 +4,6 @@
 
 #include <onnx/onnx_pb.h>
 
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,24 +14,27 @@
 
 namespace taoism::onnx {
 
-// The files beside a model that hold the data of its large tensors.
+// The files beside a model that hold the data of its large tensors. The model's file must outlive
+// it.
 class ExternalFiles {
  public:
-  explicit ExternalFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit ExternalFiles(const SourceFile& model) : model_(model) {}
 
-  // Only files inside the model's folder. Errors: invalid_argument for a location that leaves it,
-  // not_found.
+  // Only files inside the model's folder (see open_beside), and not the model itself. Errors:
+  // invalid_argument, not_found.
   Result<const SourceFile*> open(const std::string& location);
   // What was opened, by location; nothing can be opened afterwards through pointers from before.
   std::map<std::string, SourceFile> take() { return std::move(files_); }
 
  private:
-  std::filesystem::path folder_;
+  const SourceFile& model_;
   std::map<std::string, SourceFile> files_;
 };
 
-// A constant of the type that the file says, every bool 0 or 1. Errors: unsupported for types that
-// are no numbers of ours, invalid_argument where the data contradicts the dimensions.
-Result<ConstantPtr> read_tensor(const ::onnx::TensorProto& tensor, ExternalFiles& files);
+// A constant of the type that the file says, every bool 0 or 1. `files` null: the tensor must hold
+// its data itself. Errors: unsupported for types that are no numbers of ours, invalid_argument
+// where the data contradicts the dimensions, resource_exhausted before memory is taken that is not
+// there.
+Result<ConstantPtr> read_tensor(const ::onnx::TensorProto& tensor, ExternalFiles* files);
 
 }  // namespace taoism::onnx
