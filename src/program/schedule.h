@@ -125,6 +125,10 @@ struct Schedule {
 
 // The cheapest schedule found whose arena keeps to the limits. `program` passed verify(). Errors:
 // resource_exhausted when there is none; smallest_memory() says what would do.
+// Near linear in the instructions, whose number comes from outside. Of 1,000, 10,000 and 100,000 of
+// them it took 1, 5 to 14 and 75 to 230 ms without a limit, whether each reads the one before it,
+// all live long, or all are outputs; one choice of stretches in little memory 0.3, 3 and 27 to 36
+// ms.
 Result<Schedule> make_schedule(const Program& program, const Limits& limits);
 
 // The smallest budget, to the next 64 KiB (or what holds everything, to the next KiB), for which
