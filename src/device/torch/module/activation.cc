@@ -20,7 +20,13 @@ namespace taoism::torch_module {
 using kernels::Activation;
 using kernels::ActivationKind;
 
-constexpr double kLargeGelu = 1e30;
+// From here on some functions overflow on a CPU where they should be x.
+constexpr double kLarge = 1e30;
+
+template <typename Function>
+at::Tensor unless_large(const at::Tensor& x, Function function) {
+  return x.is_cpu() ? at::where(at::gt(x, kLarge), x, function(x)) : function(x);
+}
 
 Activation fused_of(const NodeContext& node) {
   const Result<Activation> activation = ops::fused_activation(node.attrs());
@@ -36,12 +42,12 @@ at::Tensor activate(const at::Tensor& x, const Activation& activation) {
     case ActivationKind::sigmoid: return at::sigmoid(x);
     case ActivationKind::hard_sigmoid:
       return at::mul(x, activation.a).add_(activation.b).clamp_(0, 1);
-    case ActivationKind::hard_swish: return at::hardswish(x);
+    case ActivationKind::hard_swish:
+      return unless_large(x, [](const at::Tensor& v) { return at::hardswish(v); });
     case ActivationKind::tanh: return at::tanh(x);
     case ActivationKind::erf: return at::erf(x);
     case ActivationKind::gelu:
-      // On a CPU it overflows where it should be x.
-      return x.is_cpu() ? at::where(at::gt(x, kLargeGelu), x, at::gelu(x)) : at::gelu(x);
+      return unless_large(x, [](const at::Tensor& v) { return at::gelu(v); });
     case ActivationKind::gelu_tanh: return at::gelu(x, "tanh");
     case ActivationKind::swish: return at::mul(x, at::sigmoid(at::mul(x, activation.a)));
     case ActivationKind::elu: return at::elu(x, activation.a, activation.b, 1);
