@@ -127,16 +127,21 @@ class Finder {
 
   void join_residual_regions() {
     const Dominators dominators(graph_);
+    // In a region without a layer. It holds the regions of its joins, which need not be walked.
+    std::vector<bool> plain(graph_.node_count(), false);
     for (size_t n = graph_.node_count(); n-- > 0;) {  // outer joins before those inside them
       const auto join = static_cast<NodeId>(n);
-      if (grouped_[n] || !is_join(join)) continue;
+      if (grouped_[n] || plain[n] || !is_join(join)) continue;
       const NodeId fork = dominators.of(join);
       if (fork == ir::kNoNode && graph_.inputs().size() != 1) continue;
       const std::vector<NodeId> nodes = region(fork, join);
       const bool has_layer = std::any_of(nodes.begin(), nodes.end(), [&](NodeId node) {
         return is_layer(graph_, graph_.node(node));
       });
-      if (!has_layer) continue;  // an activation written out, not a block
+      if (!has_layer) {  // an activation written out, not a block
+        for (NodeId node : nodes) plain[idx(node)] = true;
+        continue;
+      }
       kind_[idx(root(join))] = Block::residual;
       for (NodeId node : nodes) {
         grouped_[idx(node)] = true;

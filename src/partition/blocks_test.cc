@@ -74,6 +74,20 @@ TEST(Blocks, PlainConvolutionalNetwork) {
   EXPECT_THAT(ops_of(graph, blocks[3]), ElementsAre("Linear", "Softmax"));
 }
 
+// Joins within joins without a layer in them: walked once, not once a join.
+TEST(Blocks, ManyJoinsOfNoLayer) {
+  constexpr size_t kJoins = 40'000;
+  test::GraphBuilder b;
+  std::vector<ir::ValueId> values{b.linear(b.input({1, 4}), 4)};
+  for (size_t i = 0; i < kJoins; ++i) values.push_back(b.relu(values.back()));
+  ir::ValueId x = values.back();
+  for (size_t i = kJoins; i-- > 0;) x = b.node("Add", {x, values[i]});
+  const ir::Graph graph = b.finish({b.linear(x, 2)});
+  const std::vector<Block> blocks = find_blocks(graph);
+  expect_sound(graph, blocks);
+  EXPECT_THAT(kinds(blocks), ElementsAre(Block::linear, Block::linear));
+}
+
 TEST(Blocks, InvertedResidualsWithoutActivationAfterTheJoin) {
   test::GraphBuilder b;
   ir::ValueId x = b.conv_bn_relu(b.input({1, 3, 8, 8}), 4, 3);

@@ -3,7 +3,7 @@
 //
 //   leak_owner model FOLDER
 // writes model.onnx, and all.onnx, the same with every value an output;
-//   leak_owner secrets FOLDER STRATEGY TEE
+//   leak_owner secrets FOLDER TEE
 // writes patterns, expectations (a line for each pattern) and memory.txt (budget, bytes of weights
 // streamed, of activations spilled), from m.tao and m.key; TEE: the inline image.
 #include <algorithm>
@@ -425,7 +425,7 @@ Status act(const std::vector<std::string>& args) {
     return write_model(args[1] + "/all.onnx", true);
   }
   if (args.size() == 3 && args[0] == "secrets") return Owner(args[1], args[2]).run();
-  return invalid_argument("model FOLDER, or secrets FOLDER STRATEGY IMAGE");
+  return invalid_argument("model FOLDER, or secrets FOLDER TEE");
 }
 
 }  // namespace
