@@ -6,6 +6,8 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "model.h"
@@ -13,6 +15,7 @@
 #include "partition/strategy.h"
 #include "report/bench_report.h"
 #include "runtime/crypto_bandwidth.h"
+#include "runtime/machine.h"
 #include "runtime/measure.h"
 #include "status.h"
 
@@ -49,6 +52,32 @@ std::string canonical_strategy(const std::string& text) {
   return take(partition::canonical(take(partition::StrategySpec::parse(text)))).text();
 }
 
+// Errors: names that do not exist, and a device that is not here.
+void check_machine(const runtime::Machine& machine) {
+  const runtime::Machine resolved = take(runtime::resolve(machine));
+  if (resolved.device != "cpu") take(runtime::open_device(resolved));
+}
+
+// How far a benchmark is, and whether it goes on. Thread-safety: all functions, from any thread.
+class BenchControl {
+ public:
+  void cancel() { is_cancelled_ = true; }
+  bool is_cancelled() const { return is_cancelled_; }
+  void set_progress(double done, const std::string& what) {
+    const std::lock_guard lock(mutex_);
+    progress_ = {done, what};
+  }
+  std::pair<double, std::string> progress() const {
+    const std::lock_guard lock(mutex_);
+    return progress_;
+  }
+
+ private:
+  std::atomic<bool> is_cancelled_ = false;
+  mutable std::mutex mutex_;
+  std::pair<double, std::string> progress_;
+};
+
 using SubjectTuple = std::tuple<std::string, std::string, uint64_t>;  // text, plan.json, memory
 
 // JSON and text of a benchmark of one file: a model under `subjects`, or a package.
@@ -58,12 +87,14 @@ std::pair<std::string, std::string> bench(const std::string& path,
                                           const InputShapes& shapes,
                                           const runtime::Machine& machine, const std::string& owner,
                                           size_t min_iterations, double min_seconds, uint64_t seed,
-                                          const std::vector<std::string>& command) {
+                                          const std::vector<std::string>& command,
+                                          BenchControl& control) {
   runtime::MeasureOptions measure;
   measure.machine = take(runtime::resolve(machine));
   measure.min_iterations = min_iterations;
   measure.min_seconds = min_seconds;
   measure.seed = seed;
+  measure.is_cancelled = [&control] { return control.is_cancelled(); };
   for (const auto& [name, dims] : shapes) {
     measure.import.input_shapes.emplace_back(name, ir::Shape(dims));
   }
@@ -88,9 +119,15 @@ std::pair<std::string, std::string> bench(const std::string& path,
   report.settings = {{"seed", static_cast<double>(seed)},
                      {"min_iterations", static_cast<double>(min_iterations)},
                      {"min_seconds", min_seconds}};
+  double batches_done = 0;
+  const auto progress = [&](double done, const std::string& what) {
+    control.set_progress((batches_done + done) / static_cast<double>(batches.size()), what);
+  };
   for (const int64_t batch : batches) {
     measure.import.batch = batch;
-    for (runtime::RunRecord& record : take(runtime::measure(measure, nullptr))) {
+    std::vector<runtime::RunRecord> records = take(runtime::measure(measure, progress));
+    batches_done += 1;
+    for (runtime::RunRecord& record : records) {
       report.runs.push_back(report::interpret(std::move(record)));
     }
   }
@@ -108,11 +145,17 @@ std::pair<std::string, std::string> bench(const std::string& path,
 
 void bind_tools(nb::module_& module) {
   using Released = nb::call_guard<nb::gil_scoped_release>;
+  nb::class_<BenchControl>(module, "BenchControl")
+      .def(nb::init<>())
+      .def("cancel", &BenchControl::cancel)
+      .def_prop_ro("progress", &BenchControl::progress);
   module.def("strategies", &strategies);
   module.def("canonical_strategy", &canonical_strategy, nb::arg("text"));
+  module.def("check_machine", &check_machine, nb::arg("machine"), Released());
   module.def("bench", &bench, nb::arg("path"), nb::arg("subjects"), nb::arg("batches"),
              nb::arg("shapes"), nb::arg("machine"), nb::arg("owner"), nb::arg("min_iterations"),
-             nb::arg("min_seconds"), nb::arg("seed"), nb::arg("command"), Released());
+             nb::arg("min_seconds"), nb::arg("seed"), nb::arg("command"), nb::arg("control"),
+             Released());
 }
 
 }  // namespace taoism::python

@@ -4,15 +4,17 @@
     y = shielded(x)            # as module(x); print(shielded.plan) says what runs where
 
 `plan`, `bench`, `seal` and `load` do what the command line's verbs do; `taoism.errors` is the tree
-of exceptions."""
+of exceptions, and `taoism.TaoismWarning` the root of warnings. Long work says on a terminal what it
+does; `show_progress(False)` silences that."""
 
 from taoism import errors
 from taoism._core import version as __version__
 from taoism._plan import Plan
+from taoism._progress import show_progress
 from taoism._runner import ShieldedModule
 from taoism._shield import load, shield
 from taoism._tools import BenchResult, SealedPackage, bench, plan, seal
-from taoism.errors import Error
+from taoism.errors import Error, ExportWarning, ExposureWarning, TaoismWarning
 from taoism.strategies import (
     Deep,
     Full,
@@ -28,6 +30,8 @@ __all__ = [
     "BenchResult",
     "Deep",
     "Error",
+    "ExportWarning",
+    "ExposureWarning",
     "Full",
     "Intermediate",
     "Magnitude",
@@ -37,6 +41,7 @@ __all__ = [
     "Shallow",
     "ShieldedModule",
     "Strategy",
+    "TaoismWarning",
     "Unshielded",
     "__version__",
     "bench",
@@ -45,4 +50,5 @@ __all__ = [
     "plan",
     "seal",
     "shield",
+    "show_progress",
 ]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
-from taoism.errors import DeviceError, DtypeError, InvalidArgumentError, ShapeError
+from taoism._structure import Structure, flatten, flatten_like
+from taoism.errors import (
+    DeviceError,
+    DtypeError,
+    ExportError,
+    InvalidArgumentError,
+    ShapeError,
+)
 
-_PLAIN = (bool, int, float, str, type(None))
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), enum.Enum, torch.dtype, torch.device)
+_EXAMPLE = "the example inputs"
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -25,86 +33,128 @@ def dtype_name(dtype: torch.dtype) -> str:
 class TensorSpec:
     """A tensor that goes in. `shape[0]` is None where it is the batch, of any size."""
 
-    name: str
+    name: str  # an identifier
     dtype: torch.dtype
     shape: tuple[int | None, ...]
+    path: str = ""  # where it is among the arguments: "pair[1]"; "" where that is the name
 
     def __str__(self) -> str:
         sizes = ", ".join("batch" if size is None else str(size) for size in self.shape)
         return f"{dtype_name(self.dtype)} [{sizes}]"
 
+    @property
+    def shown(self) -> str:
+        """What a message calls it."""
+        return self.path or self.name
+
 
 @dataclass(frozen=True)
 class Constant:
-    """A leaf of the arguments that is no tensor: the export holds its value."""
+    """A leaf that is no tensor: the export holds its value."""
 
     value: Any
+    path: str = ""
+
+    def equals(self, value: Any) -> bool:
+        """Whether another value is the same."""
+        return value is self.value or (
+            isinstance(value, _PLAIN)
+            and type(value) is type(self.value)
+            and (value == self.value or (value != value and self.value != self.value))
+        )
 
 
 @dataclass(frozen=True)
 class CallForm:
-    """How a module is called. `leaves`: of (args, kwargs), each a tensor's spec or a constant."""
+    """How a module is called. `structure`: of the arguments by parameter, defaults too; `leaves`:
+    of it, each a tensor's spec or a constant."""
 
     signature: inspect.Signature
-    tree: pytree.TreeSpec
+    structure: Structure
     leaves: tuple[TensorSpec | Constant, ...]
     device: torch.device
     fixed_batch: str = ""  # why the batch cannot change, for an error message
-
-    @cached_property
-    def is_plain(self) -> bool:
-        """Whether the call is nothing but tensors, one after the other."""
-        flat = pytree.tree_flatten(((0,) * len(self.leaves), {}))[1]
-        return self.tree == flat and len(self.tensors) == len(self.leaves)
 
     @cached_property
     def tensors(self) -> tuple[TensorSpec, ...]:
         """The tensors among the leaves."""
         return tuple(leaf for leaf in self.leaves if isinstance(leaf, TensorSpec))
 
+    @cached_property
+    def _plain_tensors(self) -> int:
+        """How many tensors make a call when they are given one after the other and all else has its
+        default; -1 where that is no call."""
+        count = len(self.tensors)
+        parameters = list(self.signature.parameters.values())
+        if len(parameters) != len(self.leaves):
+            return -1
+        for i, (leaf, parameter) in enumerate(zip(self.leaves, parameters, strict=True)):
+            if i < count:
+                by_place = parameter.kind in (
+                    parameter.POSITIONAL_ONLY,
+                    parameter.POSITIONAL_OR_KEYWORD,
+                )
+                if not isinstance(leaf, TensorSpec) or not by_place:
+                    return -1
+            elif isinstance(leaf, TensorSpec) or not leaf.equals(parameter.default):
+                return -1
+        return count
+
     def flatten(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[torch.Tensor], int]:
         """The tensors of a call, and its batch (0 where no input has one). Errors:
         InvalidArgumentError (other arguments), DtypeError, DeviceError, ShapeError."""
+        specs: Sequence[TensorSpec | Constant] = self.leaves
         given: Sequence[Any] = args
-        if kwargs or not self.is_plain or len(args) != len(self.leaves):
-            args, kwargs = bind_arguments(self.signature, args, kwargs)
-            given, tree = pytree.tree_flatten((args, kwargs))
-            if tree != self.tree:
-                raise InvalidArgumentError(
-                    f"the arguments are nested as {_shown(tree)}; the example inputs were "
-                    f"{_shown(self.tree)}"
-                )
+        if kwargs or len(args) != self._plain_tensors:
+            given = self._leaves_of(bind_arguments(self.signature, args, kwargs))
+        else:
+            specs = self.tensors
         tensors = []
         batch = 0
-        for leaf, value in zip(self.leaves, given, strict=True):
-            if isinstance(leaf, Constant):
-                if isinstance(value, torch.Tensor) or value != leaf.value:
+        for spec, value in zip(specs, given, strict=True):
+            if isinstance(spec, Constant):
+                if not spec.equals(value):
                     raise InvalidArgumentError(
-                        f"an argument is {value!r}; the export holds the example's, "
-                        f"{leaf.value!r}: shield the module again for another value"
+                        f"{spec.path} is {_shown(value)}; the export holds the example's, "
+                        f"{_shown(spec.value)}: shield the module again for another value"
                     )
                 continue
-            batch = self._check(leaf, value, batch)
+            batch = self._check(spec, value, batch)
             tensors.append(value)
         return tensors, batch
 
+    def arguments(self, tensors: Sequence[Any]) -> inspect.BoundArguments:
+        """A call with these tensors in place of the example's."""
+        given = iter(tensors)
+        leaves = [next(given) if isinstance(s, TensorSpec) else s.value for s in self.leaves]
+        bound = self.signature.bind_partial()
+        bound.arguments.update(self.structure.build(iter(leaves)))
+        return bound
+
+    def _leaves_of(self, arguments: dict[str, Any]) -> list[Any]:
+        leaves: list[Any] = []
+        names = list(self.signature.parameters)
+        for name, child in zip(names, self.structure.children, strict=True):
+            leaves += flatten_like(arguments[name], child, name, _EXAMPLE)
+        return leaves
+
     def _check(self, spec: TensorSpec, value: Any, batch: int) -> int:
         if not isinstance(value, torch.Tensor):
-            raise DtypeError(f"input '{spec.name}' is a {type(value).__name__}; give a tensor")
+            raise DtypeError(f"input '{spec.shown}' is {_shown(value)}; give a tensor")
         if value.device != self.device:
             raise DeviceError(
-                f"input '{spec.name}' is on {value.device}; the example inputs were on "
-                f"{self.device}: give {spec.name}.to('{self.device}')"
+                f"input '{spec.shown}' is on {value.device}; the example inputs were on "
+                f"{self.device}: give {spec.shown}.to('{self.device}')"
             )
         if value.dtype != spec.dtype:
             raise DtypeError(
-                f"input '{spec.name}' is {dtype_name(value.dtype)}; the module was exported for "
-                f"{spec}: give {spec.name}.to({spec.dtype})"
+                f"input '{spec.shown}' is {dtype_name(value.dtype)}; the module was exported for "
+                f"{spec}: give {spec.shown}.to({spec.dtype})"
             )
         if value.layout != torch.strided:
-            raise DtypeError(f"input '{spec.name}' is sparse; give {spec.name}.to_dense()")
+            raise DtypeError(f"input '{spec.shown}' is sparse; give {spec.shown}.to_dense()")
         shape = tuple(value.shape)
         fits = len(shape) == len(spec.shape) and all(
             want is None or got == want for got, want in zip(shape, spec.shape, strict=True)
@@ -114,102 +164,197 @@ class CallForm:
             if self.fixed_batch and shape[1:] == spec.shape[1:]:
                 why = f" (the batch is fixed: {self.fixed_batch})"
             raise ShapeError(
-                f"input '{spec.name}' is {list(shape)}; the module was exported for {spec}{why}: "
+                f"input '{spec.shown}' is {list(shape)}; the module was exported for {spec}{why}: "
                 "shield it again with example inputs of this shape"
             )
         if spec.shape and spec.shape[0] is None:
             if shape[0] == 0:
-                raise ShapeError(f"input '{spec.name}' is {list(shape)}: the batch is empty")
+                raise ShapeError(f"input '{spec.shown}' is {list(shape)}: the batch is empty")
             if batch not in (0, shape[0]):
                 raise ShapeError(
-                    f"input '{spec.name}' has a batch of {shape[0]}, another input of {batch}: "
+                    f"input '{spec.shown}' has a batch of {shape[0]}, another input of {batch}: "
                     "give all inputs the same"
                 )
             return shape[0]
         return batch
 
 
-def _shown(tree: pytree.TreeSpec) -> str:
-    """On one line, with `tensor` for a leaf."""
-    return repr(pytree.tree_unflatten([_Tensor()] * tree.num_leaves, tree)[0])
+@dataclass(frozen=True)
+class OutputForm:
+    """What a module returns: `leaves` of `structure`, None standing for a tensor."""
+
+    structure: Structure
+    leaves: tuple[Constant | None, ...]
+    paths: tuple[str, ...]  # of the tensors: "outputs['a'][2]"
+
+    @cached_property
+    def is_one_tensor(self) -> bool:
+        """Whether that is one tensor by itself."""
+        return self.structure.kind is None
+
+    def build(self, tensors: Sequence[torch.Tensor]) -> Any:
+        """What the module returns when its tensors are these."""
+        if self.is_one_tensor:
+            return tensors[0]
+        given = iter(tensors)
+        leaves = [next(given) if leaf is None else leaf.value for leaf in self.leaves]
+        return self.structure.build(iter(leaves))
 
 
-class _Tensor:
-    def __repr__(self) -> str:
-        return "tensor"
+def outputs_form(value: Any) -> tuple[list[torch.Tensor], OutputForm]:
+    """The tensors of what a module returned, and what holds them. Errors: ExportError for what is
+    neither a tensor nor a plain value."""
+    found, structure = flatten(value, "outputs")
+    leaves: list[Constant | None] = []
+    for path, leaf in found:
+        if not isinstance(leaf, (torch.Tensor, *_PLAIN)):
+            hint = "pass use_cache=False" if "Cache" in type(leaf).__name__ else "return tensors"
+            raise ExportError(
+                f"the module returns a {type(leaf).__name__} ({path}), which is no tensor: {hint}, "
+                "or tuples, lists, dicts and dataclasses of tensors"
+            )
+        leaves.append(None if isinstance(leaf, torch.Tensor) else Constant(leaf, path))
+    tensors = [leaf for _, leaf in found if isinstance(leaf, torch.Tensor)]
+    if not tensors:
+        raise ExportError("the module returns no tensor: there is nothing to compute")
+    paths = tuple(path for path, leaf in found if isinstance(leaf, torch.Tensor))
+    return tensors, OutputForm(structure, tuple(leaves), paths)
+
+
+def tensors_form(count: int) -> OutputForm:
+    """One tensor by itself, or a tuple of several."""
+    structure = flatten(0 if count == 1 else (0,) * count, "outputs")[1]
+    paths = tuple(f"outputs[{i}]" for i in range(count))
+    return OutputForm(structure, (None,) * count, paths)
+
+
+def package_form(specs: Sequence[TensorSpec]) -> CallForm:
+    """The call of what takes these tensors, one after the other or by name."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(spec.name, kind) for spec in specs])
+    structure = flatten({spec.name: 0 for spec in specs}, "")[1]
+    return CallForm(signature, structure, tuple(specs), torch.device("cpu"))
+
+
+def _shown(value: Any) -> str:
+    """A value in a message: a plain one as it is, of others the type alone."""
+    if isinstance(value, _PLAIN):
+        text = repr(value)
+        kind = type(value).__name__
+        shown = text if len(text) <= 40 else text[:40] + "..."
+        return "None" if value is None else f"the {kind} {shown}"
+    return f"a {type(value).__name__}"
 
 
 def bind_arguments(
     signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """A call's arguments in one form, however they were spelled. Errors: InvalidArgumentError."""
+) -> dict[str, Any]:
+    """A call's arguments by parameter, with the defaults of those that are left out. Errors:
+    InvalidArgumentError."""
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise InvalidArgumentError(f"forward{signature}: {error}") from None
-    return bound.args, bound.kwargs
+        raise InvalidArgumentError(f"forward({', '.join(signature.parameters)}): {error}") from None
+    bound.apply_defaults()
+    return dict(bound.arguments)
 
 
-def example_arguments(
-    signature: inspect.Signature, example: Any
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """`example`: a tensor, a tuple or list of positional arguments, or a dict of named ones."""
-    if isinstance(example, dict):
-        return bind_arguments(signature, (), example)
+def example_arguments(signature: inspect.Signature, example: Any) -> dict[str, Any]:
+    """`example`: a tensor, a tuple or list of positional arguments, or a mapping of named ones."""
+    if isinstance(example, Mapping):
+        if not all(isinstance(name, str) for name in example):
+            raise InvalidArgumentError("example_inputs: the keys of a mapping are argument names")
+        return bind_arguments(signature, (), dict(example))
     if isinstance(example, tuple | list):
         return bind_arguments(signature, tuple(example), {})
     return bind_arguments(signature, (example,), {})
 
 
 def form_of(
-    signature: inspect.Signature,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    dynamic_batch: bool,
-) -> CallForm:
-    """The form of an example call. The batch is the first dimension of the first tensor, and of
-    every other tensor that agrees. Errors: DtypeError, DeviceError."""
-    paths, tree = pytree.tree_flatten_with_path((args, kwargs))
-    values = [value for _, value in paths if isinstance(value, torch.Tensor)]
-    if not values:
+    signature: inspect.Signature, arguments: Mapping[str, Any], dynamic_batch: bool
+) -> tuple[CallForm, list[torch.Tensor]]:
+    """The form of an example call, and its tensors. The batch is the first dimension of the first
+    tensor, and of every other tensor that agrees. Errors: DtypeError, DeviceError."""
+    leaves: list[tuple[str, Any]] = []
+    owners: list[str] = []
+    children: list[Structure] = []
+    for name, value in arguments.items():
+        found, child = flatten(value, name)
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            for (_, key), inside in zip(_keyed(value), child.children, strict=True):
+                owners += [key] * _count(inside)
+        else:
+            owners += [name] * len(found)
+        leaves += found
+        children.append(child)
+    structure = Structure(
+        dict,
+        tuple(f"[{name!r}]" for name in arguments),
+        tuple(children),
+        lambda made: dict(zip(arguments, made, strict=True)),
+    )
+    tensors = [value for _, value in leaves if isinstance(value, torch.Tensor)]
+    if not tensors:
         raise InvalidArgumentError("example_inputs holds no tensor")
-    device = values[0].device
-    batch = next((value.shape[0] for value in values if value.dim() > 0), 0)
-    names = _names(signature, [path for path, _ in paths])
-    leaves: list[TensorSpec | Constant] = []
-    for name, (_, value) in zip(names, paths, strict=True):
-        if isinstance(value, torch.Tensor):
-            if value.device != device:
-                raise DeviceError(
-                    f"example input '{name}' is on {value.device}, another one on {device}: put "
-                    "all of them on one device"
-                )
-            shape: list[int | None] = list(value.shape)
-            if dynamic_batch and shape and shape[0] == batch > 0:
-                shape[0] = None
-            leaves.append(TensorSpec(name, value.dtype, tuple(shape)))
-        elif isinstance(value, _PLAIN):
-            leaves.append(Constant(value))
-        else:
-            raise DtypeError(f"example input '{name}' is a {type(value).__name__}; give tensors")
-    return CallForm(signature, tree, tuple(leaves), device)
+    device = tensors[0].device
+    batch = next((value.shape[0] for value in tensors if value.dim() > 0), 0)
+    names = _numbered(owners, [isinstance(value, torch.Tensor) for _, value in leaves])
+    specs = [
+        _spec(name, path, value, device, batch if dynamic_batch else 0, signature)
+        for name, (path, value) in zip(names, leaves, strict=True)
+    ]
+    return CallForm(signature, structure, tuple(specs), device), tensors
 
 
-def _names(signature: inspect.Signature, paths: Sequence[Sequence[Any]]) -> list[str]:
-    """A name for every leaf of (args, kwargs): its parameter, numbered where that holds several."""
-    parameters = list(signature.parameters.values())
-    positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
-    owners = []
-    for path in paths:
-        side, key = path[0].idx, path[1]
-        if side == 0:
-            owners.append(positional[min(key.idx, len(positional) - 1)])
-        else:
-            owners.append(str(key.key))
+def _keyed(value: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    return [(item, key) for key, item in value.items()]
+
+
+def _count(structure: Structure) -> int:
+    return 1 if structure.kind is None else sum(map(_count, structure.children))
+
+
+def _spec(
+    name: str,
+    path: str,
+    value: Any,
+    device: torch.device,
+    batch: int,
+    signature: inspect.Signature,
+) -> TensorSpec | Constant:
+    if not isinstance(value, torch.Tensor):
+        parameter = signature.parameters.get(path)
+        is_default = parameter is not None and value is parameter.default
+        if isinstance(value, _PLAIN) or is_default:
+            return Constant(value, path)
+        raise DtypeError(f"example input '{path}' is a {type(value).__name__}; give tensors")
+    if value.device != device:
+        raise DeviceError(
+            f"example input '{path}' is on {value.device}, another one on {device}: put "
+            "all of them on one device"
+        )
+    if value.layout != torch.strided:
+        raise DtypeError(f"example input '{path}' is sparse; give {path}.to_dense()")
+    shape: list[int | None] = list(value.shape)
+    if shape and shape[0] == batch > 0:
+        shape[0] = None
+    return TensorSpec(name, value.dtype, tuple(shape), "" if path == name else path)
+
+
+def _numbered(owners: Sequence[str], are_tensors: Sequence[bool]) -> list[str]:
+    """A name for every leaf: its parameter's, numbered where that holds several tensors."""
+    of_tensors = [name for name, is_one in zip(owners, are_tensors, strict=True) if is_one]
+    taken: set[str] = set()
     counts: dict[str, int] = {}
     names = []
-    for owner in owners:
-        index = counts.get(owner, 0)
-        counts[owner] = index + 1
-        names.append(f"{owner}_{index}" if owners.count(owner) > 1 else owner)
+    for owner, is_one in zip(owners, are_tensors, strict=True):
+        name = owner
+        if is_one and of_tensors.count(owner) > 1:
+            name = f"{owner}_{counts.get(owner, 0)}"
+            counts[owner] = counts.get(owner, 0) + 1
+        while is_one and name in taken:  # a parameter may be called pair_0 too
+            name += "_"
+        if is_one:
+            taken.add(name)
+        names.append(name)
     return names

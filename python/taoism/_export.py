@@ -1,37 +1,40 @@
 """From an `nn.Module` to an ONNX file: torch.export first, the TorchScript exporter where that
-fails or is too old."""
+fails or is too old. The module runs before, watched (`_watch`), and stays as it was."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import logging
-import re
-import sys
-import threading
-import traceback
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 import torch
 from torch import nn
-from torch.jit._trace import TracerWarning
-from torch.utils import _pytree as pytree
 
-from taoism._call import CallForm, TensorSpec, example_arguments, form_of
-from taoism.errors import ControlFlowError, ExportError, InvalidArgumentError, TrainingModeError
+from taoism import _causes, _exporters
+from taoism._call import CallForm, OutputForm, example_arguments, form_of, outputs_form
+from taoism._compare import difference
+from taoism._exporters import FollowsTheBatch
+from taoism._watch import Watch, unchanged, watched
+from taoism.errors import (
+    Error,
+    ExportError,
+    InvalidArgumentError,
+    StatefulError,
+    TrainingModeError,
+    UnsupportedError,
+)
 
-# What torch.export says, whatever the version, where a value of the input decides what runs.
-_DATA_DEPENDENT = re.compile(r"data[- ]dependent|dynamic control flow", re.IGNORECASE)
-_BATCH_IS_FIXED = re.compile(r"constraints? violated|specializ", re.IGNORECASE)
-# The exporters keep what they are doing in globals, and so do the loggers and warnings of _quiet.
-_one_at_a_time = threading.RLock()
-# Before 2.6 the exporter behind dynamo=True was another one, without what is needed here.
-_HAS_DYNAMO = "optimize" in inspect.signature(torch.onnx.export).parameters
-_NOISY = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript")
+
+@dataclass(frozen=True)
+class Example:
+    """Inputs, and what PyTorch answered."""
+
+    inputs: list[torch.Tensor]
+    outputs: list[torch.Tensor]
+    batch: int
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,15 @@ class Exported:
     path: Path
     call: CallForm
     feeds: tuple[int, ...]  # the tensors of a call that are the file's inputs, in its order
-    output_tree: pytree.TreeSpec
+    outputs: OutputForm
     batch: int  # of the example; 0 where no input has one
     exporter: str  # "dynamo" or "torchscript"
+    example: Example  # to compare the file's answers with; at another batch, if that is open
+    warnings: tuple[str, ...] = ()  # what the export holds as it is now
 
 
 def check_inference_mode(module: nn.Module) -> None:
-    """Errors: TrainingModeError naming the first module that is in training mode."""
+    """Errors: TrainingModeError naming the first module that is in training mode, or autocast."""
     for name, part in module.named_modules():
         if part.training:
             where = f"module '{name}'" if name else "the module"
@@ -55,293 +60,194 @@ def check_inference_mode(module: nn.Module) -> None:
                 f"{where} is in training mode: call .eval() on the whole module first, so that "
                 "dropout and batch-norm do what they do at inference"
             )
+    for kind in ("cpu", "cuda"):
+        if torch.is_autocast_enabled(kind):
+            raise TrainingModeError(
+                f"autocast is on for {kind}: what it casts would be frozen into the export; leave "
+                "the torch.autocast block to shield a module, or convert the module itself"
+            )
 
 
 def export(
     module: nn.Module, example_inputs: Any, path: Path, dynamic_batch: bool = True
 ) -> Exported:
     """Writes the ONNX file and its external data. `example_inputs`: a tensor, a tuple of
-    positional arguments, or a dict of named ones; `module` runs on them once. Where the batch
-    cannot be left open, the file has that of the example. Errors: TrainingModeError,
-    InvalidArgumentError, DtypeError, DeviceError, ControlFlowError, ExportError."""
+    positional arguments, or a mapping of named ones; `module` runs on copies of them a few times
+    and stays as it was. Where the batch cannot be left open, the file has that of the example.
+    Errors: TrainingModeError, InvalidArgumentError, DtypeError, DeviceError, StatefulError,
+    ControlFlowError, ExportError, UnsupportedError."""
     if not isinstance(module, nn.Module):
         raise InvalidArgumentError(f"{type(module).__name__} is no torch.nn.Module")
     check_inference_mode(module)
     signature = inspect.signature(module.forward)
-    args, kwargs = example_arguments(signature, example_inputs)
-    call = form_of(signature, args, kwargs, dynamic_batch)
-    with torch.no_grad():
-        outputs, output_tree = pytree.tree_flatten(_run_on_copies(module, args, kwargs))
-    for output in outputs:
-        if not isinstance(output, torch.Tensor):
-            raise ExportError(
-                f"the module returns a {type(output).__name__} beside or instead of tensors: "
-                "return tensors, or tuples, lists and dicts of them"
-            )
-    tensors, batch = call.flatten(args, kwargs)
-    job = _Job(module, args, kwargs, call, path)
-    with _one_at_a_time:
-        exporter, fixed_batch = job.run()
+    arguments = example_arguments(signature, example_inputs)
+    call, tensors = form_of(signature, arguments, dynamic_batch)
+    names = {id(part): name for name, part in module.named_modules()}
+    _check_tensors(module)
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        unchanged(module),
+        _without_inference_tensors(module),
+    ):
+        trial = _Trial(module, call, tensors, names)
+        trial.run()
+        job = _exporters.Job(module, call, trial.form, tensors, path, trial.is_open)
+        exporter, fixed_batch = _run_job(job, trial, names)
     if fixed_batch:
-        leaves = form_of(signature, args, kwargs, dynamic_batch=False).leaves
-        call = replace(call, leaves=leaves, fixed_batch=fixed_batch)
-        batch = 0
-    if batch == 0:
-        batch = next((tensor.shape[0] for tensor in tensors if tensor.dim() > 0), 0)
-    return Exported(path, call, job.feeds(exporter), output_tree, batch, exporter)
+        call = form_of(signature, arguments, dynamic_batch=False)[0]
+        call = replace(call, fixed_batch=fixed_batch)
+    drawing = _exporters.drawing_nodes(path)
+    if drawing:
+        raise StatefulError(
+            f"{(trial.watch.draws or ['the module draws random numbers'])[0]}, and the answer "
+            f"depends on them ({drawing[0]}): give them as an input"
+        )
+    batch = next((tensor.shape[0] for tensor in tensors if tensor.dim() > 0), 0)
+    example = trial.examples[0 if fixed_batch else -1]
+    return Exported(
+        path, call, job.feeds(exporter), trial.form, batch, exporter, example, trial.warnings
+    )
 
 
-def _run_on_copies(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What it returns; a module that writes to its inputs leaves the caller's alone."""
-    own_args, own_kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, kwargs))
-    return module(*own_args, **own_kwargs)
+def _run_job(job: _exporters.Job, trial: _Trial, names: dict[int, str]) -> tuple[str, str]:
+    """Which exporter wrote the file, and why the batch is fixed in it, or "". Errors: what the
+    exporter that was asked first said first."""
+    fixed = "" if trial.is_open or not job.is_open else "the module does not take another one"
+    first: BaseException | None = None
+    for exporter in _exporters.exporters():
+        for is_open in (True, False):
+            if is_open and (fixed or not job.wants_open):
+                continue
+            if not is_open and not fixed and job.wants_open:
+                continue
+            try:
+                job.write(exporter, is_open)
+                return exporter, fixed
+            except Exception as error:
+                if is_open and isinstance(error, FollowsTheBatch):
+                    fixed = "a number in its outputs follows it"
+                    continue
+                if isinstance(error, Error):
+                    raise
+                if is_open and exporter == "dynamo" and _causes.fixes_the_batch(error):
+                    fixed = "the module's code fixes it"
+                    continue
+                flow = _causes.control_flow(error, names)
+                if flow is not None and first is None:
+                    raise flow from error
+                first = first or error
+    assert first is not None
+    raise _causes.export_error(first, names) from first
 
 
-class _Job:
-    """One module on its way through the exporters."""
+class _Trial:
+    """The module, run on the example and at another batch before anything is exported."""
 
     def __init__(
         self,
         module: nn.Module,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
         call: CallForm,
-        path: Path,
+        tensors: list[torch.Tensor],
+        names: dict[int, str],
     ) -> None:
         self._module = module
-        self._arguments = (args, kwargs)
         self._call = call
-        self._path = path
+        self._tensors = tensors
+        self._names = names
+        self.form: OutputForm
+        self.watch = Watch()
+        self.examples: list[Example] = []
+        self.is_open = False  # whether it takes another batch
+        self.warnings: tuple[str, ...] = ()
 
-    def run(self) -> tuple[str, str]:
-        """The exporter that could, and why the batch is fixed, or "". Errors: ControlFlowError,
-        ExportError."""
-        is_open = any(None in spec.shape for spec in self._call.tensors)
-        failures: list[str] = []
-        fixed = "" if is_open else "no input has a batch that may change"
-        if not _HAS_DYNAMO:
-            failures.append(f"dynamo: needs torch 2.6 or newer, this is {torch.__version__}")
-        elif is_open:
-            try:
-                self._dynamo(is_open=True)
-                return "dynamo", ""
-            except Exception as error:
-                self._refuse_control_flow(error)
-                failures.append(f"dynamo: {_one_line(error)}")
-                if _BATCH_IS_FIXED.search(str(error)):
-                    fixed = "the module's code fixes it"
-        if fixed and _HAS_DYNAMO:
-            try:
-                self._dynamo(is_open=False)
-                return "dynamo", fixed
-            except Exception as error:
-                self._refuse_control_flow(error)
-                failures.append(f"dynamo: {_one_line(error)}")
-        if is_open and not fixed and not self._takes_another_batch():
-            fixed = "the module's code fixes it"
+    def run(self) -> None:
+        """Errors: StatefulError, ExportError."""
+        batch = next((tensor.shape[0] for tensor in self._tensors if tensor.dim() > 0), 0)
+        first, self.watch = self._watched()
+        outputs, self.form = outputs_form(first)
+        self.examples.append(Example(self._tensors, outputs, batch))
+        again, second = self._watched()
+        self._compare(outputs, again, second)
+        if any(None in spec.shape for spec in self._call.tensors):
+            self._try_another_batch(batch + 1)
+
+    def _watched(self) -> tuple[Any, Watch]:
+        bound = self._call.arguments([tensor.clone() for tensor in self._tensors])
         try:
-            self._torchscript(is_open=not fixed)
-            return "torchscript", fixed
+            return watched(self._module, lambda: self._module(*bound.args, **bound.kwargs))
+        except Error:
+            raise
         except Exception as error:
-            self._refuse_control_flow(error)
-            if not _HAS_DYNAMO:
-                self._refuse_what_export_would()
-            failures.append(f"torchscript: {_one_line(error)}")
-        raise ExportError("the module cannot be exported to ONNX: " + "; ".join(failures))
+            raise _causes.forward_error(error, self._names) from error
 
-    def feeds(self, exporter: str) -> tuple[int, ...]:
-        """Which tensors of a call the written file's inputs are. Errors: ExportError."""
-        import onnx
-
-        graph = onnx.load(str(self._path), load_external_data=False).graph
-        constants = {tensor.name for tensor in graph.initializer}
-        given = [value.name for value in graph.input if value.name not in constants]
-        names = [spec.name for spec in self._call.tensors]
-        if exporter == "torchscript":  # it drops inputs that nothing reads
-            return tuple(names.index(name) for name in given)
-        if len(given) != len(names):
-            raise ExportError(
-                f"the module takes {len(names)} tensors, the exported file {len(given)}"
+    def _compare(self, outputs: list[torch.Tensor], again: Any, second: Watch) -> None:
+        """Whether the module said the same twice; what it changes though it does."""
+        repeated, form = outputs_form(again)
+        found = difference(repeated, outputs, self.form.paths)
+        if found or form.structure != self.form.structure:
+            reasons = [*second.draws, *(f"it draws from {n}" for n in second.python_draws)]
+            reasons += [f"it changes {what}" for what in second.changed]
+            reason = (reasons or ["where is not known"])[0]
+            raise StatefulError(
+                f"the module answers the same input otherwise when it is called again ({reason}): "
+                "an export holds one answer's state for ever; give what changes as an input"
             )
-        return tuple(range(len(names)))
+        notes = [f"forward changes {what}" for what in second.changed]
+        notes += [f"forward draws from {name}" for name in second.python_draws]
+        self.warnings = tuple(f"{note}: the shielded module has it as it is now" for note in notes)
 
-    def _example(self, is_open: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Copies of the arguments, for a module that writes to its inputs; with a batch of 1
-        doubled, because exporters take a 1 for a constant."""
-        leaves, tree = pytree.tree_flatten(self._arguments)
-        for i, (leaf, spec) in enumerate(zip(leaves, self._call.leaves, strict=True)):
-            if isinstance(spec, TensorSpec):
-                has_batch = bool(spec.shape) and spec.shape[0] is None
-                is_one = is_open and has_batch and leaf.shape[0] == 1
-                leaves[i] = torch.cat([leaf, leaf]) if is_one else leaf.clone()
-        args, kwargs = pytree.tree_unflatten(leaves, tree)
-        return args, kwargs
-
-    def _takes_another_batch(self) -> bool:
-        """Whether the module itself does; a trace would not say."""
-        leaves, tree = pytree.tree_flatten(self._arguments)
-        for i, (leaf, spec) in enumerate(zip(leaves, self._call.leaves, strict=True)):
-            if isinstance(spec, TensorSpec) and None in spec.shape:
-                leaves[i] = torch.cat([leaf, leaf[:1]])
-        args, kwargs = pytree.tree_unflatten(leaves, tree)
+    def _try_another_batch(self, batch: int) -> None:
+        tensors = [
+            torch.cat([tensor, tensor[:1]]) if None in spec.shape else tensor
+            for tensor, spec in zip(self._tensors, self._call.tensors, strict=True)
+        ]
+        bound = self._call.arguments([tensor.clone() for tensor in tensors])
         try:
-            with torch.no_grad():
-                _run_on_copies(self._module, args, kwargs)
+            result = self._module(*bound.args, **bound.kwargs)
+            outputs, form = outputs_form(result)
         except Exception:
-            return False
-        return True
-
-    def _dynamo(self, is_open: bool) -> None:
-        args, kwargs = self._example(is_open)
-        shapes = None
-        if is_open:
-            batch = torch.export.Dim("batch")
-            leaves = [
-                {0: batch} if isinstance(spec, TensorSpec) and None in spec.shape else None
-                for spec in self._call.leaves
-            ]
-            positional, named = pytree.tree_unflatten(leaves, self._call.tree)
-            shapes = dict(self._call.signature.bind(*positional, **named).arguments)
-        with _quiet(), torch.no_grad():
-            with _stderr_of_others():  # it prints what it had when it failed
-                program = torch.export.export(
-                    self._module, args, kwargs, dynamic_shapes=shapes, strict=False
-                )
-            onnx_program = torch.onnx.export(
-                program, (), dynamo=True, optimize=False, verbose=False
-            )
-            assert onnx_program is not None
-            # Constants alone: a plan counts convolutions and batch-norms as the author wrote them.
-            from onnxscript import optimizer
-
-            optimizer.fold_constants(onnx_program.model)
-            onnx_program.save(str(self._path), external_data=True)
-
-    def _torchscript(self, is_open: bool) -> None:
-        leaves, tree = pytree.tree_flatten(self._example(is_open))
-        places = [i for i, s in enumerate(self._call.leaves) if isinstance(s, TensorSpec)]
-
-        def call(*tensors: torch.Tensor) -> Any:
-            for place, tensor in zip(places, tensors, strict=True):
-                leaves[place] = tensor
-            args, kwargs = pytree.tree_unflatten(leaves, tree)
-            return self._module(*args, **kwargs)
-
-        names = [spec.name for spec in self._call.tensors]
-        axes = {s.name: {0: "batch"} for s in self._call.tensors if is_open and None in s.shape}
-        with _quiet(), warnings.catch_warnings(), torch.no_grad():
-            # A trace that took one branch, or one size, for all.
-            warnings.simplefilter("error", TracerWarning)
-            torch.onnx.export(
-                _Flat(self._module, call),
-                tuple(leaves[place] for place in places),
-                str(self._path),
-                dynamo=False,
-                input_names=names,
-                dynamic_axes=axes,
-                training=torch.onnx.TrainingMode.PRESERVE,
-                do_constant_folding=False,
-            )
-
-    def _refuse_what_export_would(self) -> None:
-        """Errors: ControlFlowError. torch.export knows better what a value of the input decides
-        than a trace does, in versions too that cannot make ONNX of it."""
-        args, kwargs = self._example(is_open=False)
-        try:
-            with _quiet(), _stderr_of_others(), torch.no_grad():
-                torch.export.export(self._module, args, kwargs, strict=False)
-        except Exception as error:
-            self._refuse_control_flow(error)
-
-    def _refuse_control_flow(self, error: Exception) -> None:
-        # A warning that became an error inside C++ is the cause of another one.
-        chain: list[BaseException] = [error]
-        while (cause := chain[-1].__cause__ or chain[-1].__context__) and len(chain) < 10:
-            chain.append(cause)
-        is_trace = any(isinstance(e, TracerWarning) and "boolean" in str(e) for e in chain)
-        if not is_trace and not _DATA_DEPENDENT.search(f"{type(error).__name__} {error}"):
             return
-        where = _users_line(chain)
-        raise ControlFlowError(
-            f"the module's Python code depends on values of its input{where}: write it with "
-            "torch.where, torch.cond or masks, or shield the parts before and after it"
-        ) from error
+        if form.structure == self.form.structure:
+            self.is_open = True
+            self.examples.append(Example(tensors, outputs, batch))
 
 
-class _OthersOnly:
-    """A text stream; what the thread writes that made this is dropped."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._dropped = threading.get_ident()
-
-    def write(self, text: str) -> int:
-        is_dropped = threading.get_ident() == self._dropped
-        return len(text) if is_dropped else self._stream.write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+def _check_tensors(module: nn.Module) -> None:
+    """Errors: UnsupportedError for parameters and buffers that no exporter takes."""
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise ExportError(
+                f"'{name}' is not initialised yet: run the lazy module once before it is shielded"
+            )
+        kind = "sparse" if tensor.layout != torch.strided else ""
+        kind = kind or ("on no device (meta)" if tensor.is_meta else "")
+        if kind or tensor.is_quantized:
+            raise UnsupportedError(
+                f"'{name}' is {kind or 'quantized'}: an export takes dense tensors in memory; "
+                "convert it first"
+            )
 
 
 @contextlib.contextmanager
-def _stderr_of_others() -> Iterator[None]:
-    """Drops what this thread prints to stderr, and nothing else."""
-    stream = sys.stderr  # None where a process has none
-    if stream is not None:
-        sys.stderr = cast(TextIO, _OthersOnly(stream))
+def _without_inference_tensors(module: nn.Module) -> Iterator[None]:
+    """In the block, parameters and buffers that were made under torch.inference_mode() are
+    clones: the exporters fail on such ones."""
+    swapped = []
+    for part in module.modules():
+        for kept in (part._parameters, part._buffers):
+            for name, tensor in kept.items():
+                if tensor is not None and tensor.is_inference():
+                    swapped.append((kept, name, tensor))
+    clones: dict[int, torch.Tensor] = {}
     try:
+        for kept, name, tensor in swapped:
+            if id(tensor) not in clones:
+                clone = tensor.clone()
+                is_parameter = isinstance(tensor, nn.Parameter)
+                clones[id(tensor)] = nn.Parameter(clone, False) if is_parameter else clone
+            kept[name] = clones[id(tensor)]  # type: ignore[assignment]
         yield
     finally:
-        sys.stderr = stream
-
-
-class _Flat(nn.Module):
-    """The module as the TorchScript exporter wants it: tensors alone go in, one after the other.
-    Its parts bear the names that they have in the module. It stays in training mode, which the
-    module does not see: in the other, the exporter makes one tensor of all that are equal."""
-
-    def __init__(self, module: nn.Module, call: Callable[..., Any]) -> None:
-        super().__init__()
-        self._modules = module._modules
-        self._parameters = module._parameters
-        self._buffers = module._buffers
-        self._call = call
-
-    def forward(self, *tensors: torch.Tensor) -> Any:
-        return self._call(*tensors)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporters' running commentary; errors come as exceptions."""
-    loggers = [logging.getLogger(name) for name in _NOISY]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _users_line(chain: list[BaseException]) -> str:
-    """ " (net.py:12)": the deepest line that is not PyTorch's, or ""."""
-    library = str(Path(torch.__file__).parent)
-    for error in chain:
-        for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            own = frame.filename.startswith((library, "<")) or frame.filename == __file__
-            if not own:
-                return f" ({frame.filename}:{frame.lineno})"
-    return ""
-
-
-def _one_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {_shortened(lines[0] if lines else '')}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 300 else text[:300] + "..."
+        for kept, name, tensor in swapped:
+            kept[name] = tensor  # type: ignore[assignment]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
+from keyword import iskeyword
 from pathlib import Path
 
 import torch
-from torch.utils import _pytree as pytree
 
 from taoism import _core
-from taoism._call import CallForm, TensorSpec
+from taoism._call import TensorSpec, package_form, tensors_form
 from taoism._placement import Placement
-from taoism._prepare import Prepared
+from taoism._plan import warn_of
+from taoism._prepare import Prepared, request_of
 from taoism._runner import ShieldedModule
 from taoism.errors import InvalidArgumentError
 from taoism.strategies import Strategy
@@ -37,8 +37,11 @@ def load_onnx(
             f"{path}: {'; '.join(model.open_inputs)}: give numbers, "
             f"shapes={{'{name}': (None, 3, 224, 224)}}, None being the batch"
         )
-    ready = Prepared(Path(path), model, 0)
-    plan_json = ready.plan_json(strategy, placement)
+    ready = Prepared(Path(path), model, 0, request_of(strategy, placement, None))
+    plan_json = ready.plan_json()
+    plan = ready.plan(plan_json, where)
+    ready.check_memory(plan, where)
+    warn_of(plan)
     inputs, outputs = model.bound(0)
     is_open = [not dims or dims[0] < 0 for _, _, dims in model.inputs]
     said = [given.get(name, [-1])[:1] == [-1] for name, _, _ in model.inputs]
@@ -47,22 +50,15 @@ def load_onnx(
         shape: list[int | None] = list(dims)
         if shape and is_open[i] and said[i]:
             shape[0] = None
-        known = name if name.isidentifier() else f"input_{i}"
+        known = name if name.isidentifier() and not iskeyword(name) else f"input_{i}"
         specs.append(TensorSpec(known, getattr(torch, dtype), tuple(shape)))
     return ShieldedModule(
-        _call_of(specs),
+        package_form(specs),
         tuple(range(len(specs))),
-        pytree.tree_flatten(0 if len(outputs) == 1 else (0,) * len(outputs))[1],
+        tensors_form(len(outputs)),
         lambda batch: _core.open_model(model, plan_json, batch, where),
         lambda batch: batch,
-        ready.plan(plan_json, where),
+        plan,
         where,
         model,
     )
-
-
-def _call_of(specs: Sequence[TensorSpec]) -> CallForm:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(spec.name, kind) for spec in specs])
-    tree = pytree.tree_flatten(((0,) * len(specs), {}))[1]
-    return CallForm(signature, tree, tuple(specs), torch.device("cpu"))

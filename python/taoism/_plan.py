@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import html
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from taoism._machine import path_text
 from taoism._modules import source_module
 from taoism._placement import sides_by_module
+from taoism.errors import ExposureWarning, file_error, in_python
 
 _COLOURS = {"tee": "#d7f0dd", "device": "#fbe3d6", "both": "#f4f0cf"}
 
@@ -100,8 +103,13 @@ class Plan:
 
     def save(self, path: str | Path) -> None:
         """Writes plan.json, which can be edited and given to `taoism run --plan`, or as the
-        `placement` of `shield`."""
-        Path(path).write_text(self.plan_json, encoding="utf-8")
+        `placement` of `shield`. Errors: NotFoundError, ResourceExhaustedError (a full disk),
+        InvalidArgumentError for a path that cannot be written to."""
+        text = path_text("path", path)
+        try:
+            Path(text).write_text(self.plan_json, encoding="utf-8")
+        except OSError as error:
+            raise file_error(text, error) from error
 
     def _repr_html_(self) -> str:
         head = "".join(
@@ -181,4 +189,15 @@ def plan_of_report(
     module_names: tuple[str, ...] = ("",),
 ) -> Plan:
     """From what the C++ side gives: JSON and text."""
-    return Plan(report[1], json.loads(report[0]), plan_json, module_of or {}, module_names)
+    document = json.loads(report[0])
+    document["warnings"] = [in_python(warning) for warning in document["warnings"]]
+    return Plan(in_python(report[1]), document, plan_json, module_of or {}, module_names)
+
+
+def warn_of(plan: Plan) -> None:
+    """Warns of what whoever relies on the plan must know. Called by what the user calls."""
+    found = [warning for warning in plan.warnings if "too small" not in warning]
+    if plan.strategy == "none":
+        found.append("none: the whole model is on the device in clear: a bound to measure against")
+    for warning in found:
+        warnings.warn(warning, ExposureWarning, stacklevel=3)

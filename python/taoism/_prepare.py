@@ -1,26 +1,69 @@
-"""From what a caller names, a module or a file, to a model and a plan for it."""
+"""From what a caller names, a module or a file, to a model and a plan for it. What can be refused
+is refused before the module is exported."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from taoism import _core
+from taoism._compare import difference
 from taoism._export import Exported, export
+from taoism._interrupt import interruptible
+from taoism._machine import path_text
 from taoism._modules import label_nodes, module_names
-from taoism._placement import Placement, place, place_as, privacy_of, sides_of
+from taoism._placement import Placement, Side, place, place_as, privacy_of, sides_of
 from taoism._plan import Plan, plan_of_report
+from taoism._progress import stage
 from taoism._runner import ShieldedModule
-from taoism._scratch import scratch_folder
-from taoism.errors import InvalidArgumentError, PlacementError
+from taoism._scratch import disk_named, scratch_folder
+from taoism.errors import (
+    ExportMismatchError,
+    ExportWarning,
+    InvalidArgumentError,
+    PlacementError,
+    ResourceExhaustedError,
+)
 from taoism.strategies import Strategy, strategy_text
 
-DEFAULT_STRATEGY = "deep:k=2"
+# Of a module with fewer blocks, as many as there are.
+DEFAULT_STRATEGIES = ("deep:k=2", "deep:k=1", "full")
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a model is to be split; checked as far as it can be without the model."""
+
+    strategy: str = ""  # in full; "" where none was given
+    plan: Plan | Path | None = None  # node by node
+    sides: Mapping[str, Side] | None = None  # by module
+
+
+def request_of(
+    strategy: Strategy | str | None,
+    placement: Placement | None,
+    modules: Mapping[str, nn.Module] | None,
+) -> Request:
+    """`modules`: None of a file. Errors: InvalidArgumentError, PlacementError."""
+    text = strategy_text(strategy) if strategy is not None else ""
+    if isinstance(placement, Plan | Path):
+        if strategy is not None:
+            raise PlacementError("placement is a plan, which says everything: give no strategy")
+        return Request(plan=placement)
+    if placement is None:
+        return Request(text)
+    if modules is None:
+        raise PlacementError(
+            "a placement by module needs the module: give it, or the Path of a plan.json"
+        )
+    return Request(text, sides=sides_of(placement, modules))
 
 
 @dataclass(frozen=True)
@@ -30,40 +73,43 @@ class Prepared:
     path: Path  # exists as long as the `with` block that made this
     model: _core.Model
     batch: int  # of the example; 0: what the file declares
+    request: Request = Request()
     exported: Exported | None = None  # of a module
     module_of: dict[str, str] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
 
-    def plan_json(
-        self,
-        strategy: Strategy | str | None,
-        placement: Placement | None,
-        answer: str = "logits",
-    ) -> str:
+    def plan_json(self, answer: str = "logits") -> str:
         """Errors: InvalidArgumentError, PlacementError."""
-        if isinstance(placement, Plan | Path):
-            if strategy is not None:
-                raise PlacementError("placement is a plan, which says everything: give no strategy")
+        return interruptible(lambda: self._plan_json(answer))
+
+    def _plan_json(self, answer: str) -> str:
+        request = self.request
+        if request.plan is not None:
             fresh = self.model.make_plan("none", self.batch, answer)
-            return place_as(placement, fresh, is_of_module=self.exported is not None)
-        sides = None
-        if placement is not None:
-            if self.exported is None:
-                raise PlacementError(
-                    "a placement by module needs the module: give it, or the Path of a plan.json"
-                )
-            sides = sides_of(placement, self.modules)
+            return place_as(request.plan, fresh, is_of_module=self.exported is not None)
         # Where a placement says everything, the strategy underneath does not matter.
-        base = strategy_text(strategy or ("none" if sides is not None else DEFAULT_STRATEGY))
-        plan = self.model.make_plan(base, self.batch, answer)
-        if sides is not None:
-            plan = place(plan, sides, self.module_of, keep_rest=strategy is not None)
+        base = request.strategy or ("none" if request.sides is not None else "")
+        plan = self.model.make_plan(base, self.batch, answer) if base else self._default(answer)
+        if request.sides is not None:
+            plan = place(plan, request.sides, self.module_of, keep_rest=request.strategy != "")
         return plan
+
+    def _default(self, answer: str) -> str:
+        for strategy in DEFAULT_STRATEGIES[:-1]:
+            with contextlib.suppress(InvalidArgumentError):  # it has not so many blocks
+                return self.model.make_plan(strategy, self.batch, answer)
+        return self.model.make_plan(DEFAULT_STRATEGIES[-1], self.batch, answer)
 
     def plan(self, plan_json: str, machine: _core.Machine) -> Plan:
         """What the plan does on `machine` at the example's batch."""
-        report = self.model.report(plan_json, machine, self.batch)
+        report = interruptible(lambda: self.model.report(plan_json, machine, self.batch))
         return plan_of_report(report, plan_json, self.module_of, tuple(self.modules) or ("",))
+
+    def check_memory(self, plan: Plan, machine: _core.Machine) -> None:
+        """Errors: ResourceExhaustedError naming the tee_memory that would do."""
+        if 0 < machine.tee_memory_bytes < plan.tee_memory_peak:
+            said = [warning for warning in plan.warnings if "too small" in warning]
+            raise ResourceExhaustedError((said or ["tee_memory is too small for this plan"])[0])
 
 
 @contextlib.contextmanager
@@ -71,41 +117,80 @@ def prepared(
     model: nn.Module | str | Path,
     example_inputs: Any = None,
     *,
+    strategy: Strategy | str | None = None,
+    placement: Placement | None = None,
     private: Iterable[str] | None = None,
     public: Iterable[str] | None = None,
     dynamic_batch: bool = True,
     batch: int = 0,
+    check: bool = True,
 ) -> Iterator[Prepared]:
     """The model of an ONNX file, or of a module, which is exported into a folder that goes away at
-    the end of the block. Errors: those of `export`, PlacementError, and of the import
-    InvalidArgumentError, UnsupportedError, NotFoundError."""
+    the end of the block. `check`: its answers are compared with PyTorch's. Errors: those of
+    `export`, ExportMismatchError, PlacementError, ResourceExhaustedError (the disk is full), and of
+    the import InvalidArgumentError, UnsupportedError, NotFoundError."""
     if not isinstance(model, nn.Module):
-        if not isinstance(model, str | Path):
-            raise InvalidArgumentError(
-                f"{type(model).__name__} is neither a torch.nn.Module nor the path of a model"
-            )
         if private is not None or public is not None or example_inputs is not None:
             raise InvalidArgumentError(
                 "example_inputs, private and public go with a module; a file has its own"
             )
-        loaded = _core.Model.load(str(model), {})
-        yield Prepared(Path(model), loaded, batch or (1 if loaded.batch_is_dynamic else 0))
+        request = request_of(strategy, placement, None)
+        text = path_text("model", model)
+        with stage(f"reading {text}"):
+            loaded = interruptible(lambda: _core.Model.load(text, {}))
+        yield Prepared(Path(text), loaded, batch or (1 if loaded.batch_is_dynamic else 0), request)
         return
+    model = _uncompiled(model)
     if any(isinstance(part, ShieldedModule) for part in model.modules()):
         raise InvalidArgumentError("the module is shielded already: give the original")
     if example_inputs is None:
         raise InvalidArgumentError("give example_inputs: a tensor, a tuple or a dict of arguments")
     modules = module_names(model)
     privacy = privacy_of(private, public, modules)
+    request = request_of(strategy, placement, modules)
+    name = type(model).__name__
     with scratch_folder() as folder:
-        path = folder / f"{type(model).__name__}.onnx"
-        exported = export(model, example_inputs, path, dynamic_batch)
-        module_of = label_nodes(path, modules, privacy)
-        yield Prepared(
-            path,
-            _core.Model.load(str(path), {}),
-            0 if exported.call.fixed_batch else exported.batch,
-            exported,
-            module_of,
-            modules,
+        path = folder / f"{name}.onnx"
+        with stage(f"exporting {name}"), disk_named(folder):
+            exported = export(model, example_inputs, path, dynamic_batch)
+            module_of = label_nodes(path, modules, privacy)
+        with stage(f"reading {name}"):
+            loaded = interruptible(lambda: _core.Model.load(str(path), {}))
+            if check:
+                _check_answers(exported, loaded, name)
+        for warning in exported.warnings:
+            warnings.warn(warning, ExportWarning, stacklevel=5)
+        open_batch = 0 if exported.call.fixed_batch else exported.batch
+        yield Prepared(path, loaded, open_batch, request, exported, module_of, modules)
+
+
+def _uncompiled(module: nn.Module) -> nn.Module:
+    """What torch.compile was given."""
+    original = getattr(module, "_orig_mod", None)
+    is_compiled = type(module).__name__ == "OptimizedModule" and isinstance(original, nn.Module)
+    return original if is_compiled and original is not None else module
+
+
+def _check_answers(exported: Exported, model: _core.Model, name: str) -> None:
+    """Errors: ExportMismatchError."""
+    example = exported.example
+    is_open = any(None in spec.shape for spec in exported.call.tensors)
+    machine = _core.Machine()
+    inputs = [example.inputs[i].detach().cpu().contiguous() for i in exported.feeds]
+
+    def run() -> list[torch.Tensor]:
+        batch = example.batch if is_open else 0
+        session = _core.open_model(model, model.make_plan("none", batch, "logits"), batch, machine)
+        outputs = [
+            torch.empty(shape, dtype=getattr(torch, dtype)) for _, dtype, shape in session.outputs
+        ]
+        session.run(inputs, outputs)
+        session.close()
+        return outputs
+
+    found = difference(interruptible(run), example.outputs, exported.outputs.paths)
+    if found:
+        raise ExportMismatchError(
+            f"{name}: the exported module answers otherwise than PyTorch at a batch of "
+            f"{example.batch}: {found}; check=False takes it as it is"
         )

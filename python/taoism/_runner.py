@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
+import signal
 import threading
+import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,15 +15,17 @@ from typing import Any, Literal, NoReturn, Self
 
 import torch
 from torch import nn
-from torch.utils import _pytree as pytree
 
 from taoism import _core
-from taoism._call import CallForm
+from taoism._call import CallForm, OutputForm
+from taoism._interrupt import interruptible
 from taoism._plan import Plan
+from taoism._whole import ask_before_changes, moved_to
 from taoism.errors import (
     ClosedError,
     ForkedError,
     IntegrityError,
+    ModeWarning,
     NotCopyableError,
     NotMovableError,
     PolicyError,
@@ -30,6 +35,8 @@ from taoism.errors import (
 
 # Every session is a TEE with memory of its own; the one that was used longest ago goes first.
 MOST_SESSIONS = 4
+# A call that is shorter ends by itself before anybody misses Ctrl-C.
+_LONG_NS = 300_000_000
 
 _open: weakref.WeakSet[ShieldedModule] = weakref.WeakSet()
 
@@ -43,7 +50,8 @@ def _close_all() -> None:
 class ShieldedModule(nn.Module):
     """A module that runs split between a TEE and an untrusted device. It takes and gives what the
     original does, on the CPU's memory without a copy, and has no parameters of its own. From
-    several threads: calls take turns. Close it, or leave it to the end of a `with` block, the
+    several threads: calls take turns. Ctrl-C ends a call; the next one starts what it needs anew,
+    and so it does after a TEE that died. Close it, or leave it to the end of a `with` block, the
     garbage collector or the interpreter; each ends its TEE.
 
     Attributes: `plan` explains the split; `warnings` must be shown to whoever relies on it;
@@ -53,7 +61,7 @@ class ShieldedModule(nn.Module):
         self,
         call: CallForm,
         feeds: tuple[int, ...],
-        output_tree: pytree.TreeSpec,
+        outputs: OutputForm,
         open_session: Callable[[int], _core.Session],
         part_of: Callable[[int], int],
         plan: Plan,
@@ -69,8 +77,7 @@ class ShieldedModule(nn.Module):
         self.last_times: dict[str, int] = {}
         self._call = call
         self._feeds = feeds
-        self._output_tree = output_tree
-        self._gives_one_tensor = output_tree == pytree.tree_flatten(0)[1]
+        self._outputs = outputs
         self._batched = tuple(None in call.tensors[i].shape for i in feeds)
         self._open_session = open_session
         self._part_of = part_of
@@ -79,15 +86,18 @@ class ShieldedModule(nn.Module):
         self._model = model
         self._output_rows = output_rows
         self._sessions: OrderedDict[int, _core.Session] = OrderedDict()
+        self._run_ns: dict[int, int] = {}  # of the last run, by batch
         self._lock = threading.RLock()
         self._closed = False
         self._pid = os.getpid()
         _open.add(self)
+        ask_before_changes()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """One inference. Errors: ClosedError, ForkedError, TrainingModeError (an input that wants a
         gradient), DtypeError, DeviceError, ShapeError, InvalidArgumentError; UnavailableError,
-        IntegrityError and PolicyError, after which the module is closed."""
+        after which it may be called again; IntegrityError and PolicyError, after which it is
+        closed."""
         tensors, batch = self._call.flatten(args, kwargs)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
             raise TrainingModeError(
@@ -104,9 +114,7 @@ class ShieldedModule(nn.Module):
         device = self._call.device
         if device.type != "cpu":
             outputs = [output.to(device) for output in outputs]
-        if self._gives_one_tensor:
-            return outputs[0]
-        return pytree.tree_unflatten(outputs, self._output_tree)
+        return self._outputs.build(outputs)
 
     def close(self) -> None:
         """Ends its TEEs. Every call after it raises ClosedError. May be called again."""
@@ -174,7 +182,11 @@ class ShieldedModule(nn.Module):
         if session is None:
             while len(self._sessions) >= MOST_SESSIONS:
                 self._sessions.popitem(last=False)[1].close()
-            session = self._sessions[batch] = self._open_session(batch)
+            session = interruptible(
+                lambda: self._open_session(batch), leave=lambda opened: opened.close()
+            )
+            self._sessions[batch] = session
+            self._run_ns.pop(batch, None)
         self._sessions.move_to_end(batch)
         return session
 
@@ -184,11 +196,35 @@ class ShieldedModule(nn.Module):
             torch.empty(shape, dtype=getattr(torch, dtype)) for _, dtype, shape in session.outputs
         ]
         try:
-            self.last_times = session.run(inputs, outputs)
-        except (UnavailableError, IntegrityError, PolicyError):
+            if self._run_ns.get(batch, _LONG_NS) < _LONG_NS:
+                self.last_times = session.run(inputs, outputs)
+            else:
+                self.last_times = interruptible(
+                    lambda: session.run(inputs, outputs),
+                    lambda: self._abandon(batch, session),
+                    lambda _: session.close(),
+                )
+        except UnavailableError:
+            self._forget(batch)
+            session.close()
+            raise
+        except (IntegrityError, PolicyError):
             self.close()
             raise
+        self._run_ns[batch] = self.last_times["end_to_end_ns"]
         return outputs
+
+    def _abandon(self, batch: int, session: _core.Session) -> None:
+        """Leaves a session to the call that runs in it; without its worker that ends soon."""
+        self._forget(batch)
+        worker = session.worker_pid
+        if worker:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+    def _forget(self, batch: int) -> None:
+        self._sessions.pop(batch, None)
+        self._run_ns.pop(batch, None)
 
     def _run_parts(self, batch: int, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """A batch that there is no program for, in the largest parts that there are."""
@@ -216,30 +252,35 @@ class ShieldedModule(nn.Module):
     # What a module can do and this one cannot, each with the reason and the mend.
 
     def train(self, mode: bool = True) -> Self:
-        """Raises TrainingModeError, but for `train(False)`."""
+        """Stays in evaluation mode, so that a module that holds it may be trained, and warns."""
         if mode:
-            raise TrainingModeError(
-                "a shielded module runs inference alone: train the original and shield it again"
+            warnings.warn(
+                "a shielded module stays in evaluation mode: it runs inference alone; to train it, "
+                "train the original and shield it again",
+                ModeWarning,
+                stacklevel=2,
             )
         return super().train(False)
 
-    def to(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotMovableError."""
-        self._refuse_move("to()")
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """What `.to()`, `.cuda()`, `.half()` and the like do. Errors: NotMovableError for another
+        place or element type than it has; a module that holds it asks before it changes a part."""
+        self.check_apply(fn)
+        return self
 
-    def _apply(self, fn: Any, recurse: bool = True) -> NoReturn:
-        self._refuse_move("to(), .cuda(), .half() and the like")
-
-    def _refuse_move(self, what: str) -> NoReturn:
-        raise NotMovableError(
-            f".{what}: a shielded module's weights are in its TEE and its device, not here; say "
-            "where it runs when it is made: taoism.shield(module, inputs, device='cuda:0')"
-        )
+    def check_apply(self, fn: Any) -> None:
+        """Errors: NotMovableError where `fn`, which changes a tensor, would move or convert."""
+        if moved_to(fn, self._call.device):
+            raise NotMovableError(
+                ".to(), .cuda(), .half() and the like: a shielded module's weights are in its TEE "
+                "and its device, not here; say where it runs when it is made: "
+                "taoism.shield(module, inputs, device='cuda:0')"
+            )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotCopyableError(
-            "a shielded module is a running TEE and cannot be pickled or copied: "
-            "taoism.seal(...) writes a package, which taoism.load() opens anywhere"
+            "a shielded module, alone or as a part, is a running TEE and cannot be pickled or "
+            "copied: taoism.seal(...) writes a package, which taoism.load() opens anywhere"
         )
 
     def __deepcopy__(self, memo: Any) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -11,7 +12,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from taoism.errors import ResourceExhaustedError
+
 _PREFIX = ".taoism-scratch-"
+_LEAST_FREE = 1 << 16  # bytes; of a full disk a little may be left
 _NAME = re.compile(re.escape(_PREFIX) + "[a-z0-9_]{8}")
 
 
@@ -29,10 +33,32 @@ def scratch_folder() -> Iterator[Path]:
         os.close(lock)
 
 
+@contextlib.contextmanager
+def disk_named(folder: Path) -> Iterator[None]:
+    """What fails in the block because the disk of `folder` is full says so: libraries turn that
+    into anything. Errors: ResourceExhaustedError."""
+    try:
+        yield
+    except Exception as error:
+        is_told = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if is_told or shutil.disk_usage(folder).free < _LEAST_FREE:
+            raise ResourceExhaustedError(
+                f"the disk of {folder.parent} is full, where a module is exported to: make room, "
+                "or name a folder with room in the environment's TMPDIR"
+            ) from error
+        raise
+
+
 def _make() -> tuple[Path, int]:
-    """The folder, and a descriptor that holds its lock."""
+    """The folder, and a descriptor that holds its lock. Errors: ResourceExhaustedError."""
     while True:
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        try:
+            path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        except OSError as error:
+            raise ResourceExhaustedError(
+                f"no folder to export a module to: {error.strerror or error}; name one that can be "
+                "written to in the environment's TMPDIR"
+            ) from error
         try:
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.utils import _pytree as pytree
 
 from taoism import _core
-from taoism._call import CallForm, TensorSpec
-from taoism._machine import machine, owner_text
+from taoism._call import CallForm, TensorSpec, package_form, tensors_form
+from taoism._machine import machine, owner_text, path_text
 from taoism._onnx_file import Shapes, load_onnx
 from taoism._placement import Placement
-from taoism._plan import Plan, plan_of_report
+from taoism._plan import Plan, plan_of_report, warn_of
 from taoism._prepare import prepared
+from taoism._progress import stage
 from taoism._runner import ShieldedModule
-from taoism.errors import InvalidArgumentError
+from taoism.errors import ArgumentTypeError, InvalidArgumentError
 from taoism.strategies import Strategy
 
 
@@ -35,16 +35,19 @@ def shield(
     private: Iterable[str] | None = None,
     public: Iterable[str] | None = None,
     dynamic_batch: bool = True,
+    check: bool = True,
     tee_threads: int = 0,
     device_threads: int = 0,
 ) -> ShieldedModule:
     """A new module that computes what `module` does, split between a TEE and an untrusted device.
-    `module` stays as it is; later changes to it do not matter.
+    `module` stays as it is, though it runs on the example a few times; later changes to it do not
+    matter.
 
-    `example_inputs`: a tensor, a tuple of positional arguments or a dict of named ones, in the
-    shapes and element types that the result will take; the first dimension of the first tensor is
-    the batch, which may then be any, unless `dynamic_batch` is false or the module's code fixes it.
-    `strategy`: "deep:k=2" (the default), `taoism.Deep(k=2)`, ...
+    `example_inputs`: a tensor, a tuple of positional arguments or a mapping of named ones (a
+    tokenizer's BatchEncoding too), in the shapes and element types that the result will take; the
+    first dimension of the first tensor is the batch, which may then be any, unless `dynamic_batch`
+    is false or the module's code fixes it. What is no tensor in it is part of the export.
+    `strategy`: "deep:k=2" (the default, or as many blocks as there are), `taoism.Deep(k=2)`, ...
     `placement`: by module, {"layer4": "tee", "": "device"}; keys may be compiled regular
     expressions; or a function of (name, module) that returns "tee", "device" or None. The longest
     name counts. With a strategy beside it, what it leaves out is the strategy's. Or node by node: a
@@ -56,21 +59,37 @@ def shield(
     one a core, or as many as PyTorch uses on its devices.
 
     This process has the module, and so its weights: what is shielded here is measured, not
-    protected. `taoism.seal` makes a package that keeps them from whoever runs it. Nothing is
-    started before the first call. Errors: TrainingModeError, ControlFlowError, ExportError,
-    PlacementError, InvalidArgumentError, DtypeError, DeviceError, UnsupportedError (what
-    taoism cannot run, with the module's name)."""
+    protected. `taoism.seal` makes a package that keeps them from whoever runs it. No TEE is started
+    before the first call. `check`: the export's answers are compared with PyTorch's at once. Long
+    work says so on a terminal: `taoism.show_progress(False)`.
+
+    Errors: TrainingModeError (autocast too), StatefulError (a forward that keeps something or
+    draws), ControlFlowError, ExportError, ExportMismatchError, PlacementError,
+    InvalidArgumentError, DtypeError, DeviceError, ResourceExhaustedError (a budget that cannot do,
+    a full disk), UnavailableError (a device that is not here), UnsupportedError (what taoism cannot
+    run, with the module's name). Warns: ExposureWarning of what a strategy gives away,
+    ExportWarning of attributes that forward changes."""
     if not isinstance(module, nn.Module):
-        raise InvalidArgumentError(f"{type(module).__name__} is no torch.nn.Module to shield")
+        raise ArgumentTypeError(f"{type(module).__name__} is no torch.nn.Module to shield")
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
     with prepared(
-        module, example_inputs, private=private, public=public, dynamic_batch=dynamic_batch
+        module,
+        example_inputs,
+        strategy=strategy,
+        placement=placement,
+        private=private,
+        public=public,
+        dynamic_batch=dynamic_batch,
+        check=check,
     ) as ready:
-        plan_json = ready.plan_json(strategy, placement)
-        plan = ready.plan(plan_json, where)
+        with stage("planning"):
+            plan_json = ready.plan_json()
+            plan = ready.plan(plan_json, where)
+        ready.check_memory(plan, where)
         exported = ready.exported
         model = ready.model
     assert exported is not None
+    warn_of(plan)
 
     def open_session(batch: int) -> _core.Session:
         return _core.open_model(model, plan_json, batch, where)
@@ -78,7 +97,7 @@ def shield(
     return ShieldedModule(
         exported.call,
         exported.feeds,
-        exported.output_tree,
+        exported.outputs,
         open_session,
         lambda batch: batch,
         plan,
@@ -116,17 +135,19 @@ def load(
     Errors: NotFoundError, InvalidArgumentError, UnsupportedError (of an ONNX file), IntegrityError
     (not what its owner signed); at the first call also PolicyError (older than the key accepts)."""
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
-    if not _core.is_package(str(path)):
+    text = path_text("path", path)
+    if not _core.is_package(text):
         if key is not None or owner is not None:
-            raise InvalidArgumentError(f"{path} is no package: give no key and no owner")
-        return load_onnx(str(path), strategy, placement, shapes, where)
+            raise InvalidArgumentError(f"{text} is no package: give no key and no owner")
+        return load_onnx(text, strategy, placement, shapes, where)
     if strategy is not None or placement is not None or shapes is not None:
         raise InvalidArgumentError(
             "a package has its plan and its shapes sealed in it: give no strategy, placement or "
             "shapes"
         )
-    package = _core.Package.open(str(path), owner_text(owner))
-    where.key_file = str(key) if key is not None else _core.default_key_path(str(path))
+    with stage(f"opening {text}"):
+        package = _core.Package.open(text, owner_text(owner))
+    where.key_file = path_text("key", key) if key is not None else _core.default_key_path(text)
     batches = package.batches
     largest = max(batches)
 
@@ -142,14 +163,15 @@ def load(
             )
         return size
 
-    outputs = len(package.outputs)
+    plan = plan_of_report(package.summary(largest))
+    warn_of(plan)
     return ShieldedModule(
         _package_call(package),
         tuple(range(len(package.inputs))),
-        pytree.tree_flatten(0 if outputs == 1 else (0,) * outputs)[1],
+        tensors_form(len(package.outputs)),
         open_session,
         part_of,
-        plan_of_report(package.summary(largest)),
+        plan,
         where,
         None,
         tuple(package.output_rows),
@@ -159,15 +181,12 @@ def load(
 def _package_call(package: _core.Package) -> CallForm:
     """The call of a package's model, whose inputs are known at one of its batches."""
     specs = []
-    parameters = []
     for i, ((name, dtype, dims), axis) in enumerate(
         zip(package.inputs, package.input_rows, strict=True)
     ):
         shape: list[int | None] = list(dims)
         if axis == 0:
             shape[0] = None
-        known = name if name.isidentifier() else f"input_{i}"
+        known = name if name.isidentifier() and not iskeyword(name) else f"input_{i}"
         specs.append(TensorSpec(known, getattr(torch, dtype), tuple(shape)))
-        parameters.append(inspect.Parameter(known, inspect.Parameter.POSITIONAL_OR_KEYWORD))
-    tree = pytree.tree_flatten(((0,) * len(specs), {}))[1]
-    return CallForm(inspect.Signature(parameters), tree, tuple(specs), torch.device("cpu"))
+    return package_form(specs)

@@ -12,18 +12,27 @@ import torch
 from torch import nn
 
 from taoism import _core
-from taoism._machine import machine, owner_text
+from taoism._interrupt import interruptible
+from taoism._machine import count, listed, machine, owner_text, path_text
 from taoism._placement import Placement
-from taoism._plan import Plan, plan_of_report
+from taoism._plan import Plan, plan_of_report, warn_of
 from taoism._prepare import prepared
+from taoism._progress import stage
 from taoism._runner import ShieldedModule
-from taoism.errors import ClosedError, InvalidArgumentError
+from taoism.errors import (
+    ArgumentTypeError,
+    ClosedError,
+    InvalidArgumentError,
+    MissingPackageError,
+    in_python,
+)
 from taoism.strategies import Strategy, all_strategies, strategy_text
 
 if TYPE_CHECKING:
     import pandas
 
 _Answer = Literal["logits", "label"]
+_MOST_BATCH = 1 << 31
 
 
 def plan(
@@ -45,17 +54,28 @@ def plan(
     """What `shield` would do, without doing it. `model`: a module with `example_inputs`, a
     shielded one, an ONNX file, or a package, of which it says what is known without its key.
     `batch`: of a file, 0 being its own or 1. `owner`: of a package, as `load` takes it. Errors:
-    those of `shield`."""
+    those of `shield`; a budget that cannot do is a warning of the plan."""
     if isinstance(model, ShieldedModule):
         return model.plan
-    if not isinstance(model, nn.Module) and _core.is_package(str(model)):
+    batch = count("batch", batch, _MOST_BATCH)
+    _check_answer(answer)
+    if not isinstance(model, nn.Module) and _core.is_package(path_text("model", model)):
         if strategy is not None or placement is not None:
             raise InvalidArgumentError("a package has its plan sealed in it: give no strategy")
-        package = _core.Package.open(str(model), owner_text(owner))
+        package = _core.Package.open(path_text("model", model), owner_text(owner))
         return plan_of_report(package.summary(batch or max(package.batches)))
     where = machine(device, tee, tee_memory, tee_threads, 0)
-    with prepared(model, example_inputs, private=private, public=public, batch=batch) as ready:
-        return ready.plan(ready.plan_json(strategy, placement, answer), where)
+    with prepared(
+        model,
+        example_inputs,
+        strategy=strategy,
+        placement=placement,
+        private=private,
+        public=public,
+        batch=batch,
+        check=False,
+    ) as ready:
+        return ready.plan(ready.plan_json(answer), where)
 
 
 @dataclass(frozen=True)
@@ -80,8 +100,12 @@ class BenchResult:
         return json.dumps(self.document, indent=1)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A row a run, nested fields as "latency_ms.median", raw samples left out. Needs pandas."""
-        import pandas
+        """A row a run, nested fields as "latency_ms.median", raw samples left out. Errors:
+        MissingPackageError without pandas."""
+        try:
+            import pandas
+        except ImportError:
+            raise MissingPackageError("to_pandas() needs pandas: pip install pandas") from None
 
         rows = [
             {**run, "latency_ms": {k: v for k, v in run["latency_ms"].items() if k != "samples"}}
@@ -131,28 +155,53 @@ def bench(
     """Measures strategies against each other on random inputs, interleaved, every answer compared
     with the unpartitioned run. `model`: a module, an ONNX file or a package (`key` and `owner` as
     `load` takes them). `placement`: measured beside the strategies, as "plan placement".
-    `min_seconds` and `min_iterations`: of samples for each. One benchmark at a time, or timings
-    mean nothing."""
+    `min_seconds` and `min_iterations`: of samples for each. Ctrl-C ends it. One benchmark at a
+    time, or timings mean nothing. Errors: those of `shield`."""
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
-    command = ["taoism.bench"]
-    options = (owner_text(owner), min_iterations, min_seconds, seed, command)
-    if not isinstance(model, nn.Module) and _core.is_package(str(model)):
-        where.key_file = str(key) if key is not None else ""
+    if not isinstance(min_seconds, int | float) or not 0 <= min_seconds < 1e6:
+        raise ArgumentTypeError(f"min_seconds: {min_seconds!r} is no number of seconds")
+    options = (
+        owner_text(owner),
+        count("min_iterations", min_iterations, 1 << 31, 1),
+        float(min_seconds),
+        count("seed", seed, (1 << 63) - 1),
+    )
+    sizes = [count("batches", size, _MOST_BATCH, 1) for size in listed("batches", batches)]
+    if not sizes:
+        raise InvalidArgumentError("batches: name at least one batch size")
+    if not isinstance(model, nn.Module) and _core.is_package(path_text("model", model)):
+        where.key_file = path_text("key", key) if key is not None else ""
         subjects = [("package", "", where.tee_memory_bytes)]
-        return _result(_core.bench(str(model), subjects, list(batches), {}, where, *options))
+        return _bench(path_text("model", model), subjects, sizes, {}, where, options)
     if isinstance(strategies, str | Strategy):
         strategies = all_strategies() if strategies == "all" else [strategies]
-    texts = [strategy_text(strategy) for strategy in strategies]
-    with prepared(model, example_inputs, private=private, public=public) as ready:
+    texts = [strategy_text(strategy) for strategy in listed("strategies", strategies)]
+    with prepared(
+        model, example_inputs, placement=placement, private=private, public=public
+    ) as ready:
         subjects = [(text, "", where.tee_memory_bytes) for text in texts]
         if placement is not None:
-            made = ready.plan_json(None, placement)
-            subjects.append(("plan placement", made, where.tee_memory_bytes))
-        return _result(
-            _core.bench(
-                str(ready.path), subjects, list(batches), ready.model.shapes, where, *options
-            )
+            subjects.append(("plan placement", ready.plan_json(), where.tee_memory_bytes))
+        shapes = ready.model.shapes
+        return _bench(str(ready.path), subjects, sizes, shapes, where, options)
+
+
+def _bench(
+    path: str,
+    subjects: list[tuple[str, str, int]],
+    batches: list[int],
+    shapes: dict[str, list[int]],
+    where: _core.Machine,
+    options: tuple[str, int, float, int],
+) -> BenchResult:
+    control = _core.BenchControl()
+    command = ["taoism.bench"]
+    with stage("measuring", lambda: control.progress):
+        made = interruptible(
+            lambda: _core.bench(path, subjects, batches, shapes, where, *options, command, control),
+            control.cancel,
         )
+    return BenchResult(in_python(made[1]), json.loads(made[0]))
 
 
 @dataclass(frozen=True)
@@ -198,7 +247,18 @@ def seal(
     key that signs the package, made if there is none; None: taoism/owner.key in the folder for
     settings. Errors: those of `shield`; InvalidArgumentError for a plan that keeps nothing in the
     TEE; PolicyError for one that gives weights away."""
-    flags = (version, retire_older, allow_exposed, owner_text(owner))
+    _check_answer(answer)
+    options = (
+        path_text("path", path),
+        None if key is None else path_text("key", key),
+        None
+        if batches is None
+        else [count("batches", size, _MOST_BATCH, 1) for size in listed("batches", batches)],
+        count("version", version, (1 << 63) - 1),
+        bool(retire_older),
+        bool(allow_exposed),
+        owner_text(owner),
+    )
     if isinstance(model, ShieldedModule):
         if model._model is None:
             raise InvalidArgumentError("this module was loaded from a package already")
@@ -209,30 +269,42 @@ def seal(
             raise InvalidArgumentError("a shielded module has its inputs and its plan: give none")
         document = json.loads(model.plan.plan_json)
         document["answer"] = answer
-        return _seal(model._model, json.dumps(document), path, key, batches, *flags)
-    with prepared(model, example_inputs, private=private, public=public) as ready:
-        plan_json = ready.plan_json(strategy, placement, answer)
-        return _seal(ready.model, plan_json, path, key, batches, *flags)
+        return _seal(model._model, json.dumps(document), model.plan, *options)
+    where = machine(None, "process", None, 0, 0)
+    with prepared(
+        model,
+        example_inputs,
+        strategy=strategy,
+        placement=placement,
+        private=private,
+        public=public,
+    ) as ready:
+        plan_json = ready.plan_json(answer)
+        made = ready.plan(plan_json, where)
+        return _seal(ready.model, plan_json, made, *options)
 
 
 def _seal(
     model: _core.Model,
     plan_json: str,
-    path: str | Path,
-    key: str | Path | None,
-    batches: Sequence[int] | None,
+    plan: Plan,
+    path: str,
+    key: str | None,
+    batches: list[int] | None,
     version: int,
     retire_older: bool,
     allow_exposed: bool,
     owner: str,
 ) -> SealedPackage:
     if batches is None:
-        batches = (1, 8, 64) if model.batch_is_dynamic else [model.inputs[0][2][0]]
-    key_path = str(key) if key is not None else _core.default_key_path(str(path))
-    made = model.seal(
-        plan_json, str(path), key_path, list(batches), version, retire_older, allow_exposed, owner
-    )
-    warnings = list(made["warnings"])
+        batches = [1, 8, 64] if model.batch_is_dynamic else [model.inputs[0][2][0]]
+    warn_of(plan)
+    key_path = key if key is not None else _core.default_key_path(path)
+    with stage(f"sealing {path}"):
+        made = model.seal(
+            plan_json, path, key_path, batches, version, retire_older, allow_exposed, owner
+        )
+    warnings = [in_python(warning) for warning in made["warnings"]]
     if key is None and made["key_is_new"]:
         warnings.append(
             f"{key_path} is new and lies beside the package: who reads it has the weights; keep it "
@@ -252,8 +324,9 @@ def _seal(
     )
 
 
-def _result(made: tuple[str, str]) -> BenchResult:
-    return BenchResult(made[1], json.loads(made[0]))
+def _check_answer(answer: str) -> None:
+    if answer not in ("logits", "label"):
+        raise InvalidArgumentError(f"answer: {answer!r}; give logits or label")
 
 
 def _label(run: dict[str, Any]) -> str:

@@ -1,9 +1,10 @@
 """Every exception that this package raises: a subclass of `Error`, with one line of message that
 says what is wrong, where, and how to mend it. Each also derives from the built-in exception that
-fits, so that code which knows nothing of taoism catches it as usual."""
+fits, so that code which knows nothing of taoism catches it as usual. At the end: the warnings."""
 
 from __future__ import annotations
 
+import errno
 import re
 
 
@@ -35,13 +36,27 @@ class UnsupportedError(Error, NotImplementedError):
     """A valid model that uses something that taoism cannot run yet."""
 
 
+class ArgumentTypeError(InvalidArgumentError, TypeError):
+    """An argument of another type than it can have."""
+
+
 class ExportError(Error, RuntimeError):
-    """The module cannot be exported to ONNX. The message has what every exporter said."""
+    """The module cannot be exported to ONNX: the message names the module of it that cannot, and
+    what the exporter said first. `__cause__` is the exporter's own exception."""
 
 
 class ControlFlowError(ExportError):
     """The module's Python code branches on values of its input: one export cannot hold both
     branches."""
+
+
+class StatefulError(ExportError):
+    """The module keeps something from call to call, or draws random numbers: an export would hold
+    one value for ever."""
+
+
+class ExportMismatchError(ExportError):
+    """The exported module answers otherwise than PyTorch does on the example inputs."""
 
 
 class TrainingModeError(Error, RuntimeError):
@@ -69,7 +84,8 @@ class ForkedError(UnavailableError):
 
 
 class NotMovableError(Error, RuntimeError):
-    """`.to()`, `.cuda()`, `.half()` and the like: a shielded module has no parameters to move."""
+    """`.to()`, `.cuda()`, `.half()` and the like to where a shielded module is not, also of a
+    module that holds one: it has no parameters to move, and the whole stays as it was."""
 
 
 class NotCopyableError(Error, TypeError):
@@ -82,6 +98,10 @@ class IntegrityError(Error, RuntimeError):
 
 class PolicyError(Error, RuntimeError):
     """The verified plan, or the key, forbids it."""
+
+
+class MissingPackageError(Error, ImportError):
+    """A Python package that this function needs is not installed."""
 
 
 class InternalError(Error, RuntimeError):
@@ -100,10 +120,69 @@ _BY_CODE: dict[str, type[Error]] = {
 }
 
 
-def _from_status(code: str, message: str) -> Error:
-    """The exception for an error of the C++ libraries, whose messages name the command line's
-    flags: here these are arguments."""
-    message = re.sub(
-        r"--([a-z]+(?:-[a-z]+)*)", lambda match: match.group(1).replace("-", "_"), message
+# The command line's flags, which its messages name, and what they are called here.
+_ARGUMENTS = {
+    "batch": "batches",
+    "device": "device",
+    "device-threads": "device_threads",
+    "key": "key",
+    "min-iterations": "min_iterations",
+    "min-seconds": "min_seconds",
+    "strategies": "strategies",
+    "strategy": "strategy",
+    "tee": "tee",
+    "tee-memory": "tee_memory",
+    "tee-threads": "tee_threads",
+    "version": "version",
+}
+# Commands that only who has a checkout can give, and what gives the same to who has the package.
+_COMMANDS = {
+    "'tools/build torch-device --torch PYTHON'": (
+        "'pip install --no-build-isolation -C cmake.define.TAOISM_TORCH=$(command -v python) .' in "
+        "a checkout"
+    ),
+    "build the target 'programs', or reinstall": "install the package again",
+    "build the target 'programs' or give": "install the package again, or give",
+}
+
+
+def in_python(message: str) -> str:
+    """A message of the C++ libraries, with what it names as it is called here."""
+    for command, here in _COMMANDS.items():
+        message = message.replace(command, here)
+    return re.sub(
+        r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)",
+        lambda found: _ARGUMENTS.get(found[1], found[0]),
+        message,
     )
-    return _BY_CODE.get(code, InternalError)(message)
+
+
+def _from_status(code: str, message: str) -> Error:
+    """The exception for an error of the C++ libraries."""
+    return _BY_CODE.get(code, InternalError)(in_python(message))
+
+
+def file_error(path: str, error: OSError) -> Error:
+    """The error for a file that could not be read or written."""
+    said = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(f"{path}: {said}")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ResourceExhaustedError(f"{path}: {said}: make room, or write elsewhere")
+    return InvalidArgumentError(f"{path}: {said}")
+
+
+class TaoismWarning(UserWarning):
+    """The root of the warnings."""
+
+
+class ExposureWarning(TaoismWarning):
+    """The strategy, or the plan, gives the device what it was not meant to have."""
+
+
+class ExportWarning(TaoismWarning):
+    """The export holds something as it is now that changes in the original."""
+
+
+class ModeWarning(TaoismWarning):
+    """A shielded module was asked for what it leaves undone: it stays in evaluation mode."""

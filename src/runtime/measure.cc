@@ -72,6 +72,10 @@ class Measurement {
   void report(double done, const std::string& what) const {
     if (progress_) progress_(done, what);
   }
+  Status go_on() const {
+    if (!options_.is_cancelled || !options_.is_cancelled()) return {};
+    return unavailable("the measurement was interrupted");
+  }
 
   const MeasureOptions& options_;
   const Progress& progress_;
@@ -208,6 +212,7 @@ Status Measurement::warm_up(Contender& contender) const {
   contender.run_ms = INFINITY;
   RunProfile profile;
   for (size_t i = 0; i < kMaxWarmUpRuns && (i < 1 || total_ms < kWarmUpMs); ++i) {
+    TAOISM_RETURN_IF_ERROR(go_on());
     TAOISM_RETURN_IF_ERROR(
         contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
     double ms = static_cast<double>(profile.end_to_end_ns) * 1e-6;
@@ -267,6 +272,7 @@ Status Measurement::visit(Contender& contender) const {
         contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
   }
   for (size_t i = 0; i < (is_short ? kSamplesPerVisit : 1); ++i) {
+    TAOISM_RETURN_IF_ERROR(go_on());
     TAOISM_RETURN_IF_ERROR(
         contender.session->run(inputs_.const_views(), contender.outputs.views(), profile));
     double ms = static_cast<double>(profile.end_to_end_ns) * 1e-6;
@@ -314,6 +320,7 @@ Result<std::vector<RunRecord>> Measurement::run() {
       report(
           static_cast<double>(measured_subjects_) / static_cast<double>(options_.subjects.size()),
           "opening " + subject.text);
+      TAOISM_RETURN_IF_ERROR(go_on());
       Result<Contender> contender = open(subject);
       if (!contender.ok()) return contender.status().annotate("strategy " + subject.text);
       largest_bytes = std::max(largest_bytes, contender->session->memory_bytes());

@@ -72,6 +72,8 @@ struct MeasureOptions {
   size_t min_iterations = 10;
   double min_seconds = 3;  // of samples, per subject
   uint64_t seed = 1;       // of the order and of the input
+  // Asked between two runs; true ends the measurement with `unavailable`. May be empty.
+  std::function<bool()> is_cancelled;
 };
 
 // Called now and then with the share that is done, 0 to 1, and what is going on.

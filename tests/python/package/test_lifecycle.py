@@ -107,11 +107,11 @@ def test_a_worker_that_died_is_an_error_and_not_a_hang() -> None:
     x = torch.randn(2, 6)
     with taoism.shield(Mlp().eval(), x, "full") as shielded:
         shielded(x)
+        want = shielded(x)
         os.kill(shielded.worker_pids[0], 9)
-        with pytest.raises(taoism.errors.UnavailableError):
+        with pytest.raises(taoism.errors.UnavailableError, match="run again"):
             shielded(x)
-        with pytest.raises(taoism.errors.ClosedError):
-            shielded(x)
+        assert torch.equal(shielded(x), want)  # in a TEE of its own
 
 
 SCRIPT = """

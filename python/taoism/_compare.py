@@ -1,0 +1,50 @@
+"""Whether two answers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+# Relative to the range of what is expected: what another order of additions does stays far below,
+# and what an export froze or got wrong lies far above.
+TOLERANCE = 1e-3
+
+
+def difference(
+    got: Sequence[torch.Tensor], want: Sequence[torch.Tensor], paths: Sequence[str]
+) -> str:
+    """ "" where all are the same, or what differs first: "outputs['a'] by 0.2, of a range of 3"."""
+    if len(got) != len(want):
+        return f"there are {len(got)} tensors instead of {len(want)}"
+    for one, other, path in zip(got, want, paths, strict=True):
+        found = _difference(one.detach().cpu(), other.detach().cpu())
+        if found:
+            return f"{path} {found}"
+    return ""
+
+
+def _difference(got: torch.Tensor, want: torch.Tensor) -> str:
+    if got.shape != want.shape:
+        return f"is {list(got.shape)} instead of {list(want.shape)}"
+    if got.dtype != want.dtype:
+        return f"is {got.dtype} instead of {want.dtype}"
+    if want.numel() == 0:
+        return ""
+    if not (want.is_floating_point() or want.is_complex()):
+        count = int((got != want).sum())
+        return f"differs in {count} of {want.numel()} elements" if count else ""
+    same = (got == want) | (got.isnan() & want.isnan())
+    if bool(same.all()):
+        return ""
+    a, b = got[~same].double(), want[~same].double()
+    if not bool(a.isfinite().all() and b.isfinite().all()):
+        return "is not finite where it should be, or the other way round"
+    finite = want[want.isfinite()].double()
+    spread = max(float(finite.max() - finite.min()), float(finite.abs().max()))
+    largest = float((a - b).abs().max())
+    # Of a float16 or bfloat16 the last digit is coarse.
+    coarse = max(TOLERANCE, 8 * torch.finfo(want.dtype).eps)
+    if largest <= coarse * spread:
+        return ""
+    return f"differs by {largest:.3g}, of a range of {spread:.3g}"
