@@ -86,7 +86,7 @@ class CallForm:
         default; -1 where that is no call."""
         count = len(self.tensors)
         parameters = list(self.signature.parameters.values())
-        if len(parameters) != len(self.leaves):
+        if any(child.kind is not None for child in self.structure.children):
             return -1
         for i, (leaf, parameter) in enumerate(zip(self.leaves, parameters, strict=True)):
             if i < count:

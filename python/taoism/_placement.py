@@ -76,8 +76,8 @@ def privacy_of(
     if private is not None and public is None:
         result[""] = False
     for names, is_private, what in ((private, True, "private"), (public, False, "public")):
-        if isinstance(names, str):
-            raise PlacementError(f"{what}: give a list of module names, ['{names}']")
+        if isinstance(names, str) or not isinstance(names, Iterable | None):
+            raise PlacementError(f"{what}: give a list of module names, [{names!r}]")
         for name in names or ():
             check_module(name, known, what)
             if what == "public" and result.get(name) is True:

@@ -126,7 +126,7 @@ def _mapping(value: Mapping[Any, Any]) -> _Opened:
 
 def _dataclass(kind: type, names: list[str], values: list[Any]) -> Any:
     """Frozen ones too, and those whose __init__ takes something else than their fields."""
-    made = object.__new__(kind)
+    made: Any = object.__new__(kind)
     for name, value in zip(names, values, strict=True):
         object.__setattr__(made, name, value)
     return made
