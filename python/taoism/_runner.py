@@ -14,20 +14,18 @@ from collections.abc import Callable
 from typing import Any, Literal, NoReturn, Self
 
 import torch
-from torch import nn
 
 from taoism import _core
 from taoism._call import CallForm, OutputForm
 from taoism._interrupt import interruptible
 from taoism._plan import Plan
-from taoism._whole import ask_before_changes, moved_to
+from taoism._whole import StaysInPlace
 from taoism.errors import (
     ClosedError,
     ForkedError,
     IntegrityError,
     ModeWarning,
     NotCopyableError,
-    NotMovableError,
     PolicyError,
     TrainingModeError,
     UnavailableError,
@@ -47,7 +45,7 @@ def _close_all() -> None:
         module.close()
 
 
-class ShieldedModule(nn.Module):
+class ShieldedModule(StaysInPlace):
     """A module that runs split between a TEE and an untrusted device. It takes and gives what the
     original does, on the CPU's memory without a copy, and has no parameters of its own. From
     several threads: calls take turns. Ctrl-C ends a call; the next one starts what it needs anew,
@@ -76,6 +74,7 @@ class ShieldedModule(nn.Module):
         self.training = False
         self.last_times: dict[str, int] = {}
         self._call = call
+        self.place = call.device
         self._feeds = feeds
         self._outputs = outputs
         self._batched = tuple(None in call.tensors[i].shape for i in feeds)
@@ -91,7 +90,6 @@ class ShieldedModule(nn.Module):
         self._closed = False
         self._pid = os.getpid()
         _open.add(self)
-        ask_before_changes()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """One inference. Errors: ClosedError, ForkedError, TrainingModeError (an input that wants a
@@ -261,21 +259,6 @@ class ShieldedModule(nn.Module):
                 stacklevel=2,
             )
         return super().train(False)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        """What `.to()`, `.cuda()`, `.half()` and the like do. Errors: NotMovableError for another
-        place or element type than it has; a module that holds it asks before it changes a part."""
-        self.check_apply(fn)
-        return self
-
-    def check_apply(self, fn: Any) -> None:
-        """Errors: NotMovableError where `fn`, which changes a tensor, would move or convert."""
-        if moved_to(fn, self._call.device):
-            raise NotMovableError(
-                ".to(), .cuda(), .half() and the like: a shielded module's weights are in its TEE "
-                "and its device, not here; say where it runs when it is made: "
-                "taoism.shield(module, inputs, device='cuda:0')"
-            )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotCopyableError(

@@ -1,51 +1,67 @@
-"""A module that holds a shielded part changes as a whole or not at all: PyTorch's `.to()` and its
-like go child by child and would stop half-way. Where a module holds such a part, it is asked
-before the first tensor changes."""
+"""What moves and converts a module, for one that has no tensors here. Called on it, that is an
+error. A module that holds it changes without it, as a whole and with a warning: PyTorch goes child
+by child, and an error there would leave half of it moved."""
 
 from __future__ import annotations
 
 import functools
-import threading
-from collections.abc import Callable
-from typing import Any
+import warnings
+from typing import Any, Self
 
 import torch
 from torch import nn
 
-_inside = threading.local()  # an outer module asked for all that are in it
+from taoism.errors import ModeWarning, NotMovableError
+
+_WHY = (
+    ".to(), .cuda(), .half() and the like: a shielded module's weights are in its TEE and its "
+    "device, not here; say where it runs when it is made: "
+    "taoism.shield(module, inputs, device='cuda:0')"
+)
 
 
-def moved_to(fn: Any, device: torch.device) -> bool:
-    """Whether `fn`, which PyTorch applies to every tensor of a module, would move a float32 one
-    that is on `device`, or convert it."""
-    probe: torch.Tensor = torch.empty(0, device=device)
+class StaysInPlace(nn.Module):
+    """`place`: where its inputs and outputs are."""
+
+    place = torch.device("cpu")
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """What a module that holds it does to every part of itself. Warns: ModeWarning."""
+        probe = nn.Module()
+        probe.register_buffer("value", torch.empty(0, device=self.place))
+        if _changes(probe, lambda: probe._apply(fn)):
+            warnings.warn("stays as it is: " + _WHY, ModeWarning, stacklevel=2)
+        return self
+
+
+def _changes(probe: nn.Module, change: Any) -> bool:
+    """Whether `change` gives the probe's value another place or element type."""
+    before = probe.get_buffer("value")
     try:
-        result = fn(probe)
+        change()
     except Exception:  # to what this PyTorch has not
         return True
-    return bool(result.device != probe.device or result.dtype != probe.dtype)
+    after = probe.get_buffer("value")
+    return bool(after.device != before.device or after.dtype != before.dtype)
 
 
-def _asks_first(apply: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    @functools.wraps(apply)
-    def checked(self: nn.Module, fn: Any, *args: Any, **kwargs: Any) -> nn.Module:
-        if getattr(_inside, "asked", False):
-            return apply(self, fn, *args, **kwargs)
-        for part in self.modules():
-            ask: Any = getattr(part, "check_apply", None)  # of a shielded one
-            if part is not self and ask is not None:
-                ask(fn)
-        _inside.asked = True
-        try:
-            return apply(self, fn, *args, **kwargs)
-        finally:
-            _inside.asked = False
+def _refused(name: str) -> Any:
+    of_all = getattr(nn.Module, name)
 
-    checked.__dict__["taoism"] = True
-    return checked
+    @functools.wraps(of_all)
+    def move(self: StaysInPlace, *args: Any, **kwargs: Any) -> StaysInPlace:
+        probe = nn.Module()
+        probe.register_buffer("value", torch.empty(0, device=self.place))
+        if _changes(probe, lambda: of_all(probe, *args, **kwargs)):
+            raise NotMovableError(_WHY)
+        return self
+
+    return move
 
 
-def ask_before_changes() -> None:
-    """From now on every module does. May be called again."""
-    if not getattr(nn.Module._apply, "taoism", False):
-        nn.Module._apply = _asks_first(nn.Module._apply)  # type: ignore[method-assign]
+for _name in (
+    *("to", "to_empty", "cpu", "cuda", "xpu", "ipu", "mtia"),
+    *("half", "bfloat16", "float", "double", "type"),
+):
+    if hasattr(nn.Module, _name):
+        setattr(StaysInPlace, _name, _refused(_name))

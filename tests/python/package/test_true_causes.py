@@ -88,19 +88,27 @@ def state(module: nn.Module) -> dict[str, object]:
     for name, part in module.named_modules():
         for key in ("calls", "log", "plain"):
             value = getattr(part, key, None)
-            found[f"{name}.{key}"] = value.clone() if isinstance(value, torch.Tensor) else (
-                list(value) if isinstance(value, list) else value
+            found[f"{name}.{key}"] = (
+                value.clone()
+                if isinstance(value, torch.Tensor)
+                else (list(value) if isinstance(value, list) else value)
             )
     return found
 
 
 FROZEN = {
-    "buffer in place": (Counts(), r"'part' \(Counts\).*changes the buffer 'part\.seen' \(aten\.add_"),
+    "buffer in place": (
+        Counts(),
+        r"'part' \(Counts\).*changes the buffer 'part\.seen' \(aten\.add_",
+    ),
     "buffer assigned": (Reassigns(), "attribute 'seen' of module 'part'"),
     "running mean": (Averages(), r"'part\.mean' \(aten\..*batch_norm"),
     "attribute": (CountsInPython(), "attribute 'calls' of module 'part'"),
     "tensor attribute": (WritesPlain(), r"the attribute 'part\.plain' \(aten\.add_"),
-    "bernoulli": (Through(lambda x: x * torch.bernoulli(torch.full((6,), 0.5))), r"aten\.bernoulli"),
+    "bernoulli": (
+        Through(lambda x: x * torch.bernoulli(torch.full((6,), 0.5))),
+        r"aten\.bernoulli",
+    ),
     "rand": (Through(lambda x: x + torch.rand(6)), r"'part' \(Through\).*aten\.rand"),
     "randn_like": (Through(lambda x: x + torch.randn_like(x)), r"aten\.randn_like"),
     "normal_": (Through(lambda x: x + torch.empty(6).normal_()), r"aten\.normal_"),
@@ -151,7 +159,10 @@ def test_what_changes_and_does_not_matter_is_warned_of() -> None:
 
 
 CAUSES = {
-    "no form": (nn.Sequential(Through(torch.linalg.pinv)), r"'part\.0' \(Through\).*aten\.linalg_pinv"),
+    "no form": (
+        nn.Sequential(Through(torch.linalg.pinv)),
+        r"'part\.0' \(Through\).*aten\.linalg_pinv",
+    ),
     "numpy": (Through(lambda x: torch.from_numpy(x.numpy() * 2)), r"'part' \(Through\).*numpy"),
     "fails": (Through(lambda x: x @ torch.zeros(5, 2)), "fails on the example.*shapes cannot be"),
 }
