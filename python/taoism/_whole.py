@@ -29,7 +29,7 @@ class StaysInPlace(nn.Module):
         """What a module that holds it does to every part of itself. Warns: ModeWarning."""
         probe = nn.Module()
         probe.register_buffer("value", torch.empty(0, device=self.place))
-        if _changes(probe, lambda: probe._apply(fn)):
+        if _changes(probe, lambda: probe._apply(fn)):  # type: ignore[no-untyped-call]
             warnings.warn("stays as it is: " + _WHY, ModeWarning, stacklevel=2)
         return self
 
