@@ -122,12 +122,18 @@ _BY_CODE: dict[str, type[Error]] = {
 
 # The command line's flags, which its messages name, and what they are called here.
 _ARGUMENTS = {
+    "allow-exposed": "allow_exposed=True",
+    "answer": "answer",
     "batch": "batches",
     "device": "device",
     "device-threads": "device_threads",
     "key": "key",
+    "input-shape": "shapes",
     "min-iterations": "min_iterations",
     "min-seconds": "min_seconds",
+    "owner": "owner",
+    "plan": "placement",
+    "retire-older": "retire_older",
     "strategies": "strategies",
     "strategy": "strategy",
     "tee": "tee",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from nets import Mlp, SmallCnn, TwoTowers
-from package_checks import HAS_DYNAMO
+from package_checks import HAS_DYNAMO, ROOT
 from torch import nn
 
 import taoism
@@ -243,3 +243,18 @@ def test_every_error_is_of_the_tree_and_of_a_builtin() -> None:
             builtin = [base for base in kind.__mro__ if base.__module__ == "builtins"]
             assert len(builtin) > 3, name  # more than Exception, BaseException and object
             assert str(kind("why")) == "why"
+
+
+# Flags that have no argument here: they go with a command, of taoism or of tools/build.
+OF_COMMANDS = {"gtest", "input-type", "json", "reference", "target", "torch", "trust"}
+
+
+def test_messages_name_arguments_and_not_flags() -> None:
+    named: set[str] = set()
+    for file in (ROOT / "src").rglob("*.cc"):
+        if not file.name.endswith("_test.cc"):
+            for text in re.findall(r'"(?:[^"\\\n]|\\.)*"', file.read_text()):
+                named |= set(re.findall(r"(?<![\w-])--([a-z][a-z-]*[a-z])", text))
+    assert len(named) > 15
+    for flag in sorted(named - OF_COMMANDS):
+        assert "--" not in errors.in_python(f"give --{flag} x"), flag
