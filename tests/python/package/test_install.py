@@ -1,4 +1,4 @@
-"""`pip install .` in a fresh environment gives a package that works, worker and all."""
+"""`pip install .` in a fresh environment gives a package that works, worker, command and all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from package_checks import ROOT, eventually, is_running
 
 PROGRAM = """
-import taoism, torch
+import numpy, taoism, torch
 assert taoism.__file__.startswith({prefix!r}), taoism.__file__
 net = torch.nn.Linear(4, 2).eval()
 x = torch.randn(3, 4)
@@ -22,6 +22,8 @@ for tee in ("process", "inline"):
     shielded = taoism.shield(net, x, "full", tee=tee)
     torch.testing.assert_close(shielded(x), net(x).detach())
     print(*shielded.worker_pids)
+torch.onnx.export(net, (x,), "m.onnx", dynamo=False)
+numpy.save("x.npy", x.numpy())
 """
 
 
@@ -55,3 +57,18 @@ def test_pip_install_into_a_fresh_environment(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     pids = [int(pid) for pid in done.stdout.split()]
     assert len(pids) == 1 and eventually(lambda: not is_running(pids[0]))
+    command = [str(tmp_path / "venv" / "bin" / "taoism")]
+    for program in (command, [str(python), "-m", "taoism"]):
+        done = subprocess.run(
+            [*program, "run", "m.onnx", "--input", "x.npy", "--strategy", "full"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        failed = subprocess.run(
+            [*program, "plan", "none.onnx"], cwd=tmp_path, env=environment, check=False
+        )
+        assert failed.returncode == 2
