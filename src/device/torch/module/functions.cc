@@ -197,7 +197,12 @@ at::Tensor remainder_of(const at::Tensor& a, const at::Tensor& b) {
 }
 
 at::Tensor remainder_as_divisor(const at::Tensor& a, const at::Tensor& b) {
-  return at::remainder(a, b);
+  if (!a.is_floating_point()) return at::remainder(a, b);
+  // PyTorch's own divides, and is NaN where the quotient overflows.
+  const at::Tensor divisor = b.to(at::kDouble);
+  const at::Tensor rest = at::fmod(a.to(at::kDouble), divisor).to(at::kFloat);
+  const at::Tensor apart = at::logical_and(at::ne(rest, 0), at::ne(at::lt(rest, 0), at::lt(b, 0)));
+  return at::where(apart, at::add(rest, b), rest);
 }
 at::Tensor remainder_as_dividend(const at::Tensor& a, const at::Tensor& b) {
   if (!a.is_floating_point()) return at::fmod(a, b);
