@@ -1,28 +1,10 @@
 #include "exit_code.h"
 
-#include <algorithm>
 #include <cstdio>
 
-#include "base/text.h"
+#include "standard_output.h"
 
 namespace taoism::cli {
-namespace {
-
-// What names of files and models bring along must not reach a terminal.
-std::string one_line(std::string text) {
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  std::string line;
-  for (const char c : printable_text(text)) {
-    if (c == '\n') {
-      line += "; ";
-    } else {
-      line += c;
-    }
-  }
-  return line;
-}
-
-}  // namespace
 
 int exit_code(Code code) {
   switch (code) {

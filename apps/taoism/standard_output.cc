@@ -24,6 +24,19 @@ void print(std::string_view text) {
   (void)std::fwrite(shown.data(), 1, shown.size(), stdout);
 }
 
+std::string one_line(std::string_view text) {
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  std::string line;
+  for (const char c : printable_text(text)) {
+    if (c == '\n') {
+      line += "; ";
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
 Status finish_output() {
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (written || has_no_reader()) return {};

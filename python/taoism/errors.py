@@ -6,10 +6,21 @@ from __future__ import annotations
 
 import errno
 import re
+import unicodedata
 
 
 class Error(Exception):
-    """The root of the tree."""
+    """The root of the tree. What names of modules and files bring along, and a terminal would obey,
+    is a ? in the message, which is one line."""
+
+    def __str__(self) -> str:
+        return "".join(_shown(c) for c in super().__str__())
+
+
+def _shown(c: str) -> str:
+    if c == "\n":
+        return " "
+    return "?" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c
 
 
 class InvalidArgumentError(Error, ValueError):

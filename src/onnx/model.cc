@@ -71,7 +71,7 @@ Result<std::string> Model::hash() const {
   });
 }
 
-const std::string& Model::name() const { return file_->proto.graph().name(); }
+const std::string& Model::name() const { return file_->name; }
 int64_t Model::opset() const { return file_->opset; }
 int64_t Model::ir_version() const { return file_->proto.ir_version(); }
 const std::string& Model::producer() const { return file_->producer; }

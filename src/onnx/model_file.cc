@@ -294,6 +294,7 @@ Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& pa
   read_inputs(*file);
   name_nodes(*file);
   TAOISM_RETURN_IF_ERROR(find_order(*file).annotate("'" + path + "'"));
+  file->name = printable(file->proto.graph().name());
   file->producer = printable(file->proto.producer_name());
   if (!file->proto.producer_version().empty()) {
     file->producer += " " + printable(file->proto.producer_version());

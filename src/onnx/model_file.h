@@ -13,9 +13,9 @@
 
 namespace taoism::onnx {
 
-// A file's narrow integers as int64 and its 16-bit floats as float32, which is what models run with:
-// made when a graph first needs them, shared by all graphs that are alive. Thread-safety: may be
-// called from several threads.
+// A file's narrow integers as int64 and its 16-bit floats as float32, which is what models run
+// with: made when a graph first needs them, shared by all graphs that are alive. Thread-safety: may
+// be called from several threads.
 class ComputedWeights {
  public:
   // `constant` must live as long as this.
@@ -38,7 +38,7 @@ struct Model::File {
   std::vector<int32_t> input_types;
   std::vector<std::pair<std::string, std::string>> metadata;
   std::unordered_set<std::string> public_tensors;  // of metadata kPublicTensors, printable
-  std::string producer;
+  std::string name, producer;                      // printable
   int64_t opset = 0;
   std::vector<SourceFile> sources;  // the model, then its external data by name
 };

@@ -7,6 +7,7 @@
 #include <optional>
 #include <random>
 
+#include "base/text.h"
 #include "partition/plan.h"
 #include "runtime/environment.h"
 #include "runtime/prepare.h"
@@ -182,7 +183,7 @@ Result<Contender> Measurement::open(const Subject& subject) {
   record.cold_start_ms = ms_since(start);
 
   const std::string& path = options_.open_package ? options_.package_path : options_.model_path;
-  record.model = path.substr(path.rfind('/') + 1);
+  record.model = printable(path.substr(path.rfind('/') + 1));
   record.plan_hash = prepared.plan_hash;
   record.tee = options_.machine.tee;
   record.simulated = is_simulated(options_.machine.tee);

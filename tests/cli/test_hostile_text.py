@@ -85,6 +85,39 @@ def test_no_control_character_leaves(tmp_path: Path) -> None:
             json.loads(result.stdout)
 
 
+def test_no_name_makes_a_line_of_its_own(tmp_path: Path) -> None:
+    """Neither a graph's nor a file's: a line of the program's is the program's."""
+    forged = "\ntaoism: FORGED"
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"], name="relu" + forged)],
+        "g" + forged,
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 8])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model.producer_name = "producer" + forged
+    path = save(model, tmp_path / f"m{forged}.onnx")
+    package, key, owner = (tmp_path / f"m{forged}.{end}" for end in ("tao", "key", "owner"))
+    data = tmp_path / f"x{forged}.npy"
+    np.save(data, np.ones((2, 8), np.float32))
+    bench = ["--min-iterations", 1, "--min-seconds", 0]
+    seal = ["-o", package, "--key", key, "--owner", owner, "--batch", 1]
+    for arguments in [
+        ["inspect", path],
+        ["plan", path, "-s", "full"],
+        ["run", path, "-s", "full", "-i", data, "-o", tmp_path / f"y{forged}.npy"],
+        ["bench", path, "--strategies", "full,none", *bench],
+        ["seal", path, "-s", "full", *seal],
+        ["verify", package, "--owner", f"{owner}.pub"],
+        ["key", key],
+        ["plan", package],
+        ["run", package, "--key", key, "-i", data],
+    ]:
+        result = run_bytes(*arguments)
+        lines = (result.stdout + result.stderr).decode().splitlines()
+        assert not [line for line in lines if line.startswith("taoism: FORGED")], arguments
+
+
 def test_nor_with_an_error(tmp_path: Path) -> None:
     data = tmp_path / f"x{EVIL}.npy"
     np.save(data, np.ones((2, 7), np.float32))

@@ -70,7 +70,7 @@ Result<int> act(const Options& options) {
   TAOISM_ASSIGN_OR_RETURN(const store::PackageKey key, package::read_key_file(options.path));
   std::string text = fmt::format(
       "{}: who has it has the weights\n  last version sealed  {}\n  opens versions from  {}\n",
-      options.path, key.last_version, key.least_version);
+      one_line(options.path), key.last_version, key.least_version);
   for (const crypto::PublicKey& owner : key.owners.keys) {
     TAOISM_ASSIGN_OR_RETURN(const store::OwnerId id, store::owner_id(owner));
     text += "  accepts owner        " + package::id_text(id) + "\n";

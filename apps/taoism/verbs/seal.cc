@@ -80,9 +80,10 @@ Result<int> act(const Options& options) {
       "  public  {} of weights that the plan gives to the device\n"
       "  key     {}{}{}\n"
       "  owner   {}{}\n",
-      options.output, report::bytes_text(sealed.report.file_bytes), sealed.version, plan.strategy,
-      fmt::join(sealed.report.batches, ", "), report::bytes_text(sealed.report.sealed_weight_bytes),
-      report::bytes_text(sealed.report.public_weight_bytes), sealed.key_path,
+      one_line(options.output), report::bytes_text(sealed.report.file_bytes), sealed.version,
+      plan.strategy, fmt::join(sealed.report.batches, ", "),
+      report::bytes_text(sealed.report.sealed_weight_bytes),
+      report::bytes_text(sealed.report.public_weight_bytes), one_line(sealed.key_path),
       sealed.key_is_new
           ? (options.key.path.empty() ? " (new, beside the package: who reads it has the weights; "
                                         "keep it from the package's users, --key writes elsewhere)"
@@ -91,10 +92,10 @@ Result<int> act(const Options& options) {
           : "",
       options.retire_older ? fmt::format(", opens none before version {}", sealed.least_version)
                            : "",
-      sealed.owner_path,
+      one_line(sealed.owner_path),
       sealed.owner_is_new ? fmt::format(" (new: signs your packages, keep it; give {} to who runs "
                                         "them, for --owner)",
-                                        package::public_path(sealed.owner_path))
+                                        one_line(package::public_path(sealed.owner_path)))
                           : ""));
   return kExitOk;
 }

@@ -24,9 +24,10 @@ Result<int> act(const Options& options) {
   const package::PackageFile& file = package->file();
   TAOISM_RETURN_IF_ERROR(file.check_all());
   print(fmt::format("{}: as owner {} signed it: {}, version {}, {} in {} parts, {} for the TEE\n",
-                    options.path, package::id_text(file.signer()), package->manifest().model,
-                    file.header().version, report::bytes_text(file.bytes()),
-                    file.head().parts().size(), file.head().count(store::PartKind::program)));
+                    one_line(options.path), package::id_text(file.signer()),
+                    package->manifest().model, file.header().version,
+                    report::bytes_text(file.bytes()), file.head().parts().size(),
+                    file.head().count(store::PartKind::program)));
   return kExitOk;
 }
 

@@ -258,3 +258,8 @@ def test_messages_name_arguments_and_not_flags() -> None:
     assert len(named) > 15
     for flag in sorted(named - OF_COMMANDS):
         assert "--" not in errors.in_python(f"give --{flag} x"), flag
+
+
+def test_no_name_reaches_a_terminal_as_a_command() -> None:
+    error = taoism.errors.PlacementError("'a\x1b[31m\x9b\u202e\u200bb\nc' is no module")
+    assert str(error) == "'a?[31m???b c' is no module"
