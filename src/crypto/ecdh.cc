@@ -1,22 +1,8 @@
 #include "crypto/ecdh.h"
 
-#include <openssl/ec.h>
-#include <openssl/evp.h>
+#include "crypto/p256_key.h"
 
 namespace taoism::crypto {
-namespace {
-
-struct FreeKey {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-struct FreeContext {
-  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
-};
-using KeyPtr = std::unique_ptr<EVP_PKEY, FreeKey>;
-using ContextPtr = std::unique_ptr<EVP_PKEY_CTX, FreeContext>;
-
-}  // namespace
-
 struct EcdhKeyPair::Key {
   KeyPtr pkey;
 };
@@ -29,16 +15,7 @@ EcdhKeyPair::~EcdhKeyPair() = default;
 
 Result<EcdhKeyPair> EcdhKeyPair::create() {
   auto key = std::make_unique<Key>();
-  key->pkey.reset(EVP_EC_gen("P-256"));
-  unsigned char* encoded = nullptr;
-  const size_t bytes =
-      key->pkey == nullptr ? 0 : EVP_PKEY_get1_encoded_public_key(key->pkey.get(), &encoded);
-  PublicKey public_key{};
-  if (bytes == kPublicKeyBytes) std::memcpy(public_key.data(), encoded, bytes);
-  OPENSSL_free(encoded);
-  if (bytes != kPublicKeyBytes) {
-    return internal_error("the crypto provider cannot make a P-256 key");
-  }
+  TAOISM_ASSIGN_OR_RETURN(const PublicKey public_key, make_p256_key(key->pkey));
   return EcdhKeyPair(std::move(key), public_key);
 }
 

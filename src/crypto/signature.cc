@@ -6,10 +6,9 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
 
 #include "crypto/hash.h"
+#include "crypto/p256_key.h"
 
 namespace taoism::crypto {
 namespace {
@@ -18,17 +17,9 @@ constexpr size_t kHalfBytes = kSignatureBytes / 2;
 // A sequence of two integers, each with its head and perhaps a zero in front.
 constexpr size_t kMaxDerBytes = 2 + 2 * (2 + 1 + kHalfBytes);
 
-struct FreeKey {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-struct FreeContext {
-  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
-};
 struct FreeNumber {
   void operator()(BIGNUM* number) const { BN_clear_free(number); }
 };
-using KeyPtr = std::unique_ptr<EVP_PKEY, FreeKey>;
-using ContextPtr = std::unique_ptr<EVP_PKEY_CTX, FreeContext>;
 
 unsigned char* raw(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
 const unsigned char* raw(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
@@ -118,16 +109,7 @@ SigningKey::~SigningKey() = default;
 
 Result<SigningKey> SigningKey::create() {
   auto key = std::make_unique<Key>();
-  key->pkey.reset(EVP_EC_gen("P-256"));
-  unsigned char* encoded = nullptr;
-  const size_t bytes =
-      key->pkey == nullptr ? 0 : EVP_PKEY_get1_encoded_public_key(key->pkey.get(), &encoded);
-  PublicKey public_key{};
-  if (bytes == kPublicKeyBytes) std::memcpy(public_key.data(), encoded, bytes);
-  OPENSSL_free(encoded);
-  if (bytes != kPublicKeyBytes) {
-    return internal_error("the crypto provider cannot make a P-256 key");
-  }
+  TAOISM_ASSIGN_OR_RETURN(const PublicKey public_key, make_p256_key(key->pkey));
   return SigningKey(std::move(key), public_key);
 }
 
