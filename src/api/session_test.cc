@@ -144,7 +144,7 @@ TEST(Api, TakesEveryTypeAndShape) {
   model.node("Add", {"rows", "state"}, {"y"});
   model.node("Identity", {"ids"}, {"last"});
   model.output("y").output("last");
-  const onnx::TestFolder folder;
+  const TestFolder folder;
   const std::string path = folder.write("types.onnx", model.bytes());
   std::unique_ptr<Session> session;
   SessionOptions options{.strategy = "full", .worker_path = TAOISM_WORKER};

@@ -10,30 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "onnx/model.h"
 
 namespace taoism::onnx {
-
-// A folder that goes away with the test.
-class TestFolder {
- public:
-  TestFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "taoism_onnx_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TestFolder() { std::filesystem::remove_all(path_); }
-  TestFolder(const TestFolder&) = delete;
-
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  std::string write(const std::string& name, const std::string& bytes) const {
-    std::filesystem::remove(file(name));  // some file systems flush what is truncated
-    std::ofstream(file(name), std::ios::binary) << bytes;
-    return file(name);
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct TestModel {
   ::onnx::ModelProto proto;

@@ -2,14 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
+#include "base/test_folder.h"
 #include "base/text.h"
 
 namespace taoism::package {
@@ -19,19 +18,9 @@ using ::testing::HasSubstr;
 
 class OwnerKeyTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "owner_key_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ + "/settings/owner.key";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  static std::string content(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream(path).rdbuf();
-    return text.str();
-  }
-  std::string folder_, path_;
+  const TestFolder temporary_;
+  const std::string folder_ = temporary_.path();
+  const std::string path_ = folder_ + "/settings/owner.key";
 };
 
 TEST_F(OwnerKeyTest, IsMadeOnceAndKept) {
@@ -56,7 +45,7 @@ TEST_F(OwnerKeyTest, OpensslUnderstandsIt) {
   const std::string out = folder_ + "/out.pub";
   ASSERT_EQ(system(("openssl pkey -in " + path_ + " -pubout -out " + out + " 2>/dev/null").c_str()),
             0);
-  EXPECT_EQ(content(out), content(public_path(path_)));
+  EXPECT_EQ(file_text(out), file_text(public_path(path_)));
   const std::string other = folder_ + "/other.key";
   ASSERT_EQ(
       system(("umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out " +
@@ -70,7 +59,7 @@ TEST_F(OwnerKeyTest, OpensslUnderstandsIt) {
 TEST_F(OwnerKeyTest, NothingElseIsOne) {
   const auto made = open_owner_key(path_);
   ASSERT_TRUE(made.ok());
-  const std::string text = content(path_);
+  const std::string text = file_text(path_);
   const auto refused = [&](const std::string& other) {
     std::ofstream(path_) << other;
     const Code code = read_owner_key(path_).code();
@@ -78,7 +67,7 @@ TEST_F(OwnerKeyTest, NothingElseIsOne) {
   };
   EXPECT_TRUE(refused(""));
   EXPECT_TRUE(refused("-----BEGIN PRIVATE KEY-----"));
-  EXPECT_TRUE(refused(content(public_path(path_))));
+  EXPECT_TRUE(refused(file_text(public_path(path_))));
   for (size_t at = 28; at < text.size() - 28; ++at) {
     if (text[at] == '\n' || text[at] == '=') continue;
     std::string other = text;

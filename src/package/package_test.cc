@@ -12,6 +12,7 @@
 #include <map>
 #include <random>
 
+#include "base/test_folder.h"
 #include "base/text.h"
 #include "package/key_file.h"
 #include "package/public_part.h"
@@ -43,9 +44,6 @@ void write_all(const std::string& path, const std::string& bytes) {
 class PackageTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "package_test.XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     runtime::write_small_model(path("m.onnx"));
     Result<store::PackageKey> key = new_key();
     ASSERT_TRUE(key.ok());
@@ -53,7 +51,6 @@ class PackageTest : public testing::Test {
     key_.owners.keys.push_back(owner_.public_key());
     ASSERT_TRUE(create_key_file(path("m.key"), key_).ok());
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
@@ -125,7 +122,8 @@ class PackageTest : public testing::Test {
                 }).ok());
   }
 
-  std::string folder_;
+  const TestFolder temporary_;
+  const std::string folder_ = temporary_.path();
   store::PackageKey key_;
   crypto::SigningKey owner_ = crypto::SigningKey::create().value();
 };

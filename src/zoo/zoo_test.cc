@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_folder.h"
 #include "onnx/model.h"
 #include "ops/graph_view.h"
 #include "zoo/random.h"
@@ -22,13 +23,7 @@ struct Totals {
 
 class ZooTest : public ::testing::Test {
  protected:
-  ZooTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "taoism_zoo_XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~ZooTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string path(const std::string& name = "m.onnx") const { return (folder_ / name).string(); }
+  std::string path(const std::string& name = "m.onnx") const { return folder_.file(name); }
 
   Totals totals(const std::string& name, const ZooOptions& options) {
     const Status written = write_zoo(name, options, path());
@@ -56,7 +51,7 @@ class ZooTest : public ::testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  std::filesystem::path folder_;
+  const TestFolder folder_;
 };
 
 struct Published {
@@ -110,10 +105,10 @@ TEST_F(ZooTest, BadArgumentsWriteNothing) {
   EXPECT_EQ(write_zoo("resnet9", {}, path()).code(), Code::invalid_argument);
   EXPECT_EQ(write_zoo("resnet18", {.image = 64}, path()).code(), Code::invalid_argument);
   EXPECT_EQ(write_zoo("resnet18", {.classes = 0}, path()).code(), Code::invalid_argument);
-  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
   const ZooOptions small{.image = 32, .classes = 2};
   EXPECT_EQ(write_zoo("alexnet", small, path("none/m.onnx")).code(), Code::not_found);
-  EXPECT_EQ(write_zoo("alexnet", small, folder_.string()).code(), Code::invalid_argument);
+  EXPECT_EQ(write_zoo("alexnet", small, folder_.path()).code(), Code::invalid_argument);
 }
 
 TEST_F(ZooTest, AFullDiskIsResourceExhausted) {

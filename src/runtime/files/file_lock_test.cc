@@ -1,13 +1,13 @@
 #include "runtime/files/file_lock.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_folder.h"
 #include "runtime/files/output_file.h"
 
 namespace taoism::files {
@@ -15,19 +15,14 @@ namespace {
 
 class FileLockTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "file_lock_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ + "/number";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   int number() const {
     int number = -1;
     std::ifstream(path_) >> number;
     return number;
   }
-  std::string folder_, path_;
+  const TestFolder temporary_;
+  const std::string folder_ = temporary_.path();
+  const std::string path_ = folder_ + "/number";
 };
 
 TEST_F(FileLockTest, WhatIsNotThereCannotBeLocked) {

@@ -2,42 +2,32 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <thread>
+
+#include "base/test_folder.h"
 
 namespace taoism::files {
 namespace {
 
 class OutputFileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "output_file_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   size_t entries() const {
     return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_),
                                              std::filesystem::directory_iterator()));
-  }
-  static std::string content(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream(path).rdbuf();
-    return text.str();
   }
   static mode_t mode(const std::string& path) {
     struct stat status = {};
     EXPECT_EQ(stat(path.c_str(), &status), 0);
     return status.st_mode & 0777;
   }
-  std::string folder_;
+  const TestFolder temporary_;
+  const std::string folder_ = temporary_.path();
 };
 
 TEST_F(OutputFileTest, AppearsOnlyWhenCommitted) {
@@ -51,7 +41,7 @@ TEST_F(OutputFileTest, AppearsOnlyWhenCommitted) {
   EXPECT_EQ(entries(), 0U);
   ASSERT_TRUE(write_file(path, "one").ok());
   ASSERT_TRUE(write_file(path, "two").ok());
-  EXPECT_EQ(content(path), "two");
+  EXPECT_EQ(file_text(path), "two");
   EXPECT_EQ(entries(), 1U);
 }
 
@@ -77,7 +67,7 @@ TEST_F(OutputFileTest, WhereThereMustBeNone) {
     ASSERT_TRUE(file->append(is_there ? "second" : "first").ok());
     EXPECT_EQ(file->commit_new().ok(), !is_there);
   }
-  EXPECT_EQ(content(path), "first");
+  EXPECT_EQ(file_text(path), "first");
   EXPECT_EQ(entries(), 1U);
 }
 
@@ -109,7 +99,7 @@ TEST_F(OutputFileTest, WhatWasLeftIsRemoved) {
   ASSERT_EQ(flock(held, LOCK_EX), 0);
   ASSERT_TRUE(write_file(path, "new").ok());
   close(held);
-  EXPECT_EQ(content(path), "new");
+  EXPECT_EQ(file_text(path), "new");
   EXPECT_FALSE(std::filesystem::exists(left));
   EXPECT_TRUE(std::filesystem::exists(used));
   EXPECT_TRUE(std::filesystem::exists(other));
@@ -122,12 +112,12 @@ TEST_F(OutputFileTest, ManyWritersOneName) {
     writers.emplace_back([&, w] {
       for (int i = 0; i < 20; ++i) {
         EXPECT_TRUE(write_file(path, std::string(1000, static_cast<char>('a' + w))).ok());
-        EXPECT_EQ(content(path).size(), 1000U);
+        EXPECT_EQ(file_text(path).size(), 1000U);
       }
     });
   }
   for (std::thread& writer : writers) writer.join();
-  const std::string text = content(path);
+  const std::string text = file_text(path);
   EXPECT_EQ(text, std::string(1000, text[0]));
   EXPECT_EQ(entries(), 1U);
 }

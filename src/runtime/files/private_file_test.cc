@@ -2,12 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "base/test_folder.h"
 
 namespace taoism::files {
 namespace {
@@ -17,16 +18,12 @@ using ::testing::HasSubstr;
 class PrivateFileTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "private_file_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     std::filesystem::create_directory(folder_ + "/in");
     std::filesystem::permissions(folder_ + "/in", std::filesystem::perms(0755));
     path_ = folder_ + "/in/key";
     std::ofstream(path_) << "x";
     set_mode(path_, 0600);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   static void set_mode(const std::string& path, mode_t mode) {
     ASSERT_EQ(chmod(path.c_str(), mode), 0);
   }
@@ -36,7 +33,9 @@ class PrivateFileTest : public testing::Test {
     EXPECT_THAT(status.message(), HasSubstr(text));
     EXPECT_THAT(status.message(), HasSubstr(path_));
   }
-  std::string folder_, path_;
+  const TestFolder temporary_;
+  const std::string folder_ = temporary_.path();
+  std::string path_;
 };
 
 TEST_F(PrivateFileTest, OursAloneIsTaken) {
