@@ -140,7 +140,8 @@ TEST(Worker, KeepsItsMemoryOutOfSwap) {
                                  [](const TeeFeature& f) { return f.name == "process: no swap"; });
   ASSERT_NE(swap, features.end());
   if (swap->reason.find("the worker locks its memory") == std::string::npos) {
-    GTEST_SKIP() << swap->reason << "; the next test is about what may be locked";
+    GTEST_SKIP() << "not all memory can be locked here: " << swap->reason << " (" << swap->mend
+                 << ")";
   }
   const auto transport = start_process(options(), kPayloadBytes);
   ASSERT_TRUE(transport.ok());
@@ -153,7 +154,7 @@ TEST(Worker, KeepsItsMemoryOutOfSwap) {
 // What a child of ours may lock is little: a worker of it locks what fits, and runs.
 TEST(Worker, LocksAsMuchMemoryAsItMay) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer has memory of its own";
+  GTEST_SKIP() << "needs a build without sanitizer, whose shadow memory cannot be locked";
 #endif
   constexpr rlim_t kEnoughKib = 8192;
   for (const rlim_t kib : {rlim_t{0}, rlim_t{64}, rlim_t{300}, kEnoughKib}) {

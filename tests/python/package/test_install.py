@@ -46,29 +46,22 @@ def test_pip_install_into_a_fresh_environment(tmp_path: Path) -> None:
         env=environment,
         check=True,
     )
-    done = subprocess.run(
-        [python, "-c", PROGRAM.format(prefix=str(site))],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    pids = [int(pid) for pid in done.stdout.split()]
-    assert len(pids) == 1 and eventually(lambda: not is_running(pids[0]))
-    command = [str(tmp_path / "venv" / "bin" / "taoism")]
-    for program in (command, [str(python), "-m", "taoism"]):
-        done = subprocess.run(
-            [*program, "run", "m.onnx", "--input", "x.npy", "--strategy", "full"],
+
+    def run(*command: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*map(str, command)],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    done = run(python, "-c", PROGRAM.format(prefix=str(site)))
+    assert done.returncode == 0, done.stderr
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 1 and eventually(lambda: not is_running(pids[0]))
+    for program in ([tmp_path / "venv" / "bin" / "taoism"], [python, "-m", "taoism"]):
+        done = run(*program, "run", "m.onnx", "--input", "x.npy", "--strategy", "full")
         assert done.returncode == 0, done.stderr
-        failed = subprocess.run(
-            [*program, "plan", "none.onnx"], cwd=tmp_path, env=environment, check=False
-        )
-        assert failed.returncode == 2
+        assert run(*program, "plan", "none.onnx").returncode == 2

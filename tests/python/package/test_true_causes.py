@@ -168,7 +168,9 @@ CAUSES = {
 }
 
 
-@pytest.mark.skipif(not HAS_DYNAMO, reason="the TorchScript exporter has other gaps")
+@pytest.mark.skipif(
+    not HAS_DYNAMO, reason="needs PyTorch 2.6: before, the exporter that these name is not there"
+)
 @pytest.mark.parametrize("case", CAUSES)
 def test_the_true_cause_in_one_line(case: str) -> None:
     part, message = CAUSES[case]
