@@ -47,6 +47,13 @@ inline std::optional<uint64_t> checked_add(uint64_t a, uint64_t b) {
   return r;
 }
 
+// What a host may change at any time, read once: the barrier keeps the compiler from reading it
+// again later, in place of its copy.
+inline void copy_in(void* copy, const void* untrusted, size_t bytes) {
+  std::memcpy(copy, untrusted, bytes);
+  __asm__ __volatile__("" : : "r"(copy) : "memory");
+}
+
 // Overwrites memory in a way the compiler may not drop.
 void secure_wipe(void* data, size_t bytes);
 

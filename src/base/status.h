@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace taoism {
@@ -37,8 +38,8 @@ class [[nodiscard]] Status {
   const std::string& message() const { return message_; }
 
   // The same error with "context: " put before its message.
-  Status annotate(const std::string& context) const {
-    return ok() ? *this : Status(code_, context + ": " + message_);
+  Status annotate(std::string_view context) const {
+    return ok() ? *this : Status(code_, std::string(context) + ": " + message_);
   }
 
  private:

@@ -19,13 +19,15 @@ Result<Channel> Channel::create(const AeadKey& key) {
 }
 
 Status Channel::seal(ConstByteSpan additional, ByteSpan in_place, Tag& tag) {
-  if (next_ >= kMaxMessagesPerKey) return policy_error("the session key is used up");
+  if (next_ >= kMaxMessagesPerKey)
+    return policy_error("the session key is used up: open a new session");
   // The number is spent whether or not sealing works: a nonce never repeats.
   return aead_.seal(counter_nonce(next_++), additional, in_place, in_place, tag);
 }
 
 Status Channel::open(ConstByteSpan additional, ByteSpan in_place, const Tag& tag) {
-  if (next_ >= kMaxMessagesPerKey) return policy_error("the session key is used up");
+  if (next_ >= kMaxMessagesPerKey)
+    return policy_error("the session key is used up: open a new session");
   TAOISM_RETURN_IF_ERROR(aead_.open(counter_nonce(next_), additional, in_place, tag, in_place));
   ++next_;
   return {};

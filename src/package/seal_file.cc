@@ -78,7 +78,8 @@ void forget(const std::string& path, uint64_t version) {
 }
 
 Status write(const onnx::Model& model, const partition::Plan& plan, const SealFileOptions& options,
-             const crypto::SigningKey& owner, files::OutputFile file, SealedFile& sealed) {
+             const crypto::SigningKey& owner, files::OutputFile file, SealedFile& sealed,
+             bool& may_be_there) {
   TAOISM_ASSIGN_OR_RETURN(const store::PackageKey key, read_key_file(sealed.key_path));
   TAOISM_ASSIGN_OR_RETURN(sealed.report, seal(model, plan, options.seal, key, owner, file));
   TAOISM_RETURN_IF_ERROR(file.sync());
@@ -87,6 +88,7 @@ Status write(const onnx::Model& model, const partition::Plan& plan, const SealFi
       return invalid_argument("version " + std::to_string(sealed.version) +
                               " was retired meanwhile by another seal: seal again");
     }
+    may_be_there = true;  // a commit that fails late may have replaced the older package
     TAOISM_RETURN_IF_ERROR(file.commit());
     if (options.retire_older) now.least_version = sealed.version;
     sealed.least_version = now.least_version;
@@ -116,8 +118,13 @@ Result<SealedFile> seal_file(const onnx::Model& model, const partition::Plan& pl
       },
       sealed.key_is_new));
   sealed.version = options.seal.version;
-  const Status written = write(model, plan, options, owner.key, std::move(file), sealed);
-  if (!written.ok() && sealed.key_is_new) forget(sealed.key_path, sealed.version);
+  bool may_be_there = false;
+  const Status written =
+      write(model, plan, options, owner.key, std::move(file), sealed, may_be_there);
+  // A package without its key is lost: such a key stays.
+  if (!written.ok() && sealed.key_is_new && !may_be_there) {
+    forget(sealed.key_path, sealed.version);
+  }
   if (!written.ok()) return written;
   return sealed;
 }

@@ -29,7 +29,7 @@ Result<PackageHead> PackageHead::read(ConstByteSpan untrusted_file) {
   if (untrusted_file.size() < sizeof(PackageHeader)) {
     return invalid_argument("not a package of taoism");
   }
-  std::memcpy(&head.header_, untrusted_file.data(), sizeof(PackageHeader));
+  copy_in(&head.header_, untrusted_file.data(), sizeof(PackageHeader));
   if (head.header_.magic != PackageHeader::kMagic) {
     return invalid_argument("not a package of taoism");
   }
@@ -43,8 +43,8 @@ Result<PackageHead> PackageHead::read(ConstByteSpan untrusted_file) {
   if (parts == 0 || parts > kMaxParts || bytes_of(parts) > untrusted_file.size()) return damaged();
   const std::byte* const table = untrusted_file.data() + sizeof(PackageHeader);
   head.parts_.resize(parts);
-  std::memcpy(head.parts_.data(), table, parts * sizeof(PackagePart));
-  std::memcpy(&head.signature_, table + parts * sizeof(PackagePart), sizeof(PackageSignature));
+  copy_in(head.parts_.data(), table, parts * sizeof(PackagePart));
+  copy_in(&head.signature_, table + parts * sizeof(PackagePart), sizeof(PackageSignature));
   if (!head.is_well_formed()) return damaged();
   return head;
 }

@@ -1,4 +1,4 @@
-// The head of a package file (.tao): a header, a table that names every byte of the file by its
+// The head of a package file (.tao): a header, a table that names every part of the file by its
 // part, with the part's digest, and the owner's signature of both. Nothing can be cut out of a
 // package, swapped in it or added to it without another signature; what a package must have is in
 // the table. Read by hosts and by the TEE, who copies it in before it looks. Trusted.

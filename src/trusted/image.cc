@@ -29,16 +29,6 @@ ByteSpan at(ByteSpan payload, const wire::Range& range) {
   return payload.subspan(range.offset, range.bytes);
 }
 
-// What the host may change at any time, read once: the barrier keeps the compiler from reading it
-// again later.
-template <typename T>
-T copied_in(const T& untrusted) {
-  T copy;
-  std::memcpy(&copy, &untrusted, sizeof(T));
-  __asm__ __volatile__("" : : "r"(&copy) : "memory");
-  return copy;
-}
-
 // The ciphertext's size, when `sealed` lies in the payload and is long enough for a tag.
 Answer sealed_bytes(const wire::Range& sealed, ByteSpan payload, uint64_t& bytes) {
   if (!lies_within(sealed, payload)) return policy(Text::range_outside_payload);
@@ -62,7 +52,8 @@ Image::Image(ByteSpan memory, Parallel& parallel, const KeySource* keys)
 
 void Image::call(const wire::Message& untrusted_message, ByteSpan untrusted_payload,
                  wire::Reply& untrusted_reply) {
-  const wire::Message message = copied_in(untrusted_message);
+  wire::Message message;
+  copy_in(&message, &untrusted_message, sizeof(message));
   wire::Reply reply;
   Answer answer = dead_.ok() ? dispatch(message, untrusted_payload, reply) : dead_;
   if (answer.is_fatal()) end_session(answer);

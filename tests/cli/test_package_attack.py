@@ -133,6 +133,7 @@ def test_owners_come_and_go(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> N
     assert_one_line_error(run("run", tmp_path / "a.tao", *use), 4, "revoked")
     ok("run", tmp_path / "b.tao", *use)
     assert_one_line_error(run("key", key, "--revoke", tmp_path / "b.pub"), 2, "no owner would be left")
+    assert_one_line_error(run("key", key, "--trust", tmp_path / "a.pub"), 2, "revokes, for good")
     # Whoever deploys has no key: a file of public halves says the same.
     ok("verify", tmp_path / "a.tao", "--owner", tmp_path / "a.pub")
     gone = re.search("owner ([0-9a-f]{64})", ok("plan", tmp_path / "a.tao"))[1]

@@ -24,9 +24,17 @@ struct Options {
 Status trust(const std::string& path, store::Owners& owners) {
   TAOISM_ASSIGN_OR_RETURN(const store::Owners more, package::read_owners(path));
   for (const crypto::PublicKey& key : more.keys) {
-    if (std::ranges::find(owners.keys, key) != owners.keys.end()) continue;
+    TAOISM_ASSIGN_OR_RETURN(const store::Signer known, store::judge(owners, key));
+    if (known == store::Signer::accepted) continue;
+    if (known == store::Signer::revoked) {
+      return invalid_argument("--trust: '" + path +
+                              "' holds an owner that this key file revokes, for good: seal under a "
+                              "new key file");
+    }
     if (owners.keys.size() == store::Owners::kMostKeys) {
-      return invalid_argument("--trust: a key file has room for 8 owners: --revoke one first");
+      return invalid_argument("--trust: a key file has room for " +
+                              std::to_string(store::Owners::kMostKeys) +
+                              " owners: --revoke one first");
     }
     owners.keys.push_back(key);
   }
@@ -40,7 +48,9 @@ Status revoke(const std::string& path, store::Owners& owners) {
     std::erase(owners.keys, key);
     if (std::ranges::find(owners.revoked, id) != owners.revoked.end()) continue;
     if (owners.revoked.size() == store::Owners::kMostRevoked) {
-      return invalid_argument("--revoke: a key file has room for 16: seal under a new key file");
+      return invalid_argument("--revoke: a key file has room for " +
+                              std::to_string(store::Owners::kMostRevoked) +
+                              ": seal under a new key file");
     }
     owners.revoked.push_back(id);
   }

@@ -7,8 +7,9 @@
 
 namespace taoism::files {
 
-// A regular file, no link, of this user or root, which nobody else may read, write or, by the
-// folders above it, replace. Errors: not_found; invalid_argument naming the mend.
+// A regular file, no link, of this user or root, which nobody else may read or write, in folders
+// where not everybody may replace it (a group that may write there is trusted). Errors: not_found;
+// invalid_argument naming the mend.
 Status check_private_file(const std::string& path);
 // The same of the folder in which `path` is to be made.
 Status check_private_folder(const std::string& path);
