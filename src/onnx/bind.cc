@@ -26,7 +26,8 @@ class Binder {
   Result<ir::Graph> run() {
     import_.graph.name = printable(file_.proto.graph().name());
     uint64_t bytes = 0;
-    for (const SourceFile& source : file_.sources) bytes += source.size();
+    // Not of the files, which may be mostly holes.
+    for (const auto& [name, constant] : file_.constants) bytes += constant->desc.bytes();
     import_.budget.set_model_bytes(bytes);
     TAOISM_RETURN_IF_ERROR(add_inputs());
     for (const auto& [name, constant] : file_.constants) {

@@ -296,10 +296,12 @@ Constants where(const FoldNode& node) {
   TAOISM_ASSIGN_OR_RETURN(out, ops::broadcast_shape(out, shape(node, 2)));
   TAOISM_ASSIGN_OR_RETURN(const Fresh made, node.budget.make(type(node, 1), out));
   const size_t bytes = ir::dtype_bytes(type(node, 1));
+  const Index strides[] = {ops::broadcast_strides(shape(node, 0), out),
+                           ops::broadcast_strides(shape(node, 1), out),
+                           ops::broadcast_strides(shape(node, 2), out)};
   ops::for_each_index(out, [&](const Index& index, int64_t at) {
     const auto element = [&](size_t i, size_t size) {
-      const Index strides = ops::broadcast_strides(shape(node, i), out);
-      const int64_t offset = ops::offset_of(index, strides, out.rank());
+      const int64_t offset = ops::offset_of(index, strides[i], out.rank());
       return node.inputs[i]->data + static_cast<size_t>(offset) * size;
     };
     const size_t chosen = *element(0, 1) != std::byte{0} ? 1 : 2;

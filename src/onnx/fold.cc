@@ -256,7 +256,7 @@ int64_t range_count(int64_t start, int64_t limit, int64_t delta) {
 }
 
 Constants fold_range(const FoldNode& node) {
-  node.attrs.ignore("stash_type");  // of half floats, which are no constants here
+  node.attrs.ignore("stash_type");  // of half floats: here all are wider while they are added
   for (size_t i = 0; i < 3; ++i) {
     if (!node.has(i) || node.inputs[i]->desc.shape.elements() != 1 ||
         node.inputs[i]->desc.dtype != node.inputs[0]->desc.dtype) {
@@ -278,8 +278,17 @@ Constants fold_range(const FoldNode& node) {
     const int64_t count = range_count(start, number(1), delta);
     if (count < 0) return invalid_argument("has no end");
     TAOISM_ASSIGN_OR_RETURN(const Fresh out, node.budget.make(dtype, ir::Shape{count}));
+    // Integers wrap on the way, where the next step is beyond the last.
+    const auto value = [&](int64_t i) {
+      if constexpr (kReal) {
+        return start + static_cast<double>(i) * delta;
+      } else {
+        return static_cast<int64_t>(static_cast<uint64_t>(start) +
+                                    static_cast<uint64_t>(i) * static_cast<uint64_t>(delta));
+      }
+    };
     for (int64_t i = 0; i < count; ++i) {
-      reinterpret_cast<T*>(out.data)[i] = ops::convert<T>(start + static_cast<Wide>(i) * delta);
+      reinterpret_cast<T*>(out.data)[i] = ops::convert<T>(value(i));
     }
     return one(out.constant);
   });

@@ -97,6 +97,21 @@ const FoldCase kFolds[] = {
        m.node("Squeeze", {"e", "axis0"}, {"target"});
      },
      {4, 12}},
+    {"range to the largest number",
+     [](TestModel& m) {
+       constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+       m.ints("start", {-kMost}).ints("stop", {kMost}).ints("step", {kMost - 1});
+       for (const char* name : {"start", "stop", "step"}) {
+         m.node("Squeeze", {name}, {std::string(name) + "0"});
+       }
+       m.node("Range", {"start0", "stop0", "step0"}, {"r"});  // -most, -1, most - 2
+       m.ints("shift", {kMost, 0, 2 - kMost}).ints("from", {1}).ints("to", {3});
+       m.node("Add", {"r", "shift"}, {"s"});  // 0, -1, 0
+       m.node("Slice", {"s", "from", "to"}, {"t"});
+       m.ints("more", {9, 6});
+       m.node("Add", {"t", "more"}, {"target"});
+     },
+     {8, 6}},
     {"split and transpose",
      [](TestModel& m) {
        m.weight("unused", {1}, {0});

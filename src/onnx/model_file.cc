@@ -9,6 +9,8 @@
 #include <limits>
 #include <unordered_set>
 
+#include "onnx/memory.h"
+
 namespace taoism::onnx {
 namespace {
 
@@ -273,15 +275,16 @@ void read_public_tensors(std::string_view names, Model::File& file) {
 
 }  // namespace
 
-ConstantPtr ComputedWeights::get(const ir::Constant& constant) const {
+Result<ConstantPtr> ComputedWeights::get(const ir::Constant& constant) const {
   const std::lock_guard lock(mutex_);
   auto& made = made_[&constant];
   if (ConstantPtr alive = made.lock()) return alive;
-  auto [computed, data] =
-      ir::make_constant({computed_as(constant.desc.dtype), constant.desc.shape});
+  const ir::TensorDesc desc{computed_as(constant.desc.dtype), constant.desc.shape};
+  TAOISM_RETURN_IF_ERROR(check_memory(desc.bytes()));
+  auto [computed, data] = ir::make_constant(desc);
   convert_elements(constant, computed->desc.dtype, data);
   made = computed;
-  return std::move(computed);
+  return ConstantPtr(std::move(computed));
 }
 
 Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& path) {

@@ -19,7 +19,7 @@ namespace taoism::onnx {
 class ComputedWeights {
  public:
   // `constant` must live as long as this.
-  ConstantPtr get(const ir::Constant& constant) const;
+  Result<ConstantPtr> get(const ir::Constant& constant) const;
 
  private:
   mutable std::mutex mutex_;

@@ -42,7 +42,11 @@ Result<ConstantPtr> GraphImport::computed(const Tensor& tensor) {
   const auto weight = file.constants.find(tensor.name);
   ConstantPtr made;
   if (weight != file.constants.end() && weight->second == constant) {
-    made = file.computed_weights.get(*constant);
+    auto widened = file.computed_weights.get(*constant);
+    if (!widened.ok()) {
+      return widened.status().annotate("tensor '" + printable(tensor.name) + "'");
+    }
+    made = std::move(*widened);
   } else {
     TAOISM_ASSIGN_OR_RETURN(made, converted(*constant, dtype));
   }
