@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from keyword import iskeyword
 from typing import Any
 
 import torch
@@ -339,6 +340,17 @@ def _spec(
     if shape and shape[0] == batch > 0:
         shape[0] = None
     return TensorSpec(name, value.dtype, tuple(shape), "" if path == name else path)
+
+
+def argument_names(names: Sequence[str]) -> list[str]:
+    """What a file calls its inputs, made fit for keywords, each once."""
+    found = []
+    for i, name in enumerate(names):
+        known = name if name.isidentifier() and not iskeyword(name) else f"input_{i}"
+        while known in found or (known != name and known in names):
+            known += "_"
+        found.append(known)
+    return found
 
 
 def _numbered(owners: Sequence[str], are_tensors: Sequence[bool]) -> list[str]:

@@ -164,16 +164,16 @@ class _Trial:
     def run(self) -> None:
         """Errors: StatefulError, ExportError."""
         batch = next((tensor.shape[0] for tensor in self._tensors if tensor.dim() > 0), 0)
-        first, self.watch = self._watched()
+        first, self.watch = self._watched(self._tensors)
         outputs, self.form = outputs_form(first)
         self.examples.append(Example(self._tensors, outputs, batch))
-        again, second = self._watched()
+        again, second = self._watched(self._tensors)
         self._compare(outputs, again, second)
         if any(None in spec.shape for spec in self._call.tensors):
             self._try_another_batch(batch + 1)
 
-    def _watched(self) -> tuple[Any, Watch]:
-        bound = self._call.arguments([tensor.clone() for tensor in self._tensors])
+    def _watched(self, tensors: list[torch.Tensor]) -> tuple[Any, Watch]:
+        bound = self._call.arguments([tensor.clone() for tensor in tensors])
         try:
             return watched(self._module, lambda: self._module(*bound.args, **bound.kwargs))
         except Error:
@@ -198,14 +198,15 @@ class _Trial:
         self.warnings = tuple(f"{note}: the shielded module has it as it is now" for note in notes)
 
     def _try_another_batch(self, batch: int) -> None:
+        """Errors: StatefulError."""
         tensors = [
             torch.cat([tensor, tensor[:1]]) if None in spec.shape else tensor
             for tensor, spec in zip(self._tensors, self._call.tensors, strict=True)
         ]
-        bound = self._call.arguments([tensor.clone() for tensor in tensors])
         try:
-            result = self._module(*bound.args, **bound.kwargs)
-            outputs, form = outputs_form(result)
+            outputs, form = outputs_form(self._watched(tensors)[0])
+        except StatefulError:
+            raise
         except Exception:
             return
         if form.structure == self.form.structure:

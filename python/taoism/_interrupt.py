@@ -32,7 +32,8 @@ def interruptible(
             box.append((False, error))
         with state:
             done.set()
-        if is_given_up and box[0][0]:
+            is_late = is_given_up
+        if is_late and box[0][0]:
             leave(box[0][1])
 
     thread = threading.Thread(target=run, name="taoism-call")

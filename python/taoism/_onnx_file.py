@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from keyword import iskeyword
 from pathlib import Path
 
 import torch
 
 from taoism import _core
-from taoism._call import TensorSpec, package_form, tensors_form
+from taoism._call import TensorSpec, argument_names, package_form, tensors_form
 from taoism._placement import Placement
 from taoism._plan import warn_of
 from taoism._prepare import Prepared, request_of
@@ -41,17 +40,17 @@ def load_onnx(
     plan_json = ready.plan_json()
     plan = ready.plan(plan_json, where)
     ready.check_memory(plan, where)
-    warn_of(plan)
+    warn_of(plan, 2)
     inputs, outputs = model.bound(0)
     is_open = [not dims or dims[0] < 0 for _, _, dims in model.inputs]
     said = [given.get(name, [-1])[:1] == [-1] for name, _, _ in model.inputs]
+    names = argument_names([name for name, _, _ in inputs])
     specs = []
-    for i, (name, dtype, dims) in enumerate(inputs):
+    for i, (_, dtype, dims) in enumerate(inputs):
         shape: list[int | None] = list(dims)
         if shape and is_open[i] and said[i]:
             shape[0] = None
-        known = name if name.isidentifier() and not iskeyword(name) else f"input_{i}"
-        specs.append(TensorSpec(known, getattr(torch, dtype), tuple(shape)))
+        specs.append(TensorSpec(names[i], getattr(torch, dtype), tuple(shape)))
     return ShieldedModule(
         package_form(specs),
         tuple(range(len(specs))),

@@ -194,10 +194,11 @@ def plan_of_report(
     return Plan(in_python(report[1]), document, plan_json, module_of or {}, module_names)
 
 
-def warn_of(plan: Plan) -> None:
-    """Warns of what whoever relies on the plan must know. Called by what the user calls."""
+def warn_of(plan: Plan, depth: int = 1) -> None:
+    """Warns of what whoever relies on the plan must know. `depth`: how many calls of the package
+    are between this and the user's."""
     found = [warning for warning in plan.warnings if "too small" not in warning]
     if plan.strategy == "none":
         found.append("none: the whole model is on the device in clear: a bound to measure against")
     for warning in found:
-        warnings.warn(warning, ExposureWarning, stacklevel=3)
+        warnings.warn(warning, ExposureWarning, stacklevel=2 + depth)

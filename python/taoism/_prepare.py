@@ -159,7 +159,7 @@ def prepared(
             if check:
                 _check_answers(exported, loaded, name)
         for warning in exported.warnings:
-            warnings.warn(warning, ExportWarning, stacklevel=5)
+            warnings.warn(warning, ExportWarning, stacklevel=4)
         open_batch = 0 if exported.call.fixed_batch else exported.batch
         yield Prepared(path, loaded, open_batch, request, exported, module_of, modules)
 

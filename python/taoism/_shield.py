@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 
 from taoism import _core
-from taoism._call import CallForm, TensorSpec, package_form, tensors_form
+from taoism._call import CallForm, TensorSpec, argument_names, package_form, tensors_form
 from taoism._machine import machine, owner_text, path_text
 from taoism._onnx_file import Shapes, load_onnx
 from taoism._placement import Placement
@@ -180,13 +179,13 @@ def load(
 
 def _package_call(package: _core.Package) -> CallForm:
     """The call of a package's model, whose inputs are known at one of its batches."""
+    names = argument_names([name for name, _, _ in package.inputs])
     specs = []
-    for i, ((name, dtype, dims), axis) in enumerate(
+    for i, ((_, dtype, dims), axis) in enumerate(
         zip(package.inputs, package.input_rows, strict=True)
     ):
         shape: list[int | None] = list(dims)
         if axis == 0:
             shape[0] = None
-        known = name if name.isidentifier() and not iskeyword(name) else f"input_{i}"
-        specs.append(TensorSpec(known, getattr(torch, dtype), tuple(shape)))
+        specs.append(TensorSpec(names[i], getattr(torch, dtype), tuple(shape)))
     return package_form(specs)

@@ -298,7 +298,7 @@ def _seal(
 ) -> SealedPackage:
     if batches is None:
         batches = [1, 8, 64] if model.batch_is_dynamic else [model.inputs[0][2][0]]
-    warn_of(plan)
+    warn_of(plan, 2)
     key_path = key if key is not None else _core.default_key_path(path)
     with stage(f"sealing {path}"):
         made = model.seal(

@@ -8,7 +8,7 @@ import contextlib
 import random
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,7 +148,7 @@ def _storage(tensor: torch.Tensor) -> int:
     """Its address; 0 where it has none."""
     try:
         return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError):
+    except RuntimeError:
         return 0
 
 
@@ -195,12 +195,19 @@ class _Snapshot:
     def __init__(self, module: nn.Module) -> None:
         self._kept: list[tuple[Any, Any]] = []
         self._seen: set[int] = set()
-        for part in module.modules():
-            self._keep(part)
+        parts = list(module.modules())
+        # First what every module holds itself, however many there are; then deeper, within a bound.
+        self._seen.update(map(id, parts))
+        for part in parts:
+            self._kept.append((part.__dict__, part.__dict__.copy()))
+        for part in parts:
+            self._keep(part.__dict__.values())
 
-    def _keep(self, root: Any) -> None:
-        todo = [root]
-        while todo and len(self._seen) < _MOST_OBJECTS:
+    def _keep(self, values: Iterable[Any]) -> None:
+        todo = list(values)
+        for _ in range(_MOST_OBJECTS):
+            if not todo:
+                return
             value = todo.pop()
             if value is None or isinstance(value, _NO_STATE) or id(value) in self._seen:
                 continue

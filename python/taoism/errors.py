@@ -95,8 +95,8 @@ class ForkedError(UnavailableError):
 
 
 class NotMovableError(Error, RuntimeError):
-    """`.to()`, `.cuda()`, `.half()` and the like to where a shielded module is not, also of a
-    module that holds one: it has no parameters to move, and the whole stays as it was."""
+    """`.to()`, `.cuda()`, `.half()` and the like of a shielded module, to where it is not: it has
+    no parameters to move. (A module that holds one moves without it, with a ModeWarning.)"""
 
 
 class NotCopyableError(Error, TypeError):
@@ -202,4 +202,5 @@ class ExportWarning(TaoismWarning):
 
 
 class ModeWarning(TaoismWarning):
-    """A shielded module was asked for what it leaves undone: it stays in evaluation mode."""
+    """A shielded module was asked for what it leaves undone: it stays in evaluation mode, and where
+    it is when the module that holds it is moved or converted."""

@@ -89,3 +89,16 @@ def test_wrong_use(lookup: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     with pytest.raises(errors.InvalidArgumentError, match="bad.onnx"):
         taoism.load(tmp_path / "bad.onnx")
+
+
+def test_names_that_are_no_arguments(tmp_path: Path) -> None:
+    node = h.make_node("Add", ["x:0", "input_0"], ["y"])
+    path = write(
+        tmp_path / "m.onnx",
+        [node],
+        {"x:0": (T.FLOAT, ["N", 2]), "input_0": (T.FLOAT, ["N", 2])},
+        ["y"],
+    )
+    with taoism.load(path, strategy="full") as model:
+        one, two = torch.ones(3, 2), torch.full((3, 2), 2.0)
+        assert_same(model(one, input_0=two), one + two)

@@ -16,6 +16,7 @@ from torch import nn
 
 import taoism
 from taoism import errors
+from taoism._watch import unchanged
 
 
 class Inside(nn.Module):
@@ -130,16 +131,56 @@ def test_what_an_export_would_freeze_is_refused_by_name(
         monkeypatch.setattr("taoism._exporters._HAS_DYNAMO", False)
     part, message = FROZEN[case]
     net = Inside(part).eval()
+    x = torch.randn(3, 6)
     before, generator = state(net), torch.get_rng_state()
     with pytest.raises(errors.StatefulError, match=message) as caught:
-        taoism.shield(net, torch.randn(3, 6), "full")
+        taoism.shield(net, x, "full")
     assert "\n" not in str(caught.value)
     after = state(net)
     assert before.keys() == after.keys()
     for name, value in before.items():
         same = torch.equal(value, after[name]) if isinstance(value, torch.Tensor) else None
         assert same or value == after[name], name
-    assert len(generator) == len(torch.get_rng_state())
+    assert torch.equal(generator, torch.get_rng_state())
+
+
+def test_what_a_larger_batch_alone_would_change() -> None:
+    class Grows(Keeps):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if x.shape[0] > 3:
+                self.seen += 1
+            return x + self.seen
+
+    net = Inside(Grows()).eval()
+    seen = net.part.seen.clone()
+    with pytest.raises(errors.StatefulError, match=r"'part\.seen'"):
+        taoism.shield(net, torch.randn(3, 6), "full")
+    assert torch.equal(net.part.seen, seen)
+
+
+def test_however_many_modules_there_are_they_stay_as_they_were() -> None:
+    class Counts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return x + 1
+
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.held = [[] for _ in range(30000)]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    first, last = Counts(), Counts()
+    net = nn.Sequential(first, Beside(), *(nn.Identity() for _ in range(1300)), last).eval()
+    with unchanged(net):
+        net(torch.zeros(2))
+    assert (first.calls, last.calls) == (0, 0)
 
 
 def test_what_changes_and_does_not_matter_is_warned_of() -> None:
