@@ -9,8 +9,7 @@ void secure_wipe(void* data, size_t bytes) {
 
 AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  void* memory = std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
-  TAOISM_CHECK(memory != nullptr);
+  void* memory = ::operator new (bytes, std::align_val_t{kAlignment});
   std::memset(memory, 0, bytes);
   data_.reset(static_cast<std::byte*>(memory));
 }

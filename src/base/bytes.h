@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -57,7 +58,8 @@ inline void copy_in(void* copy, const void* untrusted, size_t bytes) {
 // Overwrites memory in a way the compiler may not drop.
 void secure_wipe(void* data, size_t bytes);
 
-// Zeroed, kAlignment-aligned memory of a fixed size. Move-only.
+// Zeroed, kAlignment-aligned memory of a fixed size. Move-only. Where there is none it does what
+// std::vector does: std::bad_alloc, which the host catches where it is called from outside.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
@@ -81,7 +83,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { std::free(p); }
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{kAlignment}); }
   };
   std::unique_ptr<std::byte, Free> data_;
   size_t bytes_ = 0;

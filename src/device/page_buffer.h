@@ -12,7 +12,8 @@ namespace taoism::device {
 
 class PageBuffer {
  public:
-  // Aborts when the address space is spent; pages themselves are taken when they are first touched.
+  // Aborts when the address space is spent (host/memory.h says so before); pages themselves are
+  // taken when they are first touched.
   explicit PageBuffer(size_t bytes);
   ~PageBuffer();
   PageBuffer(const PageBuffer&) = delete;

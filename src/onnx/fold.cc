@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "onnx/memory.h"
+#include "host/memory.h"
 #include "onnx/shape_rules.h"
 #include "ops/core/index.h"
 #include "ops/outcome.h"

@@ -126,14 +126,14 @@ Status import_mat_mul(NodeImport& node) {
 }
 
 // The constant times `factor`; itself when that is 1.
-Tensor scaled(const Tensor& tensor, float factor) {
+Result<Tensor> scaled(NodeImport& node, const Tensor& tensor, float factor) {
   if (factor == 1.0F) return tensor;
-  auto [constant, data] = ir::make_constant(tensor.constant->desc);
-  const auto elements = static_cast<size_t>(constant->desc.shape.elements());
+  TAOISM_ASSIGN_OR_RETURN(const Fresh made, node.make_constant(tensor.constant->desc));
+  const auto elements = static_cast<size_t>(made.constant->desc.shape.elements());
   for (size_t i = 0; i < elements; ++i) {
-    reinterpret_cast<float*>(data)[i] = factor * tensor.constant->f32()[i];
+    reinterpret_cast<float*>(made.data)[i] = factor * tensor.constant->f32()[i];
   }
-  return {.name = tensor.name + ".scaled", .constant = std::move(constant)};
+  return Tensor{.name = tensor.name + ".scaled", .constant = made.constant};
 }
 
 Result<Tensor> multiplied(NodeImport& node, const Tensor& tensor, float factor,
@@ -145,19 +145,19 @@ Result<Tensor> multiplied(NodeImport& node, const Tensor& tensor, float factor,
 }
 
 // C as one constant of `features` elements, when it adds the same to every row.
-Tensor bias_row(NodeImport& node, const Tensor& c, float beta, int64_t features) {
-  if (!c.constant || c.constant->desc.dtype != ir::DType::f32) return {};
+Result<Tensor> bias_row(NodeImport& node, const Tensor& c, float beta, int64_t features) {
+  if (!c.constant || c.constant->desc.dtype != ir::DType::f32) return Tensor();
   const ir::Shape& shape = node.desc(c).shape;
   const bool row = shape.elements() == features && shape.rank() > 0 && shape.rank() <= 2 &&
                    shape[shape.rank() - 1] == features;
   const bool scalar = shape.elements() == 1 && shape.rank() <= 2;
-  if (!row && !scalar) return {};
-  if (row && shape.rank() == 1) return scaled(c, beta);
-  auto [constant, data] = ir::make_constant({ir::DType::f32, {features}});
+  if (!row && !scalar) return Tensor();
+  if (row && shape.rank() == 1) return scaled(node, c, beta);
+  TAOISM_ASSIGN_OR_RETURN(const Fresh made, node.make_constant({ir::DType::f32, {features}}));
   for (int64_t i = 0; i < features; ++i) {
-    reinterpret_cast<float*>(data)[i] = beta * c.constant->f32()[scalar ? 0 : i];
+    reinterpret_cast<float*>(made.data)[i] = beta * c.constant->f32()[scalar ? 0 : i];
   }
-  return {.name = c.name, .constant = std::move(constant)};
+  return Tensor{.name = c.name, .constant = made.constant};
 }
 
 Result<Tensor> transposed(NodeImport& node, const Tensor& tensor, const char* suffix) {
@@ -183,10 +183,13 @@ Status import_gemm(NodeImport& node) {
   Tensor y, bias;
   if (b.constant && node.desc(b).dtype == ir::DType::f32) {
     const int64_t features = node.desc(b).shape[trans_b ? 0 : 1];
-    if (has_c) bias = bias_row(node, node.input(2), beta, features);
+    if (has_c) {
+      TAOISM_ASSIGN_OR_RETURN(bias, bias_row(node, node.input(2), beta, features));
+    }
+    TAOISM_ASSIGN_OR_RETURN(const Tensor weight, scaled(node, b, alpha));
     ir::Attrs attrs;
     attrs.set("trans_w", int64_t{trans_b});
-    TAOISM_ASSIGN_OR_RETURN(y, node.emit("Linear", {a, scaled(b, alpha), bias}, std::move(attrs)));
+    TAOISM_ASSIGN_OR_RETURN(y, node.emit("Linear", {a, weight, bias}, std::move(attrs)));
   } else {
     if (trans_b) {
       TAOISM_ASSIGN_OR_RETURN(b, transposed(node, b, "/transB"));

@@ -9,7 +9,7 @@
 #include <limits>
 #include <unordered_set>
 
-#include "onnx/memory.h"
+#include "host/memory.h"
 
 namespace taoism::onnx {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <charconv>
 
+#include "host/memory.h"
 #include "onnx/beneath.h"
-#include "onnx/memory.h"
 
 namespace taoism::onnx {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "crypto/random.h"
+#include "host/memory.h"
 #include "ir/codec.h"
 #include "kernels/target.h"
 #include "package/manifest.h"
@@ -297,7 +298,7 @@ class Sealing {
     const Store& store = *stores_[s];
     const Bound& bound = bound_[store.first_user];
     const store::WeightLayout layout(bound.lowered.program);
-    AlignedBuffer sealed(layout.bytes());
+    TAOISM_ASSIGN_OR_RETURN(AlignedBuffer sealed, take_memory(layout.bytes()));
     TAOISM_RETURN_IF_ERROR(store::seal_weights(
         bound.lowered.program, layout, store.header,
         [&](program::WeightId w, std::byte* packed) {

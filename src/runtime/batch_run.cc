@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "host/memory.h"
 #include "ops/core/convert.h"
 #include "runtime/session.h"
 #include "runtime/tensors.h"
@@ -173,8 +174,11 @@ class RowRun {
     for (size_t o = 0; o < session.outputs().size(); ++o) {
       const TensorSpec& spec = session.outputs()[o];
       TAOISM_ASSIGN_OR_RETURN(const ir::TensorDesc desc, output_of(spec, o, batch, result_.rows));
-      result_.outputs.push_back(
-          {spec.name, desc, AlignedBuffer(std::max<size_t>(desc.bytes(), 1))});
+      Result<AlignedBuffer> memory = take_memory(std::max<size_t>(desc.bytes(), 1));
+      if (!memory.ok()) {
+        return memory.status().annotate("output '" + spec.name + "' of all rows");
+      }
+      result_.outputs.push_back({spec.name, desc, std::move(*memory)});
     }
     return {};
   }

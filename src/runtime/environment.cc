@@ -82,10 +82,6 @@ void add_noise_warnings(std::vector<std::string>& warnings) {
 
 const char* version() { return TAOISM_VERSION; }
 
-uint64_t available_memory_bytes() {
-  return kibibytes(field("/proc/meminfo", "MemAvailable")) * 1024;
-}
-
 Environment describe_environment(const std::vector<std::string>& command) {
   Environment environment;
   auto& machine = environment.machine;

@@ -20,9 +20,6 @@ struct Environment {
 // out.
 Environment describe_environment(const std::vector<std::string>& command);
 
-// Bytes of memory that can be had without swapping; 0 when unknown.
-uint64_t available_memory_bytes();
-
 // The version of this build, "0.1.0".
 const char* version();
 

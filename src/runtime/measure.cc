@@ -8,6 +8,7 @@
 #include <random>
 
 #include "base/text.h"
+#include "host/memory.h"
 #include "partition/plan.h"
 #include "runtime/environment.h"
 #include "runtime/prepare.h"

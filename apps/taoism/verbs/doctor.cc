@@ -10,6 +10,7 @@
 
 #include "device/torch/torch_device.h"
 #include "exit_code.h"
+#include "host/memory.h"
 #include "kernels/target.h"
 #include "report/units.h"
 #include "runtime/environment.h"
@@ -77,7 +78,7 @@ void add_devices(std::vector<Finding>& findings) {
 }
 
 void add_memory(std::vector<Finding>& findings) {
-  uint64_t available = runtime::available_memory_bytes();
+  uint64_t available = available_memory_bytes();
   findings.push_back({"memory", "trusted memory", available > 0,
                       available > 0
                           ? fmt::format("the process TEE may take any --tee-memory up to {}",

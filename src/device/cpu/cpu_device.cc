@@ -1,7 +1,5 @@
 #include "device/cpu/cpu_device.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include "base/bytes.h"
 #include "device/page_buffer.h"
 #include "device/thread_pool.h"
+#include "host/memory.h"
 #include "ops/op.h"
 #include "program/execute.h"
 #include "program/lower.h"
@@ -116,13 +115,8 @@ class CpuDevice final : public Device {
     TAOISM_ASSIGN_OR_RETURN(
         program::Schedule schedule,
         program::make_schedule(lowered.program, program::Limits{.threads = threads()}));
-    const uint64_t bytes = schedule.arena_bytes();
-    const uint64_t machine = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                             static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-    if (bytes > machine) {
-      return resource_exhausted("the device's part needs " + std::to_string(bytes >> 20) +
-                                " MiB and this machine has " + std::to_string(machine >> 20) +
-                                ": use a smaller batch");
+    if (const Status status = check_memory(schedule.arena_bytes()); !status.ok()) {
+      return resource_exhausted("the device's part " + status.message() + ": use a smaller batch");
     }
     return std::unique_ptr<Executable>(std::make_unique<CpuExecutable>(
         std::move(lowered), std::move(schedule), graph.graph, pool_));

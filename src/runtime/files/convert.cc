@@ -134,10 +134,7 @@ std::optional<DType> find_dtype(std::string_view name) {
 
 Result<Tensor> convert_exactly(Tensor tensor, DType to) {
   if (tensor.desc.dtype == to) return tensor;
-  Tensor converted;
-  converted.format = tensor.format;
-  converted.desc = {to, tensor.desc.shape};
-  converted.data = AlignedBuffer(converted.desc.bytes());
+  TAOISM_ASSIGN_OR_RETURN(Tensor converted, empty_tensor(tensor.format, {to, tensor.desc.shape}));
   Status status;
   const bool known = with_type(tensor.desc.dtype, [&](auto from) {
     with_type(to, [&](auto target) {

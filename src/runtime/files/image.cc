@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "host/memory.h"
 
 namespace taoism::files {
 namespace {
@@ -35,7 +36,9 @@ Result<Image> blank(int64_t height, int64_t width) {
     return resource_exhausted("an image of " + std::to_string(width) + "x" +
                               std::to_string(height) + " pixels; make it smaller");
   }
-  return Image{height, width, AlignedBuffer(static_cast<size_t>(3 * height * width))};
+  TAOISM_ASSIGN_OR_RETURN(AlignedBuffer pixels,
+                          take_memory(static_cast<uint64_t>(3 * height * width)));
+  return Image{height, width, std::move(pixels)};
 }
 
 Result<Image> decode_png(ConstByteSpan bytes) {
@@ -191,7 +194,8 @@ Result<AlignedBuffer> image_tensor(const Image& image, const ImageLayout& layout
   }
   const auto pixels = static_cast<size_t>(image.height * image.width);
   const auto channels = static_cast<size_t>(layout.channels);
-  AlignedBuffer buffer(pixels * channels * (as_bytes ? 1 : 4));
+  TAOISM_ASSIGN_OR_RETURN(AlignedBuffer buffer,
+                          take_memory(pixels * channels * (as_bytes ? 1 : 4)));
   const uint8_t* from = image.pixels.as<uint8_t>();
   for (size_t i = 0; i < pixels; ++i) {
     for (size_t c = 0; c < channels; ++c) {

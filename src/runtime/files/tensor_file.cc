@@ -12,6 +12,7 @@
 #include <fstream>
 #include <vector>
 
+#include "host/memory.h"
 #include "runtime/files/idx.h"
 #include "runtime/files/npy.h"
 #include "runtime/files/npz.h"
@@ -34,10 +35,11 @@ Result<std::vector<std::byte>> read_bytes(const std::string& path) {
   if (file == nullptr) return invalid_argument("cannot open: " + std::string(std::strerror(errno)));
   (void)gzbuffer(file, 1 << 18);
   std::vector<std::byte> bytes;
-  bytes.resize(std::clamp<size_t>(static_cast<size_t>(st.st_size) + 1, 4096, kMaxFileBytes));
+  const size_t first = std::clamp<size_t>(static_cast<size_t>(st.st_size) + 1, 4096, kMaxFileBytes);
+  Status status = check_memory(first);
+  if (status.ok()) bytes.resize(first);
   size_t used = 0;
-  Status status;
-  while (true) {
+  while (status.ok()) {
     size_t room = std::min<size_t>(bytes.size() - used, size_t{1} << 30);
     int n = gzread(file, bytes.data() + used, static_cast<unsigned>(room));
     if (n < 0) {
@@ -57,7 +59,9 @@ Result<std::vector<std::byte>> read_bytes(const std::string& path) {
       status = resource_exhausted("larger than 8 GiB; split the file");
       break;
     }
-    bytes.resize(std::min(bytes.size() * 2, kMaxFileBytes));
+    const size_t next = std::min(bytes.size() * 2, kMaxFileBytes);
+    status = check_memory(next);
+    if (status.ok()) bytes.resize(next);
   }
   (void)gzclose(file);
   if (!status.ok()) return status;
@@ -65,8 +69,8 @@ Result<std::vector<std::byte>> read_bytes(const std::string& path) {
   return bytes;
 }
 
-Tensor made_of(Format format, const ir::TensorDesc& desc, const std::byte* data) {
-  Tensor tensor{format, desc, AlignedBuffer(desc.bytes())};
+Result<Tensor> made_of(Format format, const ir::TensorDesc& desc, const std::byte* data) {
+  TAOISM_ASSIGN_OR_RETURN(Tensor tensor, empty_tensor(format, desc));
   if (desc.bytes() > 0) std::memcpy(tensor.data.data(), data, desc.bytes());
   return tensor;
 }
@@ -104,7 +108,7 @@ Result<Tensor> read_unnamed(const std::string& path) {
   }
   if (!bytes.empty() && bytes.front() == std::byte{0}) {
     TAOISM_ASSIGN_OR_RETURN(const IdxLayout layout, parse_idx(bytes));
-    Tensor tensor{Format::idx, layout.desc, AlignedBuffer(layout.desc.bytes())};
+    TAOISM_ASSIGN_OR_RETURN(Tensor tensor, empty_tensor(Format::idx, layout.desc));
     copy_idx(layout, bytes, tensor.data.data());
     return tensor;
   }
@@ -118,6 +122,11 @@ void append_labels(const Tensor& tensor, std::vector<int64_t>& labels) {
 }
 
 }  // namespace
+
+Result<Tensor> empty_tensor(Format format, const ir::TensorDesc& desc) {
+  TAOISM_ASSIGN_OR_RETURN(AlignedBuffer memory, take_memory(desc.bytes()));
+  return Tensor{format, desc, std::move(memory)};
+}
 
 Result<Tensor> read_tensor(const std::string& path) {
   Result<Tensor> tensor = read_unnamed(path);
@@ -167,11 +176,8 @@ Result<Tensor> read_raw(const std::string& path, ir::TensorDesc desc) {
   } else if (known != bytes->size()) {
     return bad();
   }
-  Tensor tensor;
-  tensor.format = Format::raw;
-  tensor.desc = desc;
-  tensor.data = AlignedBuffer(bytes->size());
-  if (!bytes->empty()) std::memcpy(tensor.data.data(), bytes->data(), bytes->size());
+  Result<Tensor> tensor = made_of(Format::raw, desc, bytes->data());
+  if (!tensor.ok()) return tensor.status().annotate(path);
   return tensor;
 }
 
@@ -182,7 +188,7 @@ bool is_raw_name(const std::string& path) {
 Result<Tensor> scale_bytes(const Tensor& bytes, const PixelRule& rule) {
   TAOISM_CHECK(bytes.desc.dtype == ir::DType::u8);
   const ir::TensorDesc desc{ir::DType::f32, bytes.desc.shape};
-  Tensor scaled{bytes.format, desc, AlignedBuffer(desc.bytes())};
+  TAOISM_ASSIGN_OR_RETURN(Tensor scaled, empty_tensor(bytes.format, desc));
   const auto count = static_cast<size_t>(desc.shape.elements());
   TAOISM_RETURN_IF_ERROR(
       scale_bytes(bytes.data.as<uint8_t>(), count, rule, scaled.data.as<float>()));

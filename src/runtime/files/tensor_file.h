@@ -21,6 +21,9 @@ struct Tensor {
   ir::ConstTensorView view() const { return {desc, data.data()}; }
 };
 
+// Zeroes. Errors: resource_exhausted.
+Result<Tensor> empty_tensor(Format format, const ir::TensorDesc& desc);
+
 // A picture is uint8, height x width x 3 (image.h). Errors: not_found, invalid_argument (also an
 // .npz of several arrays), resource_exhausted (larger than 8 GiB), each naming the path.
 Result<Tensor> read_tensor(const std::string& path);

@@ -1,0 +1,28 @@
+// How much memory this process can have, asked before it is taken: memory that is promised and not
+// there would end the process when it is touched. Thread-safety: pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+namespace taoism {
+
+// What can be had without swapping and without ending another process: what the machine has left,
+// or the groups of processes (cgroups) that this one is in; the least of these. 0 when unknown.
+uint64_t available_memory_bytes();
+
+// Of `bytes` to be allocated and filled now, swap included. Errors: resource_exhausted.
+Status check_memory(uint64_t bytes);
+
+// A zeroed buffer of so many bytes, which are there. Errors: resource_exhausted.
+Result<AlignedBuffer> take_memory(uint64_t bytes);
+
+// What the groups leave: the least, over each group and those it lies in, of its limit less what is
+// used and cannot be given back. No bound: UINT64_MAX. `groups` is the text of /proc/self/cgroup,
+// `root` where the kernel shows the groups (/sys/fs/cgroup), version 1 or 2.
+uint64_t cgroup_room_bytes(const std::string& groups, const std::string& root);
+
+}  // namespace taoism

@@ -1,0 +1,67 @@
+#include "host/memory.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <limits>
+
+#include "base/test_folder.h"
+
+namespace taoism {
+namespace {
+
+constexpr uint64_t kNoBound = std::numeric_limits<uint64_t>::max();
+
+// A tree of groups as the kernel shows it.
+class Cgroups : public testing::Test {
+ protected:
+  void write(const std::string& folder, const std::string& name, const std::string& text) {
+    std::filesystem::create_directories(root_.file(folder));
+    root_.write(folder + "/" + name, text);
+  }
+  uint64_t room(const std::string& groups) const { return cgroup_room_bytes(groups, root_.path()); }
+
+  const TestFolder root_;
+};
+
+TEST_F(Cgroups, Version2TakesTheLeastOfAGroupAndThoseAboveIt) {
+  write("a", "memory.max", "1000\n");
+  write("a", "memory.current", "400\n");
+  write("a", "memory.stat", "anon 7\ninactive_file 100\nactive_file 3\n");
+  write("a/b", "memory.max", "max\n");
+  write("a/b", "memory.current", "300\n");
+  write("a/c", "memory.max", "500\n");
+  write("a/c", "memory.current", "450\n");
+  EXPECT_EQ(room("0::/a/b\n"), 700u);
+  EXPECT_EQ(room("0::/a/c\n"), 50u);
+  EXPECT_EQ(room("0::/a\n"), 700u);
+  EXPECT_EQ(room("0::/\n"), kNoBound);
+}
+
+TEST_F(Cgroups, Version1KnowsMemoryByItsController) {
+  write("memory/x/y", "memory.limit_in_bytes", "2000\n");
+  write("memory/x/y", "memory.usage_in_bytes", "2500\n");
+  write("memory/x/y", "memory.stat", "inactive_file 1\ntotal_inactive_file 1500\n");
+  write("memory", "memory.limit_in_bytes", "9223372036854771712\n");
+  write("memory", "memory.usage_in_bytes", "9000\n");
+  EXPECT_EQ(room("5:cpu,cpuacct:/x\n4:memory:/x/y\n0::/\n"), 1000u);
+  EXPECT_EQ(room("5:cpu:/x/y\n"), kNoBound);
+}
+
+TEST_F(Cgroups, WhatIsNotThereBoundsNothing) {
+  EXPECT_EQ(room(""), kNoBound);
+  EXPECT_EQ(room("nonsense\n0:\n0::/gone/away\n"), kNoBound);
+  write("full", "memory.max", "10");
+  write("full", "memory.current", "20");
+  EXPECT_EQ(room("0::/full"), 0u);
+}
+
+TEST(Memory, MoreThanTheMachineHasIsRefused) {
+  EXPECT_GT(available_memory_bytes(), uint64_t{1} << 20);
+  EXPECT_TRUE(check_memory(0).ok());
+  EXPECT_TRUE(check_memory(uint64_t{2} << 20).ok());
+  EXPECT_EQ(check_memory(uint64_t{1} << 50).code(), Code::resource_exhausted);
+}
+
+}  // namespace
+}  // namespace taoism
