@@ -92,12 +92,14 @@ HWY_INLINE Vec zero_below(Vec x, Vec least, Vec y) {
   return hn::IfThenElse(hn::Ge(x, least), y, at_least(x, hn::Zero(Tag())));
 }
 
-// 1 / (1 + exp(-x)); 0 where it would not be normal.
-HWY_INLINE Vec sigmoid(Vec x) {
-  const Vec least = set(kLeastOfExp);
-  const Vec e = exp_inside(hn::Neg(limit(x, least, set(87.0f))));
-  return zero_below(x, least, hn::Div(set(1.0f), hn::Add(set(1.0f), e)));
+// 1 / (1 + exp(-x)) where x >= kLeastOfExp.
+HWY_INLINE Vec sigmoid_inside(Vec x) {
+  const Vec e = exp_inside(hn::Neg(limit(x, set(kLeastOfExp), set(87.0f))));
+  return hn::Div(set(1.0f), hn::Add(set(1.0f), e));
 }
+
+// 1 / (1 + exp(-x)); 0 where it would not be normal.
+HWY_INLINE Vec sigmoid(Vec x) { return zero_below(x, set(kLeastOfExp), sigmoid_inside(x)); }
 
 // x * P(x^2) / Q(x^2) where |x| < bound, +-1 beyond.
 template <size_t kP, size_t kQ>

@@ -149,7 +149,9 @@ struct Activate {
                   ActivationKind::gelu_tanh) {  // x * sigmoid(2 z): 1 + tanh z is twice that
       const Vec cubic = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 0.044715f), one);
       const Vec z = hn::Mul(hn::Mul(x, cubic), hn::Set(d, 1.5957691f));
-      return hn::Mul(x, math::sigmoid(z));
+      // Of NaN the factor is 0, and the product NaN again.
+      const auto is_normal = hn::Ge(z, hn::Set(d, math::kLeastOfExp));
+      return hn::Mul(x, hn::IfThenElseZero(is_normal, math::sigmoid_inside(z)));
     }
     if constexpr (kKind == ActivationKind::swish) {
       return hn::Mul(x, math::sigmoid(hn::Mul(a, x)));
