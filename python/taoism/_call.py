@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from keyword import iskeyword
 from typing import Any
@@ -68,13 +68,16 @@ class Constant:
 @dataclass(frozen=True)
 class CallForm:
     """How a module is called. `structure`: of the arguments by parameter, defaults too; `leaves`:
-    of it, each a tensor's spec or a constant."""
+    of it, each a tensor's spec or a constant; `given`: the parameters that the example gave."""
 
     signature: inspect.Signature
     structure: Structure
     leaves: tuple[TensorSpec | Constant, ...]
     device: torch.device
+    given: frozenset[str] = frozenset()
+    by_place: bool = False  # whether it gave them without their names
     fixed_batch: str = ""  # why the batch cannot change, for an error message
+    least_batch: int = 1  # 2: a batch of one is something else
 
     @cached_property
     def tensors(self) -> tuple[TensorSpec, ...]:
@@ -126,13 +129,39 @@ class CallForm:
             tensors.append(value)
         return tensors, batch
 
-    def arguments(self, tensors: Sequence[Any]) -> inspect.BoundArguments:
-        """A call with these tensors in place of the example's."""
-        given = iter(tensors)
-        leaves = [next(given) if isinstance(s, TensorSpec) else s.value for s in self.leaves]
-        bound = self.signature.bind_partial()
-        bound.arguments.update(self.structure.build(iter(leaves)))
-        return bound
+    def arguments(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The example's call, as it was written, with these tensors in place of its own: what it
+        left out stays out, for what stands around a forward may look at that."""
+        rest = iter(tensors)
+        leaves = [next(rest) if isinstance(s, TensorSpec) else s.value for s in self.leaves]
+        values = self.structure.build(iter(leaves))
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for name, parameter in self.signature.parameters.items():
+            if name not in self.given:
+                continue
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                args += values[name]
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                kwargs.update(values[name])
+            elif self.by_place and parameter.kind is not parameter.KEYWORD_ONLY:
+                args.append(values[name])
+            else:
+                kwargs[name] = values[name]
+        return args, kwargs
+
+    def with_batch_of(self, batched: Collection[int], tensors: Sequence[torch.Tensor]) -> CallForm:
+        """The same, where the batch is the first dimension of these tensors of the example alone,
+        counted among `tensors`."""
+        count = 0
+        leaves: list[TensorSpec | Constant] = []
+        for leaf in self.leaves:
+            if isinstance(leaf, TensorSpec):
+                if count not in batched:
+                    leaf = replace(leaf, shape=tuple(tensors[count].shape))
+                count += 1
+            leaves.append(leaf)
+        return replace(self, leaves=tuple(leaves))
 
     def _leaves_of(self, arguments: dict[str, Any]) -> list[Any]:
         leaves: list[Any] = []
@@ -171,6 +200,12 @@ class CallForm:
         if spec.shape and spec.shape[0] is None:
             if shape[0] == 0:
                 raise ShapeError(f"input '{spec.shown}' is {list(shape)}: the batch is empty")
+            if shape[0] < self.least_batch:
+                raise ShapeError(
+                    f"input '{spec.shown}' is {list(shape)}: the module does something else for a "
+                    "batch of one than for more, and the export holds the latter: shield it again "
+                    "with example inputs of this shape"
+                )
             if batch not in (0, shape[0]):
                 raise ShapeError(
                     f"input '{spec.shown}' has a batch of {shape[0]}, another input of {batch}: "
@@ -211,7 +246,7 @@ def outputs_form(value: Any) -> tuple[list[torch.Tensor], OutputForm]:
         if not isinstance(leaf, (torch.Tensor, *_PLAIN)):
             hint = "pass use_cache=False" if "Cache" in type(leaf).__name__ else "return tensors"
             raise ExportError(
-                f"the module returns a {type(leaf).__name__} ({path}), which is no tensor: {hint}, "
+                f"the module returns {_shown(leaf)} ({path}), which is no tensor: {hint}, "
                 "or tuples, lists, dicts and dataclasses of tensors"
             )
         leaves.append(None if isinstance(leaf, torch.Tensor) else Constant(leaf, path))
@@ -244,7 +279,8 @@ def _shown(value: Any) -> str:
         kind = type(value).__name__
         shown = text if len(text) <= 40 else text[:40] + "..."
         return "None" if value is None else f"the {kind} {shown}"
-    return f"a {type(value).__name__}"
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 
 
 def bind_arguments(
@@ -260,22 +296,24 @@ def bind_arguments(
     return dict(bound.arguments)
 
 
-def example_arguments(signature: inspect.Signature, example: Any) -> dict[str, Any]:
-    """`example`: a tensor, a tuple or list of positional arguments, or a mapping of named ones."""
+def form_of(
+    signature: inspect.Signature, example: Any, dynamic_batch: bool
+) -> tuple[CallForm, list[torch.Tensor]]:
+    """The form of an example call, and its tensors. `example`: a tensor, a tuple or list of
+    positional arguments, or a mapping of named ones. The batch is the first dimension of the first
+    tensor; where it is another's too is to be tried, and here that of all that agree. Errors:
+    InvalidArgumentError, DtypeError, DeviceError."""
+    by_place = not isinstance(example, Mapping)
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
     if isinstance(example, Mapping):
         if not all(isinstance(name, str) for name in example):
             raise InvalidArgumentError("example_inputs: the keys of a mapping are argument names")
-        return bind_arguments(signature, (), dict(example))
-    if isinstance(example, tuple | list):
-        return bind_arguments(signature, tuple(example), {})
-    return bind_arguments(signature, (example,), {})
-
-
-def form_of(
-    signature: inspect.Signature, arguments: Mapping[str, Any], dynamic_batch: bool
-) -> tuple[CallForm, list[torch.Tensor]]:
-    """The form of an example call, and its tensors. The batch is the first dimension of the first
-    tensor, and of every other tensor that agrees. Errors: DtypeError, DeviceError."""
+        kwargs = dict(example)
+    else:
+        args = tuple(example) if isinstance(example, tuple | list) else (example,)
+    arguments = bind_arguments(signature, args, kwargs)
+    given = frozenset(signature.bind(*args, **kwargs).arguments)
     leaves: list[tuple[str, Any]] = []
     owners: list[str] = []
     children: list[Structure] = []
@@ -304,7 +342,7 @@ def form_of(
         _spec(name, path, value, device, batch if dynamic_batch else 0, signature)
         for name, (path, value) in zip(names, leaves, strict=True)
     ]
-    return CallForm(signature, structure, tuple(specs), device), tensors
+    return CallForm(signature, structure, tuple(specs), device, given, by_place), tensors
 
 
 def _keyed(value: Mapping[str, Any]) -> list[tuple[Any, str]]:

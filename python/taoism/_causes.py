@@ -13,7 +13,9 @@ from taoism.errors import ControlFlowError, ExportError
 
 # What torch.export says, whatever the version, where a value of the input decides what runs.
 _DATA_DEPENDENT = re.compile(r"data[- ]dependent|dynamic control flow", re.IGNORECASE)
-_BATCH_IS_FIXED = re.compile(r"constraints? violated|specializ", re.IGNORECASE)
+_BATCH_IS_FIXED = re.compile(
+    r"constraints? violated|specializ|\bSym(?:Int|Float|Bool)\b", re.IGNORECASE
+)
 _NO_FORM = re.compile(r"No ONNX function found|Exporting the operator|No decompositions")
 _SCRIPT_OPERATOR = re.compile(r"the operator '?(aten::\w+)")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -37,7 +39,7 @@ def control_flow(error: BaseException, names: Mapping[int, str]) -> ControlFlowE
     where = place_of_error(error, names) or "the module"
     return ControlFlowError(
         f"{where}: its Python code depends on values of its input, and an export holds one of its "
-        "ways: write it with torch.where, torch.cond or masks, or shield the parts before and "
+        "ways: write it with torch.where or masks, or shield the parts before and "
         "after it"
     )
 
@@ -101,8 +103,10 @@ def _node_of(chain: list[BaseException]) -> fx.Node | None:
 
 
 def _operator(node: fx.Node) -> str:
-    name = str(node.target)
-    return name.rpartition(".")[0] if name.startswith("aten.") and name.count(".") > 1 else name
+    """As the module called it, before PyTorch took it apart; without the overload's name."""
+    name = str(node.meta.get("original_aten") or node.target)
+    found = re.match(r"(?:aten|prims)\.\w+", name)
+    return found[0] if found else name
 
 
 def _module_of_node(node: fx.Node, names: Mapping[int, str]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import torch
 from torch import nn
 
 from taoism import _causes, _exporters
-from taoism._call import CallForm, OutputForm, example_arguments, form_of, outputs_form
+from taoism._call import CallForm, OutputForm, form_of, outputs_form
 from taoism._compare import difference
 from taoism._exporters import FollowsTheBatch
+from taoism._places import shown_module
 from taoism._watch import Watch, unchanged, watched
 from taoism.errors import (
     Error,
@@ -26,6 +28,9 @@ from taoism.errors import (
     TrainingModeError,
     UnsupportedError,
 )
+
+# Of so many tensors every choice is tried.
+_MOST_TRIED = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Exported:
     batch: int  # of the example; 0 where no input has one
     exporter: str  # "dynamo" or "torchscript"
     example: Example  # to compare the file's answers with; at another batch, if that is open
+    single: Example | None = None  # and at a batch of one, which exporters take for none, if open
     warnings: tuple[str, ...] = ()  # what the export holds as it is now
 
 
@@ -79,11 +85,11 @@ def export(
     if not isinstance(module, nn.Module):
         raise InvalidArgumentError(f"{type(module).__name__} is no torch.nn.Module")
     check_inference_mode(module)
-    signature = inspect.signature(module.forward)
-    arguments = example_arguments(signature, example_inputs)
-    call, tensors = form_of(signature, arguments, dynamic_batch)
-    names = {id(part): name for name, part in module.named_modules()}
+    _check_modules(module)
     _check_tensors(module)
+    signature = inspect.signature(module.forward)
+    call, tensors = form_of(signature, example_inputs, dynamic_batch)
+    names = {id(part): name for name, part in module.named_modules()}
     with (
         torch.inference_mode(False),
         torch.no_grad(),
@@ -92,11 +98,15 @@ def export(
     ):
         trial = _Trial(module, call, tensors, names)
         trial.run()
+        call = trial.call
         job = _exporters.Job(module, call, trial.form, tensors, path, trial.is_open)
         exporter, fixed_batch = _run_job(job, trial, names)
+    if _exporters.is_empty(path):
+        raise UnsupportedError("the module computes nothing: it returns its inputs as they are")
     if fixed_batch:
-        call = form_of(signature, arguments, dynamic_batch=False)[0]
-        call = replace(call, fixed_batch=fixed_batch)
+        call = replace(call.with_batch_of((), tensors), fixed_batch=fixed_batch)
+    elif trial.is_open and trial.single is None:
+        call = replace(call, least_batch=2)
     drawing = _exporters.drawing_nodes(path)
     if drawing:
         raise StatefulError(
@@ -105,9 +115,9 @@ def export(
         )
     batch = next((tensor.shape[0] for tensor in tensors if tensor.dim() > 0), 0)
     example = trial.examples[0 if fixed_batch else -1]
-    return Exported(
-        path, call, job.feeds(exporter), trial.form, batch, exporter, example, trial.warnings
-    )
+    single = None if fixed_batch else trial.single
+    feeds = job.feeds(exporter)
+    return Exported(path, call, feeds, trial.form, batch, exporter, example, single, trial.warnings)
 
 
 def _run_job(job: _exporters.Job, trial: _Trial, names: dict[int, str]) -> tuple[str, str]:
@@ -138,6 +148,15 @@ def _run_job(job: _exporters.Job, trial: _Trial, names: dict[int, str]) -> tuple
                     raise flow from error
                 first = first or error
     assert first is not None
+    if trial.watch.branches:
+        raise UnsupportedError(
+            f"{trial.watch.branches[0]}, whose parts cannot be exported: write it with torch.where "
+            "or masks, or shield the parts before and after it"
+        ) from first
+    for draw in trial.watch.draws:
+        operator = draw.rpartition("(")[2].rstrip(")").replace(".", "::")
+        if f"{operator}(" in str(first):
+            raise StatefulError(f"{draw}: give them as an input") from first
     raise _causes.export_error(first, names) from first
 
 
@@ -152,12 +171,13 @@ class _Trial:
         names: dict[int, str],
     ) -> None:
         self._module = module
-        self._call = call
         self._tensors = tensors
         self._names = names
+        self.call = call
         self.form: OutputForm
         self.watch = Watch()
-        self.examples: list[Example] = []
+        self.examples: list[Example] = []  # the given one; at another batch, if it takes that
+        self.single: Example | None = None  # at a batch of one
         self.is_open = False  # whether it takes another batch
         self.warnings: tuple[str, ...] = ()
 
@@ -169,13 +189,20 @@ class _Trial:
         self.examples.append(Example(self._tensors, outputs, batch))
         again, second = self._watched(self._tensors)
         self._compare(outputs, again, second)
-        if any(None in spec.shape for spec in self._call.tensors):
-            self._try_another_batch(batch + 1)
+        agree = [i for i, spec in enumerate(self.call.tensors) if None in spec.shape]
+        for batched in _which_first(agree):
+            other = self._at_batch(batch + 1, batched)
+            if other is not None:
+                self.is_open = True
+                self.examples.append(other)
+                self.call = self.call.with_batch_of(batched, self._tensors)
+                self.single = self.examples[0] if batch == 1 else self._at_batch(1, batched)
+                return
 
-    def _watched(self, tensors: list[torch.Tensor]) -> tuple[Any, Watch]:
-        bound = self._call.arguments([tensor.clone() for tensor in tensors])
+    def _watched(self, tensors: Sequence[torch.Tensor]) -> tuple[Any, Watch]:
+        args, kwargs = self.call.arguments([tensor.clone() for tensor in tensors])
         try:
-            return watched(self._module, lambda: self._module(*bound.args, **bound.kwargs))
+            return watched(self._module, lambda: self._module(*args, **kwargs))
         except Error:
             raise
         except Exception as error:
@@ -193,25 +220,54 @@ class _Trial:
                 f"the module answers the same input otherwise when it is called again ({reason}): "
                 "an export holds one answer's state for ever; give what changes as an input"
             )
-        notes = [f"forward changes {what}" for what in second.changed]
+        again_made = [what for what in second.remade if what not in self.watch.remade]
+        notes = [f"forward changes {what}" for what in (*second.changed, *again_made)]
         notes += [f"forward draws from {name}" for name in second.python_draws]
         self.warnings = tuple(f"{note}: the shielded module has it as it is now" for note in notes)
 
-    def _try_another_batch(self, batch: int) -> None:
-        """Errors: StatefulError."""
+    def _at_batch(self, batch: int, batched: Sequence[int]) -> Example | None:
+        """What it answers when these tensors have another first dimension; None where it does not.
+        Errors: StatefulError."""
         tensors = [
-            torch.cat([tensor, tensor[:1]]) if None in spec.shape else tensor
-            for tensor, spec in zip(self._tensors, self._call.tensors, strict=True)
+            torch.cat([tensor, tensor[:1]])[:batch] if i in batched else tensor
+            for i, tensor in enumerate(self._tensors)
         ]
         try:
             outputs, form = outputs_form(self._watched(tensors)[0])
         except StatefulError:
             raise
         except Exception:
-            return
-        if form.structure == self.form.structure:
-            self.is_open = True
-            self.examples.append(Example(tensors, outputs, batch))
+            return None
+        is_same = form.structure == self.form.structure
+        return Example(tensors, outputs, batch) if is_same else None
+
+
+def _which_first(agree: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Which of the tensors whose first dimensions agree may have the batch, the likely first: all
+    of them; but one may be as long by chance."""
+    if not agree:
+        return
+    first, *others = agree
+    sizes = range(len(others), -1, -1) if len(others) <= _MOST_TRIED else (len(others), 0)
+    for size in sizes:
+        for some in itertools.combinations(others, size):
+            yield (first, *some)
+
+
+def _check_modules(module: nn.Module) -> None:
+    """Errors: UnsupportedError for modules whose code or weights PyTorch holds itself."""
+    for name, part in module.named_modules():
+        where = shown_module(name, type(part))
+        if isinstance(part, torch.jit.ScriptModule):
+            raise UnsupportedError(
+                f"{where} is compiled by TorchScript, which hides its code: give the module that "
+                "it was made of"
+            )
+        if any(isinstance(value, torch.ScriptObject) for value in part.__dict__.values()):
+            raise UnsupportedError(
+                f"{where} holds its weights packed, as quantised ones are: an export takes dense "
+                "tensors in memory; give the module that it was made of"
+            )
 
 
 def _check_tensors(module: nn.Module) -> None:

@@ -101,8 +101,8 @@ class Job:
 
     def _traced(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The module's call with its tensors alone, while an exporter looks on."""
-        bound = self._call.arguments(tensors)
-        found, structure = flatten(self._module(*bound.args, **bound.kwargs), "outputs")
+        args, kwargs = self._call.arguments(tensors)
+        found, structure = flatten(self._module(*args, **kwargs), "outputs")
         if structure != self._form.structure:
             raise ExportError("the module returns other containers when it is exported")
         outputs = []
@@ -151,7 +151,7 @@ class Job:
     def _torchscript(self, is_open: bool) -> None:
         names = [spec.name for spec in self._call.tensors]
         axes = {s.name: {0: "batch"} for s in self._call.tensors if is_open and None in s.shape}
-        with _quiet(), warnings.catch_warnings():
+        with _quiet(), _without_log(), warnings.catch_warnings():
             # A trace that took one branch, or one size, for all.
             warnings.simplefilter("error", TracerWarning)
             torch.onnx.export(
@@ -195,6 +195,13 @@ class _Flat(nn.Module):
         signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
         forward.__signature__ = signature  # type: ignore[attr-defined]
         self.forward = forward
+
+
+def is_empty(path: Path) -> bool:
+    """Whether an ONNX file computes nothing."""
+    import onnx
+
+    return not onnx.load(str(path), load_external_data=False).graph.node
 
 
 def drawing_nodes(path: Path) -> list[str]:
@@ -256,6 +263,23 @@ def _stderr_of_others() -> Iterator[None]:
         yield
     finally:
         sys.stderr = stream
+
+
+@contextlib.contextmanager
+def _without_log() -> Iterator[None]:
+    """Without the graphs that the TorchScript exporter writes to stdout when it fails: it switches
+    its log on, whether somebody asked for it or not."""
+    name = "_jit_set_onnx_log_enabled"
+    switch = getattr(torch._C, name, None)
+    if switch is None:
+        yield
+        return
+    switch(False)
+    setattr(torch._C, name, lambda is_on: None)
+    try:
+        yield
+    finally:
+        setattr(torch._C, name, switch)
 
 
 @contextlib.contextmanager

@@ -89,6 +89,13 @@ def count(name: str, value: Any, most: int, least: int = 0) -> int:
     return number
 
 
+def flag(name: str, value: Any) -> bool:
+    """An argument that is True or False. Errors: ArgumentTypeError."""
+    if not isinstance(value, bool):
+        raise ArgumentTypeError(f"{name}: {value!r}; give True or False")
+    return value
+
+
 def path_text(name: str, value: Any) -> str:
     """An argument that is a path. Errors: ArgumentTypeError."""
     try:
@@ -99,6 +106,6 @@ def path_text(name: str, value: Any) -> str:
 
 def listed(name: str, values: Any) -> list[Any]:
     """An argument that is several values. Errors: ArgumentTypeError."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | torch.Tensor) or not isinstance(values, Iterable):
         raise ArgumentTypeError(f"{name}: {values!r} is no list; give [{values!r}]")
     return list(values)

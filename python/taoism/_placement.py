@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from torch import nn
+from torch import Tensor, nn
 
 from taoism._modules import is_within, nearest_owner, source_module
 from taoism.errors import PlacementError
@@ -31,7 +31,7 @@ def sides_of(placement: ModulePlacement, modules: Mapping[str, nn.Module]) -> di
     module ("" is the root), a pattern all whose whole name it matches, a function is asked for
     each. A text counts before a pattern for the same module, a later pattern before an earlier
     one. Errors: PlacementError for a key that names nothing, or a side that does not exist."""
-    if callable(placement):
+    if callable(placement) and not isinstance(placement, type):
         asked = {name: placement(name, module) for name, module in modules.items()}
         return {name: _side(name, side) for name, side in asked.items() if side is not None}
     if not isinstance(placement, Mapping):
@@ -76,9 +76,9 @@ def privacy_of(
     if private is not None and public is None:
         result[""] = False
     for names, is_private, what in ((private, True, "private"), (public, False, "public")):
-        if isinstance(names, str) or not isinstance(names, Iterable | None):
+        if isinstance(names, str | Tensor) or not isinstance(names, Iterable | None):
             raise PlacementError(f"{what}: give a list of module names, [{names!r}]")
-        for name in names or ():
+        for name in () if names is None else names:
             check_module(name, known, what)
             if what == "public" and result.get(name) is True:
                 raise PlacementError(f"module '{name}' is listed as private and as public")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from torch import nn
 
 from taoism import _core
 from taoism._compare import difference
-from taoism._export import Exported, export
+from taoism._export import Example, Exported, export
 from taoism._interrupt import interruptible
-from taoism._machine import path_text
+from taoism._machine import flag, path_text
 from taoism._modules import label_nodes, module_names
 from taoism._placement import Placement, Side, place, place_as, privacy_of, sides_of
 from taoism._plan import Plan, plan_of_report
@@ -25,6 +25,7 @@ from taoism._progress import stage
 from taoism._runner import ShieldedModule
 from taoism._scratch import disk_named, scratch_folder
 from taoism.errors import (
+    ExportError,
     ExportMismatchError,
     ExportWarning,
     InvalidArgumentError,
@@ -129,6 +130,8 @@ def prepared(
     the end of the block. `check`: its answers are compared with PyTorch's. Errors: those of
     `export`, ExportMismatchError, PlacementError, ResourceExhaustedError (the disk is full), and of
     the import InvalidArgumentError, UnsupportedError, NotFoundError."""
+    flag("dynamic_batch", dynamic_batch)
+    flag("check", check)
     if not isinstance(model, nn.Module):
         if private is not None or public is not None or example_inputs is not None:
             raise InvalidArgumentError(
@@ -150,14 +153,24 @@ def prepared(
     request = request_of(strategy, placement, modules)
     name = type(model).__name__
     with scratch_folder() as folder:
+
+        def read(path: Path, is_open: bool) -> tuple[Exported, dict[str, str], _core.Model]:
+            with stage(f"exporting {name}"), disk_named(folder):
+                exported = export(model, example_inputs, path, is_open)
+                module_of = label_nodes(path, modules, privacy)
+            with stage(f"reading {name}"), _of_the_exporter(path):
+                loaded = interruptible(lambda: _core.Model.load(str(path), {}))
+                if check:
+                    exported = _checked(exported, loaded, name)
+            return exported, module_of, loaded
+
         path = folder / f"{name}.onnx"
-        with stage(f"exporting {name}"), disk_named(folder):
-            exported = export(model, example_inputs, path, dynamic_batch)
-            module_of = label_nodes(path, modules, privacy)
-        with stage(f"reading {name}"):
-            loaded = interruptible(lambda: _core.Model.load(str(path), {}))
-            if check:
-                _check_answers(exported, loaded, name)
+        exported, module_of, loaded = read(path, dynamic_batch)
+        if exported.batch == 1 and exported.call.least_batch > 1:
+            path = folder / f"{name}_1.onnx"
+            exported, module_of, loaded = read(path, False)
+            reason = "the module does something else for a batch of one"
+            exported = replace(exported, call=replace(exported.call, fixed_batch=reason))
         for warning in exported.warnings:
             warnings.warn(warning, ExportWarning, stacklevel=4)
         open_batch = 0 if exported.call.fixed_batch else exported.batch
@@ -171,9 +184,36 @@ def _uncompiled(module: nn.Module) -> nn.Module:
     return original if is_compiled and original is not None else module
 
 
-def _check_answers(exported: Exported, model: _core.Model, name: str) -> None:
-    """Errors: ExportMismatchError."""
-    example = exported.example
+@contextlib.contextmanager
+def _of_the_exporter(path: Path) -> Iterator[None]:
+    """What is wrong in this file is no argument of the caller's: nobody but the exporter wrote it.
+    Errors: ExportError."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        said = str(error).replace(f"'{path}'", "it")
+        raise ExportError(
+            f"PyTorch's exporter wrote a file that is wrong: {said}; replace what is named by "
+            "other operators, or shield the parts before and after it"
+        ) from error
+
+
+def _checked(exported: Exported, model: _core.Model, name: str) -> Exported:
+    """Compares the file's answers with PyTorch's; where they differ at a batch of one alone, the
+    call takes none. Errors: ExportMismatchError."""
+    found = _difference(exported, exported.example, model)
+    if found:
+        raise ExportMismatchError(
+            f"{name}: the exported module answers otherwise than PyTorch at a batch of "
+            f"{exported.example.batch}: {found}; check=False takes it as it is"
+        )
+    if exported.single is not None and _difference(exported, exported.single, model):
+        return replace(exported, call=replace(exported.call, least_batch=2))
+    return exported
+
+
+def _difference(exported: Exported, example: Example, model: _core.Model) -> str:
+    """What differs first between PyTorch's answers to an example and the file's; "" if nothing."""
     is_open = any(None in spec.shape for spec in exported.call.tensors)
     machine = _core.Machine()
     inputs = [example.inputs[i].detach().cpu().contiguous() for i in exported.feeds]
@@ -188,9 +228,4 @@ def _check_answers(exported: Exported, model: _core.Model, name: str) -> None:
         session.close()
         return outputs
 
-    found = difference(interruptible(run), example.outputs, exported.outputs.paths)
-    if found:
-        raise ExportMismatchError(
-            f"{name}: the exported module answers otherwise than PyTorch at a batch of "
-            f"{example.batch}: {found}; check=False takes it as it is"
-        )
+    return difference(interruptible(run), example.outputs, exported.outputs.paths)

@@ -13,7 +13,7 @@ from torch import nn
 
 from taoism import _core
 from taoism._interrupt import interruptible
-from taoism._machine import count, listed, machine, owner_text, path_text
+from taoism._machine import count, flag, listed, machine, owner_text, path_text
 from taoism._placement import Placement
 from taoism._plan import Plan, plan_of_report, warn_of
 from taoism._prepare import prepared
@@ -158,8 +158,10 @@ def bench(
     `min_seconds` and `min_iterations`: of samples for each. Ctrl-C ends it. One benchmark at a
     time, or timings mean nothing. Errors: those of `shield`."""
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
-    if not isinstance(min_seconds, int | float) or not 0 <= min_seconds < 1e6:
+    if not isinstance(min_seconds, int | float) or isinstance(min_seconds, bool):
         raise ArgumentTypeError(f"min_seconds: {min_seconds!r} is no number of seconds")
+    if not 0 <= min_seconds < 1e6:
+        raise InvalidArgumentError(f"min_seconds: {min_seconds}; give a number from 0 to 1000000")
     options = (
         owner_text(owner),
         count("min_iterations", min_iterations, 1 << 31, 1),
@@ -255,8 +257,8 @@ def seal(
         if batches is None
         else [count("batches", size, _MOST_BATCH, 1) for size in listed("batches", batches)],
         count("version", version, (1 << 63) - 1),
-        bool(retire_older),
-        bool(allow_exposed),
+        flag("retire_older", retire_older),
+        flag("allow_exposed", allow_exposed),
         owner_text(owner),
     )
     if isinstance(model, ShieldedModule):
@@ -269,7 +271,8 @@ def seal(
             raise InvalidArgumentError("a shielded module has its inputs and its plan: give none")
         document = json.loads(model.plan.plan_json)
         document["answer"] = answer
-        return _seal(model._model, json.dumps(document), model.plan, *options)
+        least = model._call.least_batch
+        return _seal(model._model, json.dumps(document), model.plan, least, *options)
     where = machine(None, "process", None, 0, 0)
     with prepared(
         model,
@@ -281,13 +284,15 @@ def seal(
     ) as ready:
         plan_json = ready.plan_json(answer)
         made = ready.plan(plan_json, where)
-        return _seal(ready.model, plan_json, made, *options)
+        least = ready.exported.call.least_batch if ready.exported is not None else 1
+        return _seal(ready.model, plan_json, made, least, *options)
 
 
 def _seal(
     model: _core.Model,
     plan_json: str,
     plan: Plan,
+    least_batch: int,
     path: str,
     key: str | None,
     batches: list[int] | None,
@@ -297,7 +302,12 @@ def _seal(
     owner: str,
 ) -> SealedPackage:
     if batches is None:
-        batches = [1, 8, 64] if model.batch_is_dynamic else [model.inputs[0][2][0]]
+        batches = [least_batch, 8, 64] if model.batch_is_dynamic else [model.inputs[0][2][0]]
+    if min(batches, default=least_batch) < least_batch:
+        raise InvalidArgumentError(
+            "batches: the module does something else for a batch of one than for more; seal it "
+            "with example inputs of one, or give batches from 2"
+        )
     warn_of(plan, 2)
     key_path = key if key is not None else _core.default_key_path(path)
     with stage(f"sealing {path}"):

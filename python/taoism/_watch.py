@@ -21,6 +21,7 @@ from taoism.errors import StatefulError
 
 # Of an object graph no more is looked at: what is larger is a data set, and no state of a forward.
 _MOST_OBJECTS = 20000
+_MOST_BUFFER_BYTES = 64 << 20
 _CONTAINERS = (list, dict, set, collections.OrderedDict, collections.deque, collections.defaultdict)
 _SIMPLE = (bool, int, float, complex, str, bytes, torch.dtype, torch.device)
 _NO_STATE = (torch.Tensor, type, types.ModuleType, types.FunctionType, types.MethodType, *_SIMPLE)
@@ -36,7 +37,9 @@ class Watch:
 
     draws: list[str] = field(default_factory=list)  # "module 'drop' (Dropout) calls aten.bernoulli"
     python_draws: list[str] = field(default_factory=list)  # "Python's random", "numpy.random"
-    changed: list[str] = field(default_factory=list)  # "module 'a': attribute 'calls'"
+    changed: list[str] = field(default_factory=list)  # "attribute 'calls' of module 'a'"
+    branches: list[str] = field(default_factory=list)  # "the module calls torch.cond"
+    remade: list[str] = field(default_factory=list)  # so named: other tensors of the same values
     refusal: str = ""
 
 
@@ -57,7 +60,7 @@ def watched(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, Watch]:
     if watch.refusal:  # the module may have caught it
         raise StatefulError(watch.refusal)
     watch.python_draws = [name for name, state in generators if state() is False]
-    watch.changed = _changes(before, _attributes(module))
+    watch.changed, watch.remade = _changes(before, _attributes(module))
     return result, watch
 
 
@@ -65,8 +68,10 @@ def watched(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, Watch]:
 def unchanged(module: nn.Module) -> Iterator[None]:
     """At the end of the block the module's attributes, lists, dicts and objects in them hold what
     they did at its beginning, and so do the random generators of Python, numpy and PyTorch's CPU.
-    Values of tensors are not looked at: `watched` refuses who would change them."""
+    So do tensors whose memory was exchanged, and buffers that numpy wrote to; who writes to a
+    tensor by PyTorch is refused by `watched`."""
     snapshot = _Snapshot(module)
+    tensors = _Tensors(module)
     python = random.getstate()
     numpy = sys.modules.get("numpy")
     numpy_state = numpy.random.get_state() if numpy is not None else None
@@ -75,6 +80,7 @@ def unchanged(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         snapshot.restore()
+        tensors.restore()
         random.setstate(python)
         if numpy is not None:
             numpy.random.set_state(numpy_state)
@@ -84,6 +90,8 @@ def unchanged(module: nn.Module) -> Iterator[None]:
 class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operator before it runs: refuses one that writes to the module's tensors, and
     notes one that draws."""
+
+    supports_higher_order_operators = True
 
     def __init__(
         self, watch: Watch, names: dict[int, str], state: dict[int, tuple[torch.Tensor, str]]
@@ -97,6 +105,9 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if not isinstance(func, torch._ops.OpOverload):  # they write nothing
+            self._watch.branches.append(f"{self._caller()} calls torch.{func.name()}")
+            return func(*args, **kwargs)
         for tensor in _written(func, args, kwargs):
             found = self._state.get(_storage(tensor))
             if found is not None:
@@ -155,21 +166,25 @@ def _storage(tensor: torch.Tensor) -> int:
 def _state_tensors(module: nn.Module) -> dict[int, tuple[torch.Tensor, str]]:
     """By storage, the tensors that the module holds, and what each is called."""
     found: dict[int, tuple[torch.Tensor, str]] = {}
-
-    def add(tensor: Any, what: str) -> None:
-        if isinstance(tensor, torch.Tensor) and _storage(tensor):
+    for tensor, what in _held_tensors(module):
+        if _storage(tensor):
             found.setdefault(_storage(tensor), (tensor, what))
+    return found
 
+
+def _held_tensors(module: nn.Module) -> Iterator[tuple[torch.Tensor, str]]:
+    """Parameters, buffers and the tensors in attributes, each with what it is called."""
     for name, part in module.named_modules():
         prefix = f"{name}." if name else ""
         for key, parameter in part._parameters.items():
-            add(parameter, f"the parameter '{prefix}{key}'")
+            if parameter is not None:
+                yield parameter, f"the parameter '{prefix}{key}'"
         for key, buffer in part._buffers.items():
-            add(buffer, f"the buffer '{prefix}{key}'")
+            if buffer is not None:
+                yield buffer, f"the buffer '{prefix}{key}'"
         for key, value in part.__dict__.items():
             for tensor in _tensors_in(value):
-                add(tensor, f"the attribute '{prefix}{key}'")
-    return found
+                yield tensor, f"the attribute '{prefix}{key}'"
 
 
 def _tensors_in(value: Any, depth: int = 4) -> Iterator[torch.Tensor]:
@@ -187,6 +202,32 @@ def _is_registry(value: dict[Any, Any]) -> bool:
     """The dict of a module's submodules, parameters or hooks."""
     first = next(iter(value.values()), None)
     return isinstance(first, nn.Module | nn.Parameter)
+
+
+class _Tensors:
+    """The memory of a module's tensors, and what the smaller ones that are no weights hold."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._kept: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]] = []
+        room = _MOST_BUFFER_BYTES
+        for tensor, _ in _held_tensors(module):
+            if not _storage(tensor):
+                continue
+            copy = None
+            size = tensor.numel() * tensor.element_size()
+            if not isinstance(tensor, nn.Parameter) and size <= room:
+                copy = tensor.detach().clone()
+                room -= size
+            self._kept.append((tensor, tensor.detach(), copy))
+
+    def restore(self) -> None:
+        """Puts back what is no longer as it was."""
+        for tensor, alias, copy in self._kept:
+            if _storage(tensor) != _storage(alias) or tensor.shape != alias.shape:
+                tensor.data = alias
+            if copy is not None and not torch.equal(alias, copy):
+                with torch.inference_mode(alias.is_inference()), torch.no_grad():
+                    alias.copy_(copy)
 
 
 class _Snapshot:
@@ -249,16 +290,36 @@ def _attributes(module: nn.Module) -> dict[tuple[str, str], Any]:
         for key, value in ((key, value) for kept in held for key, value in kept.items()):
             if key not in ("_buffers", "_parameters", "_modules") and not key.endswith("_hooks"):
                 found[name, key] = value.copy() if type(value) in _CONTAINERS else value
+                if isinstance(value, torch.Tensor) and _storage(value):
+                    found[name, key] = (value, value.detach())  # the latter keeps its memory
     return found
 
 
-def _changes(before: dict[tuple[str, str], Any], after: dict[tuple[str, str], Any]) -> list[str]:
-    changed = []
+def _changes(
+    before: dict[tuple[str, str], Any], after: dict[tuple[str, str], Any]
+) -> tuple[list[str], list[str]]:
+    """The attributes that hold something else, and those that hold the same in another tensor."""
+    changed: list[str] = []
+    remade: list[str] = []
     for name, key in dict.fromkeys([*before, *after]):
         missing = ((name, key) in before) != ((name, key) in after)
-        if missing or not _same(before[name, key], after[name, key]):
-            changed.append(f"attribute '{key}' of {f'module {name!r}' if name else 'the module'}")
-    return changed
+        if not missing and _same(before[name, key], after[name, key]):
+            continue
+        is_equal = not missing and _equal_tensors(before[name, key], after[name, key])
+        (remade if is_equal else changed).append(
+            f"attribute '{key}' of {f'module {name!r}' if name else 'the module'}"
+        )
+    return changed, remade
+
+
+def _equal_tensors(a: Any, b: Any) -> bool:
+    if not (isinstance(a, tuple) and isinstance(b, tuple)):
+        return False
+    one, other = a[-1], b[-1]
+    if not (isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)):
+        return False
+    alike = one.shape == other.shape and one.dtype == other.dtype and one.device == other.device
+    return alike and torch.equal(one, other)
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -268,7 +329,7 @@ def _same(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, torch.Tensor):
-        return False
+        return bool(_storage(a)) and _storage(a) == _storage(b) and a.shape == b.shape
     if isinstance(a, _SIMPLE):
         return bool(a == b) or a != a
     if isinstance(a, dict):

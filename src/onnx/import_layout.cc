@@ -43,6 +43,8 @@ Status import_flatten(NodeImport& node) {
                     {product_growth(x, own, 0, axis), product_growth(x, own, axis, x.rank())});
 }
 
+constexpr char kDropsRows[] = "it drops their dimension where there is one";
+
 Status import_squeeze(NodeImport& node) {
   TAOISM_RETURN_IF_ERROR(node.expect_inputs(1));
   TAOISM_ASSIGN_OR_RETURN(const auto axes, node.ints(1, "axes"));
@@ -60,9 +62,16 @@ Status import_squeeze(NodeImport& node) {
     counts = counts || (own[i] != 0 && (goes || (all && own[i] == 1)));
     if (!goes) growth.push_back(own[i]);
   }
-  TAOISM_ASSIGN_OR_RETURN(Tensor y, node.reshape(node.input(0), shape, "", &growth));
-  return node.give(counts ? node.mixed(std::move(y), "it drops their dimension where there is one")
-                          : std::move(y));
+  if (!counts || node.input(0).constant) {
+    TAOISM_ASSIGN_OR_RETURN(Tensor y, node.reshape(node.input(0), shape, "", &growth));
+    return node.give(counts ? node.mixed(std::move(y), kDropsRows) : std::move(y));
+  }
+  // A node too where nothing goes, so that there is one whatever the number of rows.
+  ir::Attrs attrs;
+  attrs.set("shape", std::vector<int64_t>(shape.begin(), shape.end()));
+  TAOISM_ASSIGN_OR_RETURN(
+      Tensor y, node.emit_node("Reshape", {node.input(0)}, std::move(attrs), "", &growth));
+  return node.give(node.mixed(std::move(y), kDropsRows));
 }
 
 Status import_unsqueeze(NodeImport& node) {

@@ -311,6 +311,9 @@ const RowCase kCases[] = {
        m.node("Squeeze", {"a"}, {"out"});
      },
      "drops their dimension"},
+    {"squeezed where nothing else is one",
+     [](TestModel& m) { m.node("Squeeze", {"x"}, {"out"}); },
+     "drops their dimension"},
     {"filter over rows",
      [](TestModel& m) {
        m.weight("w", {4, 4, 3}, std::vector<float>(48, 1));

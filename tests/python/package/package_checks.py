@@ -22,7 +22,7 @@ TOLERANCE = 1e-4
 
 
 def assert_same(got: object, want: object) -> None:
-    """Same nesting, shapes, element types; floats within TOLERANCE of the range, others the same."""
+    """Same nesting, shapes, types; floats within TOLERANCE of the range, others the same."""
     if isinstance(want, torch.Tensor):
         assert isinstance(got, torch.Tensor)
         assert got.shape == want.shape and got.dtype == want.dtype

@@ -87,7 +87,7 @@ def test_wrong_use(lookup: Path, tmp_path: Path) -> None:
     with pytest.raises(errors.NotFoundError):
         taoism.load(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
-    with pytest.raises(errors.InvalidArgumentError, match="bad.onnx"):
+    with pytest.raises(errors.InvalidArgumentError, match=r"bad\.onnx"):
         taoism.load(tmp_path / "bad.onnx")
 
 

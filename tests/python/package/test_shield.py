@@ -222,7 +222,7 @@ def test_tee_inline_and_a_small_budget() -> None:
         with taoism.shield(net, x, "full", tee_memory="1MiB") as shielded:
             assert_same(shielded(x), net(x))
             assert shielded.plan.tee_memory_peak <= 1 << 20
-        with pytest.raises(taoism.errors.ResourceExhaustedError, match="^tee_memory is too small"):
+        with pytest.raises(taoism.errors.ResourceExhaustedError, match=r"^tee_memory is too small"):
             taoism.shield(net, x, "full", tee_memory="4KiB")
 
 

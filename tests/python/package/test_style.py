@@ -1,4 +1,5 @@
-"""mypy --strict and ruff have nothing to say about the package, nor ruff about the examples."""
+"""mypy --strict and ruff have nothing to say about the package, nor ruff about its tests and the
+examples."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from package_checks import ROOT
 
+FOLDERS = ("python/taoism", "examples", "tests/python/package")
+
 
 @pytest.mark.parametrize(
     "command",
     [
         ["mypy", "--config-file", "pyproject.toml"],
-        ["ruff", "check", "--no-cache", "python/taoism", "examples"],
-        ["ruff", "format", "--check", "--no-cache", "python/taoism", "examples"],
+        ["ruff", "check", "--no-cache", *FOLDERS],
+        ["ruff", "format", "--check", "--no-cache", *FOLDERS],
     ],
     ids=["mypy", "ruff", "format"],
 )

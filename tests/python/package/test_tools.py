@@ -101,7 +101,7 @@ def test_a_sealed_module_is_loaded_and_computes_the_same(tmp_path: Path) -> None
     path = tmp_path / "m.tao"
     x = torch.randn(11, 3, 8, 8)
     with taoism.shield(net, x, "deep:k=1") as shielded:
-        with pytest.raises(taoism.errors.PolicyError, match="by asking.*allow_exposed"):
+        with pytest.raises(taoism.errors.PolicyError, match=r"by asking.*allow_exposed"):
             taoism.seal(shielded, path, batches=[1, 4])
         sealed = taoism.seal(shielded, path, batches=[1, 4], allow_exposed=True)
     assert sealed.key_path == tmp_path / "m.key" and sealed.key_is_new

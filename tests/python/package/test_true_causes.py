@@ -1,5 +1,5 @@
-"""What an export would freeze is refused by name, an exporter's failure is told in one true line, and
-the original stays as it was."""
+"""What an export would freeze is refused by name, an exporter's failure is told in one true line,
+and the original stays as it was."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def test_calls_as_the_original_takes_them() -> None:
             assert got.extra["none"] is None and got.extra["list"][1] is True
             assert_same(got.scores, want.scores)
             assert_same(got.extra["list"][0], want.extra["list"][0])
-        with pytest.raises(errors.InvalidArgumentError, match="^times is the int 3; the export"):
+        with pytest.raises(errors.InvalidArgumentError, match=r"^times is the int 3; the export"):
             shielded(given, times=3)
         with pytest.raises(errors.InvalidArgumentError, match=r"^scale is a Tensor; the export"):
             shielded(given, x)

@@ -1,0 +1,66 @@
+"""A disk that is full is said to be that, whatever is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from nets import Mlp
+from package_checks import PACKAGE
+
+import taoism
+from taoism import errors
+
+SCRIPT = """
+import sys
+sys.path[:0] = {path!r}
+import taoism, torch
+net = torch.nn.Sequential(torch.nn.Linear(300, 300), torch.nn.ReLU(), torch.nn.Linear(300, 2))
+net.eval()
+try:
+    {work}
+except taoism.errors.ResourceExhaustedError as error:
+    print(error)
+"""
+WORK = {
+    "export": ("taoism.shield(net, torch.randn(2, 300))", "TMPDIR"),
+    "package": (
+        "taoism.seal(net, {disk!r} + '/m.tao', torch.randn(2, 300), 'full')",
+        "XDG_DATA_HOME",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORK)
+def test_a_full_disk_is_said_to_be_that(case: str, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    rights = [] if os.geteuid() == 0 else ["--map-root-user"]
+    mount = f"mount -t tmpfs -o size=128k none {disk}"
+    inside = ["unshare", "--mount", *rights, "sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*inside, mount], check=False).returncode:
+        pytest.skip("no small disk can be mounted here")
+    work, variable = WORK[case]
+    script = SCRIPT.format(path=[str(PACKAGE)], work=work.format(disk=str(disk)))
+    done = subprocess.run(
+        [*inside, f'{mount} && exec "$0" -c "$1"', sys.executable, script],
+        env={**os.environ, variable: str(disk)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(disk) in done.stdout and done.stdout.count("\n") == 1
+    assert "full" in done.stdout or "No space left" in done.stdout
+
+
+def test_a_plan_for_a_full_disk() -> None:
+    plan = taoism.plan(Mlp().eval(), torch.zeros(1, 6), "full")
+    with pytest.raises(errors.ResourceExhaustedError, match="/dev/full: No space left"):
+        plan.save("/dev/full")
