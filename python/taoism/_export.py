@@ -29,8 +29,8 @@ from taoism.errors import (
     UnsupportedError,
 )
 
-# Of so many tensors every choice is tried.
-_MOST_TRIED = 3
+_MOST_TRIED = 3  # of so many tensors every choice of those that have the batch is tried
+_FEW_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def export(
             f"depends on them ({drawing[0]}): give them as an input"
         )
     batch = next((tensor.shape[0] for tensor in tensors if tensor.dim() > 0), 0)
-    example = trial.examples[0 if fixed_batch else -1]
+    example = trial.larger if trial.larger is not None and not fixed_batch else trial.whole()
     single = None if fixed_batch else trial.single
     feeds = job.feeds(exporter)
     return Exported(path, call, feeds, trial.form, batch, exporter, example, single, trial.warnings)
@@ -132,6 +132,9 @@ def _run_job(job: _exporters.Job, trial: _Trial, names: dict[int, str]) -> tuple
             if not is_open and not fixed and job.wants_open:
                 continue
             try:
+                if not is_open:
+                    trial.whole()
+                    job.form = trial.form
                 job.write(exporter, is_open)
                 return exporter, fixed
             except Exception as error:
@@ -176,28 +179,67 @@ class _Trial:
         self.call = call
         self.form: OutputForm
         self.watch = Watch()
-        self.examples: list[Example] = []  # the given one; at another batch, if it takes that
-        self.single: Example | None = None  # at a batch of one
         self.is_open = False  # whether it takes another batch
+        self.larger: Example | None = None  # at one row more, if it is
+        self.single: Example | None = None  # at a batch of one
         self.warnings: tuple[str, ...] = ()
+        self._batch = next((tensor.shape[0] for tensor in tensors if tensor.dim() > 0), 0)
+        self._whole: Example | None = None
 
     def run(self) -> None:
-        """Errors: StatefulError, ExportError."""
-        batch = next((tensor.shape[0] for tensor in self._tensors if tensor.dim() > 0), 0)
-        first, self.watch = self._watched(self._tensors)
-        outputs, self.form = outputs_form(first)
-        self.examples.append(Example(self._tensors, outputs, batch))
-        again, second = self._watched(self._tensors)
-        self._compare(outputs, again, second)
+        """Of a large example few rows run, but for once. Errors: StatefulError, ExportError."""
         agree = [i for i, spec in enumerate(self.call.tensors) if None in spec.shape]
+        found = self._one_more(agree) if self._batch > _FEW_ROWS else None
+        if found is None or not self._few_twice(found[0]):
+            self._twice(self._tensors)
+        if self._batch <= _FEW_ROWS:
+            found = self._one_more(agree)
+        if found is None or found[2].structure != self.form.structure:
+            self.whole()
+            return
+        batched, self.larger, _ = found
+        self.is_open = True
+        self.call = self.call.with_batch_of(batched, self._tensors)
+        if self._batch == 1:
+            self.single = self.whole()
+        else:
+            alone = self._at_batch(1, batched)
+            if alone is not None and alone[1].structure == self.form.structure:
+                self.single = alone[0]
+
+    def whole(self) -> Example:
+        """At the batch of the example; `form` then is that of its answer."""
+        if self._whole is None:
+            outputs, self.form = outputs_form(self._watched(self._tensors)[0])
+            self._whole = Example(self._tensors, outputs, self._batch)
+        return self._whole
+
+    def _one_more(self, agree: list[int]) -> tuple[tuple[int, ...], Example, OutputForm] | None:
+        """Which tensors have the batch, and what it answers at one row more."""
         for batched in _which_first(agree):
-            other = self._at_batch(batch + 1, batched)
-            if other is not None:
-                self.is_open = True
-                self.examples.append(other)
-                self.call = self.call.with_batch_of(batched, self._tensors)
-                self.single = self.examples[0] if batch == 1 else self._at_batch(1, batched)
-                return
+            found = self._at_batch(self._batch + 1, batched)
+            if found is not None:
+                return batched, *found
+        return None
+
+    def _few_twice(self, batched: Sequence[int]) -> bool:
+        """Whether it takes few rows. Errors: StatefulError."""
+        try:
+            self._twice(self._rows(_FEW_ROWS, batched))
+        except StatefulError:
+            raise
+        except ExportError:
+            return False
+        return True
+
+    def _twice(self, tensors: list[torch.Tensor]) -> None:
+        """Errors: StatefulError, ExportError."""
+        first, self.watch = self._watched(tensors)
+        outputs, self.form = outputs_form(first)
+        again, second = self._watched(tensors)
+        self._compare(outputs, again, second)
+        if tensors is self._tensors:
+            self._whole = Example(tensors, outputs, self._batch)
 
     def _watched(self, tensors: Sequence[torch.Tensor]) -> tuple[Any, Watch]:
         args, kwargs = self.call.arguments([tensor.clone() for tensor in tensors])
@@ -225,21 +267,23 @@ class _Trial:
         notes += [f"forward draws from {name}" for name in second.python_draws]
         self.warnings = tuple(f"{note}: the shielded module has it as it is now" for note in notes)
 
-    def _at_batch(self, batch: int, batched: Sequence[int]) -> Example | None:
-        """What it answers when these tensors have another first dimension; None where it does not.
-        Errors: StatefulError."""
-        tensors = [
-            torch.cat([tensor, tensor[:1]])[:batch] if i in batched else tensor
-            for i, tensor in enumerate(self._tensors)
-        ]
+    def _at_batch(self, batch: int, batched: Sequence[int]) -> tuple[Example, OutputForm] | None:
+        """What it answers there; None where it does not. Errors: StatefulError."""
+        tensors = self._rows(batch, batched)
         try:
             outputs, form = outputs_form(self._watched(tensors)[0])
         except StatefulError:
             raise
         except Exception:
             return None
-        is_same = form.structure == self.form.structure
-        return Example(tensors, outputs, batch) if is_same else None
+        return Example(tensors, outputs, batch), form
+
+    def _rows(self, batch: int, batched: Sequence[int]) -> list[torch.Tensor]:
+        """The example with so many rows, one more at most, in these tensors."""
+        return [
+            torch.cat([tensor, tensor[:1]])[:batch] if i in batched else tensor
+            for i, tensor in enumerate(self._tensors)
+        ]
 
 
 def _which_first(agree: Sequence[int]) -> Iterator[tuple[int, ...]]:

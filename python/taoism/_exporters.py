@@ -57,7 +57,7 @@ class Job:
         """`tensors`: of the example; `is_open`: whether the module takes another batch."""
         self._module = module
         self._call = call
-        self._form = form
+        self.form = form  # of what the module returns
         self._tensors = tensors
         self._path = path
         self.is_open = any(None in spec.shape for spec in call.tensors)
@@ -103,10 +103,10 @@ class Job:
         """The module's call with its tensors alone, while an exporter looks on."""
         args, kwargs = self._call.arguments(tensors)
         found, structure = flatten(self._module(*args, **kwargs), "outputs")
-        if structure != self._form.structure:
+        if structure != self.form.structure:
             raise ExportError("the module returns other containers when it is exported")
         outputs = []
-        for (path, leaf), constant in zip(found, self._form.leaves, strict=True):
+        for (path, leaf), constant in zip(found, self.form.leaves, strict=True):
             if constant is None:
                 if not isinstance(leaf, torch.Tensor):
                     raise ExportError(f"{path} is no tensor when the module is exported")

@@ -16,6 +16,7 @@ from torch import nn
 from taoism import _core
 from taoism._compare import difference
 from taoism._export import Example, Exported, export
+from taoism._file import Shapes, open_file
 from taoism._interrupt import interruptible
 from taoism._machine import flag, path_text
 from taoism._modules import label_nodes, module_names
@@ -125,9 +126,11 @@ def prepared(
     dynamic_batch: bool = True,
     batch: int = 0,
     check: bool = True,
+    shapes: Shapes | None = None,
 ) -> Iterator[Prepared]:
     """The model of an ONNX file, or of a module, which is exported into a folder that goes away at
-    the end of the block. `check`: its answers are compared with PyTorch's. Errors: those of
+    the end of the block. `check`: its answers are compared with PyTorch's; `shapes`: of a file, as
+    `load` has them. Errors: those of
     `export`, ExportMismatchError, PlacementError, ResourceExhaustedError (the disk is full), and of
     the import InvalidArgumentError, UnsupportedError, NotFoundError."""
     flag("dynamic_batch", dynamic_batch)
@@ -140,9 +143,11 @@ def prepared(
         request = request_of(strategy, placement, None)
         text = path_text("model", model)
         with stage(f"reading {text}"):
-            loaded = interruptible(lambda: _core.Model.load(text, {}))
+            loaded = interruptible(lambda: open_file(text, shapes))
         yield Prepared(Path(text), loaded, batch or (1 if loaded.batch_is_dynamic else 0), request)
         return
+    if shapes is not None:
+        raise InvalidArgumentError("shapes go with a file; a module has those of example_inputs")
     model = _uncompiled(model)
     if any(isinstance(part, ShieldedModule) for part in model.modules()):
         raise InvalidArgumentError("the module is shielded already: give the original")

@@ -11,8 +11,9 @@ from torch import nn
 
 from taoism import _core
 from taoism._call import CallForm, TensorSpec, argument_names, package_form, tensors_form
+from taoism._file import Shapes
 from taoism._machine import machine, owner_text, path_text
-from taoism._onnx_file import Shapes, load_onnx
+from taoism._onnx_file import load_onnx
 from taoism._placement import Placement
 from taoism._plan import Plan, plan_of_report, warn_of
 from taoism._prepare import prepared

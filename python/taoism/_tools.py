@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from taoism import _core
+from taoism._file import Shapes
 from taoism._interrupt import interruptible
 from taoism._machine import count, flag, listed, machine, owner_text, path_text
 from taoism._placement import Placement
@@ -49,19 +50,24 @@ def plan(
     tee_threads: int = 0,
     answer: _Answer = "logits",
     batch: int = 0,
+    shapes: Shapes | None = None,
     owner: str | Path | None = None,
 ) -> Plan:
     """What `shield` would do, without doing it. `model`: a module with `example_inputs`, a
     shielded one, an ONNX file, or a package, of which it says what is known without its key.
-    `batch`: of a file, 0 being its own or 1. `owner`: of a package, as `load` takes it. Errors:
-    those of `shield`; a budget that cannot do is a warning of the plan."""
+    `batch`: of a file, 0 being its own or 1; `shapes`: of its inputs, as `load` takes them.
+    `owner`: of a package, as `load` takes it. Errors: those of `shield`; a budget that cannot do is
+    a warning of the plan."""
     if isinstance(model, ShieldedModule):
         return model.plan
     batch = count("batch", batch, _MOST_BATCH)
     _check_answer(answer)
     if not isinstance(model, nn.Module) and _core.is_package(path_text("model", model)):
-        if strategy is not None or placement is not None:
-            raise InvalidArgumentError("a package has its plan sealed in it: give no strategy")
+        if strategy is not None or placement is not None or shapes is not None:
+            raise InvalidArgumentError(
+                "a package has its plan and its shapes sealed in it: give no strategy, placement "
+                "or shapes"
+            )
         package = _core.Package.open(path_text("model", model), owner_text(owner))
         return plan_of_report(package.summary(batch or max(package.batches)))
     where = machine(device, tee, tee_memory, tee_threads, 0)
@@ -74,6 +80,7 @@ def plan(
         public=public,
         batch=batch,
         check=False,
+        shapes=shapes,
     ) as ready:
         return ready.plan(ready.plan_json(answer), where)
 
@@ -138,6 +145,7 @@ def bench(
     strategies: str | Strategy | Iterable[str | Strategy] = "all",
     *,
     batches: Sequence[int] = (1,),
+    shapes: Shapes | None = None,
     placement: Placement | None = None,
     private: Iterable[str] | None = None,
     public: Iterable[str] | None = None,
@@ -153,10 +161,10 @@ def bench(
     seed: int = 1,
 ) -> BenchResult:
     """Measures strategies against each other on random inputs, interleaved, every answer compared
-    with the unpartitioned run. `model`: a module, an ONNX file or a package (`key` and `owner` as
-    `load` takes them). `placement`: measured beside the strategies, as "plan placement".
-    `min_seconds` and `min_iterations`: of samples for each. Ctrl-C ends it. One benchmark at a
-    time, or timings mean nothing. Errors: those of `shield`."""
+    with the unpartitioned run. `model`: a module, an ONNX file (`shapes` as `load` takes them) or a
+    package (so `key` and `owner`). `placement`: measured beside the strategies, as "plan
+    placement". `min_seconds` and `min_iterations`: of samples for each. Ctrl-C ends it. One
+    benchmark at a time, or timings mean nothing. Errors: those of `shield`."""
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
     if not isinstance(min_seconds, int | float) or isinstance(min_seconds, bool):
         raise ArgumentTypeError(f"min_seconds: {min_seconds!r} is no number of seconds")
@@ -172,6 +180,8 @@ def bench(
     if not sizes:
         raise InvalidArgumentError("batches: name at least one batch size")
     if not isinstance(model, nn.Module) and _core.is_package(path_text("model", model)):
+        if shapes is not None:
+            raise InvalidArgumentError("a package has its shapes sealed in it: give none")
         where.key_file = path_text("key", key) if key is not None else ""
         subjects = [("package", "", where.tee_memory_bytes)]
         return _bench(path_text("model", model), subjects, sizes, {}, where, options)
@@ -179,13 +189,17 @@ def bench(
         strategies = all_strategies() if strategies == "all" else [strategies]
     texts = [strategy_text(strategy) for strategy in listed("strategies", strategies)]
     with prepared(
-        model, example_inputs, placement=placement, private=private, public=public
+        model,
+        example_inputs,
+        placement=placement,
+        private=private,
+        public=public,
+        shapes=shapes,
     ) as ready:
         subjects = [(text, "", where.tee_memory_bytes) for text in texts]
         if placement is not None:
             subjects.append(("plan placement", ready.plan_json(), where.tee_memory_bytes))
-        shapes = ready.model.shapes
-        return _bench(str(ready.path), subjects, sizes, shapes, where, options)
+        return _bench(str(ready.path), subjects, sizes, ready.model.shapes, where, options)
 
 
 def _bench(
@@ -231,6 +245,7 @@ def seal(
     placement: Placement | None = None,
     private: Iterable[str] | None = None,
     public: Iterable[str] | None = None,
+    shapes: Shapes | None = None,
     key: str | Path | None = None,
     batches: Sequence[int] | None = None,
     answer: _Answer = "logits",
@@ -241,14 +256,14 @@ def seal(
 ) -> SealedPackage:
     """Writes the deployable package of a model under a plan: what is private is encrypted. `model`:
     a shielded module, which is sealed under its plan; a module with `example_inputs`; or an ONNX
-    file. `key`: the owner's key file, made if there is none; None: m.key beside m.tao, with a
-    warning when it is made there. `batches`: the batch sizes that the package can run; None: 1, 8
-    and 64. `answer`: "label" lets only the number of the largest class leave. `version` 0: the next
-    under the key; `retire_older`: the key then opens no older package. `allow_exposed`: seal
-    although private weights in the TEE can be had by asking it (`plan` lists them). `owner`: your
-    key that signs the package, made if there is none; None: taoism/owner.key in the folder for
-    settings. Errors: those of `shield`; InvalidArgumentError for a plan that keeps nothing in the
-    TEE; PolicyError for one that gives weights away."""
+    file, with `shapes` as `load` takes them. `key`: the owner's key file, made if there is none;
+    None: m.key beside m.tao, with a warning when it is made there. `batches`: the batch sizes that
+    the package can run; None: 1, 8 and 64. `answer`: "label" lets only the number of the largest
+    class leave. `version` 0: the next under the key; `retire_older`: the key then opens no older
+    package. `allow_exposed`: seal although private weights in the TEE can be had by asking it
+    (`plan` lists them). `owner`: your key that signs the package, made if there is none; None:
+    taoism/owner.key in the folder for settings. Errors: those of `shield`; InvalidArgumentError for
+    a plan that keeps nothing in the TEE; PolicyError for one that gives weights away."""
     _check_answer(answer)
     options = (
         path_text("path", path),
@@ -266,7 +281,7 @@ def seal(
             raise InvalidArgumentError("this module was loaded from a package already")
         if model._closed:
             raise ClosedError("this shielded module is closed: shield the module again")
-        given = (example_inputs, strategy, placement, private, public)
+        given = (example_inputs, strategy, placement, private, public, shapes)
         if any(value is not None for value in given):
             raise InvalidArgumentError("a shielded module has its inputs and its plan: give none")
         document = json.loads(model.plan.plan_json)
@@ -281,6 +296,7 @@ def seal(
         placement=placement,
         private=private,
         public=public,
+        shapes=shapes,
     ) as ready:
         plan_json = ready.plan_json(answer)
         made = ready.plan(plan_json, where)

@@ -158,6 +158,8 @@ _COMMANDS = {
         "'pip install --no-build-isolation -C cmake.define.TAOISM_TORCH=$(command -v python) .' in "
         "a checkout"
     ),
+    "rebuild the target 'programs'": "install the package again",
+    "seal it with --target": "seal it again, with the command taoism seal --target",
     "build the target 'programs', or reinstall": "install the package again",
     "build the target 'programs' or give": "install the package again, or give",
 }

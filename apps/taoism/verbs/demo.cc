@@ -43,11 +43,13 @@ struct Row {
   double images_per_second = 0;
 };
 
-// The model beside the sources or the installation of this program, or below the working folder.
+// The model beside the sources or the installation of this program (a wheel has it in the program's
+// own folder), or below the working folder.
 std::string find_model() {
   std::error_code error;
   fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const fs::path& base : {program / "../../..", program / "../share/taoism", fs::path(".")}) {
+  const fs::path beside = program / "../share/taoism";
+  for (const fs::path& base : {program / "../../..", beside, program, fs::path(".")}) {
     fs::path path = (base / kModelFile).lexically_normal();
     if (fs::exists(path, error)) return path.string();
   }

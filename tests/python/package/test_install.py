@@ -11,7 +11,9 @@ import venv
 from pathlib import Path
 
 import pytest
-from package_checks import ROOT, eventually, is_running
+from package_checks import PACKAGE, ROOT, eventually, is_running
+
+import taoism
 
 PROGRAM = """
 import numpy, taoism, torch
@@ -25,6 +27,25 @@ for tee in ("process", "inline"):
 torch.onnx.export(net, (x,), "m.onnx", dynamo=False)
 numpy.save("x.npy", x.numpy())
 """
+
+
+def test_the_command_does_not_wait_for_pytorch() -> None:
+    program = "import sys, taoism, taoism.__main__; print('torch' in sys.modules, taoism.Full())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False full\n"
+
+
+def test_all_names_are_there() -> None:
+    assert all(getattr(taoism, name) is not None for name in taoism.__all__)
+    assert set(taoism.__all__) <= set(dir(taoism))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        taoism.nothing  # noqa: B018
 
 
 @pytest.mark.slow
@@ -65,3 +86,5 @@ def test_pip_install_into_a_fresh_environment(tmp_path: Path) -> None:
         done = run(*program, "run", "m.onnx", "--input", "x.npy", "--strategy", "full")
         assert done.returncode == 0, done.stderr
         assert run(*program, "plan", "none.onnx").returncode == 2
+        done = run(*program, "demo", "--data", tmp_path)
+        assert "t10k-images" in done.stderr, done.stderr  # the model is there, and no data is

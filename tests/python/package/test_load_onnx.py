@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import onnx
@@ -11,6 +12,7 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
 from package_checks import assert_same
+from torch import nn
 
 import taoism
 from taoism import errors
@@ -102,3 +104,34 @@ def test_names_that_are_no_arguments(tmp_path: Path) -> None:
     with taoism.load(path, strategy="full") as model:
         one, two = torch.ones(3, 2), torch.full((3, 2), 2.0)
         assert_same(model(one, input_0=two), one + two)
+
+
+def test_shapes_are_taken_wherever_a_file_is(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    axes = {"x": {0: "n", 2: "h", 3: "w"}}
+    path = tmp_path / "open.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net.eval(), (torch.zeros(1, 3, 8, 8),), str(path), input_names=["x"], dynamic_axes=axes,
+            dynamo=False,
+        )  # fmt: skip
+    shapes = {"x": (None, 3, 12, 16)}
+    sealed = tmp_path / "open.tao"
+    for use in (
+        lambda **given: taoism.plan(path, strategy="full", **given),
+        lambda **given: taoism.bench(path, strategies=["full"], min_seconds=0, **given),
+        lambda **given: taoism.seal(path, sealed, strategy="full", batches=[2], **given),
+        lambda **given: taoism.load(path, strategy="full", **given).close(),
+    ):
+        with pytest.raises(errors.InvalidArgumentError, match=r"give numbers, shapes=\{'x': "):
+            use()
+        use(shapes=shapes)
+    x = torch.randn(2, 3, 12, 16)
+    with taoism.load(sealed) as loaded, torch.no_grad():
+        assert_same(loaded(x), net(x))
+    for use in (taoism.plan, taoism.bench, taoism.load):
+        with pytest.raises(errors.InvalidArgumentError, match="shapes"):
+            use(sealed, shapes=shapes)
+    with pytest.raises(errors.InvalidArgumentError, match="shapes go with a file"):
+        taoism.plan(net, x, "full", shapes=shapes)

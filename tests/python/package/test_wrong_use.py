@@ -260,6 +260,20 @@ def test_messages_name_arguments_and_not_flags() -> None:
         assert "--" not in errors.in_python(f"give --{flag} x"), flag
 
 
+def test_what_is_said_of_a_build_is_said_of_an_installation() -> None:
+    said = []
+    for file in (ROOT / "src").rglob("*.cc"):
+        if not file.name.endswith("_test.cc"):
+            text = re.sub(r'"\s*\+?\s*\n\s*"', "", file.read_text())  # of several lines
+            said += re.findall(r'"(?:[^"\\\n]|\\.)*"', text)
+    of_builds = [text for text in said if "'programs'" in text]
+    assert len(of_builds) > 3
+    for text in of_builds:
+        assert "'programs'" not in errors.in_python(text), text
+    said_here = errors.in_python("which this processor has not: seal it with --target avx2")
+    assert said_here.endswith("with the command taoism seal --target avx2")
+
+
 def test_no_name_reaches_a_terminal_as_a_command() -> None:
     error = taoism.errors.PlacementError("'a\x1b[31m\x9b\u202e\u200bb\nc' is no module")
     assert str(error) == "'a?[31m???b c' is no module"

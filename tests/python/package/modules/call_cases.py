@@ -299,6 +299,10 @@ CODE = {
     "torch.cond": Case(through(lambda _, x: torch.cond(x.sum() > 0, lambda y: y + 1, lambda y: y - 1, (x,))), floats(5), refused=(errors.UnsupportedError, r"calls torch\.cond")),
     "an output by size": Case(through(lambda net, x: (net.fc(x), x.shape[1]), fc=linear()), floats(5)),
     "an output by batch": Case(through(lambda net, x: (net.fc(x), x.shape[0]), fc=linear()), floats(5), fixed="a number in its outputs follows it"),
+    "an output by batch, of many": Case(
+        through(lambda net, x: (net.fc(x), x.shape[0]), fc=linear()), floats(5), example=7, fixed="a number in its outputs follows it", fast=True),
+    "by pairs of rows": Case(through(lambda net, x: net.fc(x.view(-1, 4, 5)), fc=linear()), floats(5), example=4, fixed="does not take another one"),
+    "as long as a larger batch by chance": Case(Optional, lambda b: (torch.randn(b, 4), torch.randn(4)), example=4, fast=True),
     "an output that is a number of it": Case(through(lambda net, x: (net.fc(x), float(x.sum())), fc=linear()), floats(5), refused=(errors.ControlFlowError, "depends on values of its input")),
     "no tensor out": Case(through(lambda net, x: x.shape[1]), floats(5), refused=(errors.ExportError, r"returns no tensor")),
     "an object out": Case(through(lambda net, x: (net.fc(x), object()), fc=linear()), floats(5), refused=(errors.ExportError, r"returns an object \(outputs\[1\]\)")),

@@ -89,6 +89,7 @@ LAYERS = {
         lambda b: {"query": torch.randn(b, 5, 8), "key": torch.randn(b, 4, 8), "value": torch.randn(b, 4, 8),
                    "key_padding_mask": torch.arange(4).expand(b, 4) > 2, "need_weights": False}),
     "encoder": Case(encoder, floats(5, 8), fast=True),
+    "encoder of many rows": Case(encoder, floats(5, 8), example=7),
     "encoder with a causal mask": Case(through(masked_encoder, body=encoder()), floats(5, 8)),
     "encoder and decoder": Case(
         lambda: nn.Transformer(8, 2, 1, 1, 16, batch_first=True), lambda b: (torch.randn(b, 5, 8), torch.randn(b, 4, 8))),

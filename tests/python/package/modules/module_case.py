@@ -17,7 +17,7 @@ from taoism import errors
 # Of the range of PyTorch's answer. 16-bit floats are rounded at other places.
 TOLERANCES = {torch.float16: 2e-2, torch.bfloat16: 6e-2, torch.float64: 1e-9}
 TOLERANCE = 1e-4
-BATCHES = (3, 2, 1)
+BATCHES = (3, 2, 1)  # others than the example's
 STRATEGY = "full"
 
 
