@@ -48,6 +48,7 @@ with taoism.shield(net, small, "full") as shielded, torch.no_grad():
     want = net(small)
     shielded(small)
     print(interrupted(lambda: shielded(large)))
+    assert len(shielded.worker_pids) == 1  # that of the small batch: the call was not waited for
     assert torch.allclose(shielded(small), want, atol=1e-4)
     print("usable", flush=True)
 """
