@@ -289,10 +289,10 @@ Result<ConstantPtr> ComputedWeights::get(const ir::Constant& constant) const {
 
 Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& path) {
   auto file = std::make_shared<Model::File>();
-  TAOISM_ASSIGN_OR_RETURN(SourceFile source, SourceFile::open(path));
-  TAOISM_RETURN_IF_ERROR(parse(source, file->proto));
+  TAOISM_ASSIGN_OR_RETURN(ModelFolder folder, ModelFolder::of(path));
+  TAOISM_RETURN_IF_ERROR(parse(folder.model(), file->proto));
   TAOISM_RETURN_IF_ERROR(read_opset(*file));
-  ExternalFiles external(source);
+  ExternalFiles external(folder);
   TAOISM_RETURN_IF_ERROR(read_constants(*file, external).annotate("'" + path + "'"));
   read_inputs(*file);
   name_nodes(*file);
@@ -306,7 +306,7 @@ Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& pa
     file->metadata.emplace_back(printable(entry.key()), printable(entry.value()));
     if (entry.key() == kPublicTensors) read_public_tensors(entry.value(), *file);
   }
-  file->sources.push_back(std::move(source));
+  file->sources.push_back(std::move(folder).take_model());
   for (auto& [name, opened] : external.take()) file->sources.push_back(std::move(opened));
   return std::shared_ptr<const Model::File>(std::move(file));
 }

@@ -24,11 +24,6 @@ struct FreeDigest {
 
 }  // namespace
 
-Result<SourceFile> SourceFile::open(const std::string& path) {
-  // Without O_NONBLOCK, a named pipe in the file's place would block for ever.
-  return of_descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), path);
-}
-
 Result<SourceFile> SourceFile::of_descriptor(int descriptor, const std::string& path) {
   SourceFile file;
   file.path_ = path;

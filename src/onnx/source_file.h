@@ -14,9 +14,8 @@ namespace taoism::onnx {
 
 class SourceFile {
  public:
-  // Errors: not_found, invalid_argument (a directory, a pipe, ...).
-  static Result<SourceFile> open(const std::string& path);
-  // The same of a descriptor, which it takes over; -1: as errno says why it could not be opened.
+  // Of a descriptor, which it takes over; -1: errno says why it could not be opened. `path` is for
+  // messages. Errors: not_found, invalid_argument (a directory, a pipe, ...).
   static Result<SourceFile> of_descriptor(int descriptor, const std::string& path);
   SourceFile(SourceFile&& other) noexcept;
   SourceFile& operator=(SourceFile&&) = delete;

@@ -3,7 +3,6 @@
 #include <charconv>
 
 #include "host/memory.h"
-#include "onnx/beneath.h"
 
 namespace taoism::onnx {
 namespace {
@@ -157,11 +156,11 @@ Result<ConstantPtr> read_named(const TensorProto& tensor, ExternalFiles* files) 
 
 Result<const SourceFile*> ExternalFiles::open(const std::string& location) {
   if (const auto it = files_.find(location); it != files_.end()) return &it->second;
-  auto file = open_beside(model_.path(), location);
+  auto file = folder_.open(location);
   if (!file.ok()) {
     return Status(file.code(), printable(file.status().message())).annotate("external data");
   }
-  if (file->is_same_file(model_)) {
+  if (file->is_same_file(folder_.model())) {
     return invalid_argument("external data '" + printable(location) + "' is the model itself");
   }
   return &files_.emplace(location, std::move(*file)).first->second;

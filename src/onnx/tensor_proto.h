@@ -10,24 +10,23 @@
 
 #include "base/text.h"
 #include "onnx/element_types.h"
-#include "onnx/source_file.h"
+#include "onnx/model_folder.h"
 
 namespace taoism::onnx {
 
-// The files beside a model that hold the data of its large tensors. The model's file must outlive
-// it.
+// The files beside a model that hold the data of its large tensors. The folder must outlive it.
 class ExternalFiles {
  public:
-  explicit ExternalFiles(const SourceFile& model) : model_(model) {}
+  explicit ExternalFiles(const ModelFolder& folder) : folder_(folder) {}
 
-  // Only files inside the model's folder (see open_beside), and not the model itself. Errors:
-  // invalid_argument, not_found.
+  // Only files inside the model's folder, and not the model itself. Errors: invalid_argument,
+  // not_found.
   Result<const SourceFile*> open(const std::string& location);
   // What was opened, by location; nothing can be opened afterwards through pointers from before.
   std::map<std::string, SourceFile> take() { return std::move(files_); }
 
  private:
-  const SourceFile& model_;
+  const ModelFolder& folder_;
   std::map<std::string, SourceFile> files_;
 };
 
