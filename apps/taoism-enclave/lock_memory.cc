@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "trusted/stacks.h"
+
 namespace taoism::image {
 namespace {
 
@@ -21,12 +23,11 @@ struct Mapping {
 // A worker has about forty; what does not fit stays unlocked, and that is said.
 using Mappings = std::array<Mapping, 512>;
 
-// What a stack is made to have before it is locked, and more than it needs.
-constexpr size_t kStackBytes = size_t{256} << 10;
 constexpr size_t kPageBytes = 4096;
 
+// So that there is something to lock.
 __attribute__((noinline)) void grow_stack() {
-  std::byte room[kStackBytes];
+  std::byte room[trusted::kStackBytes];
   std::memset(room, 0, sizeof(room));
   __asm__ __volatile__("" : : "r"(room) : "memory");
 }

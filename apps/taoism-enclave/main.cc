@@ -124,6 +124,7 @@ bool one_processor() {
 
 int run() {
   prctl(PR_SET_NAME, "taoism-enclave");  // else the number of the descriptor that it is run from
+  raise_lock_limit();                    // while there may be privileges
   const uint32_t held = harden_process();
   wire::Config config;
   const ByteSpan region = map_region(config);

@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lock_memory.h"
 #include "wire/ring.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -90,7 +89,6 @@ uint32_t harden_process() {
   uint32_t held = 0;
   if (is_closed_since_exec()) held |= wire::kSealedSinceExec;
   const rlimit no_core{0, 0};
-  raise_lock_limit();
   if (setrlimit(RLIMIT_CORE, &no_core) == 0) held |= wire::kSealedNoCore;
   if (prctl(PR_SET_DUMPABLE, 0) == 0) held |= wire::kSealedNotDumpable;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) held |= wire::kSealedNoNewPrivileges;

@@ -7,8 +7,8 @@
 #include <charconv>
 
 #include "base/text.h"
-#include "runtime/files/convert.h"
-#include "runtime/files/image.h"
+#include "files/convert.h"
+#include "files/image.h"
 
 namespace taoism::cli {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "files/tensor_file.h"
 #include "onnx/model.h"
-#include "runtime/files/tensor_file.h"
 
 namespace taoism::cli {
 

@@ -6,20 +6,25 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
 
-#include "crypto/hash.h"
 #include "crypto/p256_key.h"
 
 namespace taoism::crypto {
 namespace {
 
-constexpr size_t kHalfBytes = kSignatureBytes / 2;
+constexpr int kHalfBytes = kSignatureBytes / 2;
 // A sequence of two integers, each with its head and perhaps a zero in front.
 constexpr size_t kMaxDerBytes = 2 + 2 * (2 + 1 + kHalfBytes);
 
 struct FreeNumber {
   void operator()(BIGNUM* number) const { BN_clear_free(number); }
 };
+using NumberPtr = std::unique_ptr<BIGNUM, FreeNumber>;
+struct FreeParts {
+  void operator()(ECDSA_SIG* parts) const { ECDSA_SIG_free(parts); }
+};
+using PartsPtr = std::unique_ptr<ECDSA_SIG, FreeParts>;
 
 unsigned char* raw(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
 const unsigned char* raw(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
@@ -51,45 +56,29 @@ KeyPtr make_key(const PublicKey& public_key, const SigningSecret* secret) {
   return KeyPtr(key);
 }
 
-void append_integer(std::vector<unsigned char>& der, const std::byte* half) {
-  const unsigned char* begin = raw(half);
-  const unsigned char* const end = begin + kHalfBytes;
-  while (end - begin > 1 && *begin == 0) ++begin;
-  const bool needs_zero = (*begin & 0x80U) != 0;
-  der.push_back(0x02);
-  der.push_back(static_cast<unsigned char>(end - begin + (needs_zero ? 1 : 0)));
-  if (needs_zero) der.push_back(0);
-  der.insert(der.end(), begin, end);
-}
-
+// How the provider writes a signature. Empty: it cannot.
 std::vector<unsigned char> to_der(const Signature& signature) {
-  std::vector<unsigned char> der;
-  der.reserve(kMaxDerBytes);
-  der.assign({0x30, 0});
-  append_integer(der, signature.data());
-  append_integer(der, signature.data() + kHalfBytes);
-  der[1] = static_cast<unsigned char>(der.size() - 2);
-  return der;
-}
-
-// One integer at the front of `der`, which then begins behind it.
-bool take_integer(std::span<const unsigned char>& der, std::byte* half) {
-  if (der.size() < 2 || der[0] != 0x02 || der[1] > der.size() - 2) return false;
-  std::span<const unsigned char> digits = der.subspan(2, der[1]);
-  der = der.subspan(2 + digits.size());
-  while (digits.size() > kHalfBytes && digits[0] == 0) digits = digits.subspan(1);
-  if (digits.size() > kHalfBytes) return false;
-  std::memset(half, 0, kHalfBytes - digits.size());
-  std::memcpy(half + kHalfBytes - digits.size(), digits.data(), digits.size());
-  return true;
+  const PartsPtr parts(ECDSA_SIG_new());
+  NumberPtr r(BN_bin2bn(raw(signature.data()), kHalfBytes, nullptr));
+  NumberPtr s(BN_bin2bn(raw(signature.data() + kHalfBytes), kHalfBytes, nullptr));
+  if (parts == nullptr || ECDSA_SIG_set0(parts.get(), r.get(), s.get()) != 1) return {};
+  (void)r.release();  // they are the parts' own now
+  (void)s.release();
+  const int bytes = i2d_ECDSA_SIG(parts.get(), nullptr);
+  if (bytes <= 0) return {};
+  std::vector<unsigned char> der(static_cast<size_t>(bytes));
+  unsigned char* to = der.data();
+  return i2d_ECDSA_SIG(parts.get(), &to) == bytes ? der : std::vector<unsigned char>();
 }
 
 std::optional<Signature> from_der(std::span<const unsigned char> der) {
+  const unsigned char* at = der.data();
+  const PartsPtr parts(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
   Signature signature;
-  if (der.size() < 2 || der[0] != 0x30 || der[1] != der.size() - 2) return std::nullopt;
-  der = der.subspan(2);
-  if (!take_integer(der, signature.data()) || !take_integer(der, signature.data() + kHalfBytes) ||
-      !der.empty()) {
+  if (parts == nullptr || at != der.data() + der.size() ||
+      BN_bn2binpad(ECDSA_SIG_get0_r(parts.get()), raw(signature.data()), kHalfBytes) < 0 ||
+      BN_bn2binpad(ECDSA_SIG_get0_s(parts.get()), raw(signature.data() + kHalfBytes), kHalfBytes) <
+          0) {
     return std::nullopt;
   }
   return signature;
@@ -129,7 +118,7 @@ Result<SigningSecret> SigningKey::secret() const {
   if (EVP_PKEY_get_bn_param(key_->pkey.get(), OSSL_PKEY_PARAM_PRIV_KEY, &number) != 1) {
     return internal_error("the crypto provider does not give the secret of a P-256 key");
   }
-  const std::unique_ptr<BIGNUM, FreeNumber> owned(number);
+  const NumberPtr owned(number);
   SigningSecret secret;
   if (BN_bn2binpad(number, raw(secret.expose_secret().data()), SigningSecret::size()) < 0) {
     return internal_error("the crypto provider does not give the secret of a P-256 key");
@@ -153,13 +142,17 @@ Result<Signature> SigningKey::sign(ConstByteSpan message) const {
 
 Status verify(const PublicKey& signer, ConstByteSpan message, const Signature& signature) {
   TAOISM_ASSIGN_OR_RETURN(const Digest digest, sha256(message));
+  return verify_digest(signer, digest, signature);
+}
+
+Status verify_digest(const PublicKey& signer, const Digest& digest, const Signature& signature) {
   // Making the key checks that the point is on the curve.
   // A point has one encoding here; the provider knows more.
   const KeyPtr key = signer[0] == std::byte{4} ? make_key(signer, nullptr) : nullptr;
   if (key == nullptr) return integrity_error("the signer's public key is not a point of P-256");
   const ContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
   const std::vector<unsigned char> der = to_der(signature);
-  if (context == nullptr || EVP_PKEY_verify_init(context.get()) != 1 ||
+  if (context == nullptr || der.empty() || EVP_PKEY_verify_init(context.get()) != 1 ||
       EVP_PKEY_verify(context.get(), der.data(), der.size(), raw(digest.data()), digest.size()) !=
           1) {
     return integrity_error("the signature does not verify");

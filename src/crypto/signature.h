@@ -3,6 +3,7 @@
 #pragma once
 
 #include "crypto/ecdh.h"
+#include "crypto/hash.h"
 
 namespace taoism::crypto {
 
@@ -36,5 +37,7 @@ class SigningKey {
 
 // Errors: integrity when it is not a signature of `message` by `signer`, or that is no public key.
 Status verify(const PublicKey& signer, ConstByteSpan message, const Signature& signature);
+// The same of a message whose SHA-256 is known.
+Status verify_digest(const PublicKey& signer, const Digest& digest, const Signature& signature);
 
 }  // namespace taoism::crypto

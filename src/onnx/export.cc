@@ -7,7 +7,7 @@
 
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 
-#include "runtime/files/output_file.h"
+#include "files/output_file.h"
 
 namespace taoism::onnx {
 namespace {

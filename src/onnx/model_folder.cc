@@ -16,6 +16,7 @@ namespace taoism::onnx {
 namespace {
 
 namespace fs = std::filesystem;
+using files::Descriptor;
 
 // Without O_NONBLOCK, a named pipe in the file's place would block for ever.
 constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -106,10 +107,6 @@ Status led_outside(const std::string& location) {
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
 
 int open_beneath(int folder, const std::string& relative, Confinement confinement) {
   if (confinement == Confinement::kernel) {

@@ -5,25 +5,10 @@
 #include <string>
 #include <utility>
 
+#include "files/descriptor.h"
 #include "onnx/source_file.h"
 
 namespace taoism::onnx {
-
-// A descriptor that is closed with its object; -1: none.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor();
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 class ModelFolder {
  public:
@@ -42,7 +27,8 @@ class ModelFolder {
   Result<SourceFile> open(const std::string& location) const;
 
  private:
-  ModelFolder(std::string path, SourceFile model, Descriptor folder, Descriptor real_folder)
+  ModelFolder(std::string path, SourceFile model, files::Descriptor folder,
+              files::Descriptor real_folder)
       : path_(std::move(path)),
         model_(std::move(model)),
         folder_(std::move(folder)),
@@ -50,8 +36,8 @@ class ModelFolder {
 
   std::string path_;  // of the model, as it was named
   SourceFile model_;
-  Descriptor folder_;
-  Descriptor real_folder_;  // of a model that is a link
+  files::Descriptor folder_;
+  files::Descriptor real_folder_;  // of a model that is a link
 };
 
 // Opens `relative` beneath a folder, following no link: for tests of the walk. A descriptor, or -1

@@ -9,18 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
-#include <cstdio>
-#include <thread>
 
+#include "base/test_exchange.h"
 #include "onnx/test_model.h"
 
 namespace taoism::onnx {
 namespace {
 
 namespace fs = std::filesystem;
+using files::Descriptor;
 
 class ModelFolderTest : public testing::Test {
  protected:
@@ -213,31 +212,6 @@ TEST_F(ModelFolderTest, AWeightIsInTheModelOrInAFile) {
   EXPECT_EQ(Model::load(models_.write("m.onnx", source.bytes())).code(), Code::invalid_argument);
 }
 
-// Exchanges two names in a folder, as fast as it can, for as long as it lives.
-class Exchange {
- public:
-  Exchange(const std::string& a, const std::string& b)
-      : thread_([this, a, b] {
-          do {
-            ok_ =
-                ok_ && ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
-            ++count_;
-          } while (!stop_);
-        }) {
-    while (count_ == 0) std::this_thread::yield();
-  }
-  ~Exchange() {
-    stop_ = true;
-    thread_.join();
-    EXPECT_TRUE(ok_);
-  }
-
- private:
-  std::atomic<bool> stop_ = false, ok_ = true;
-  std::atomic<int> count_ = 0;
-  std::thread thread_;
-};
-
 constexpr int kRaces = 3000;
 
 // Who may write where the model's folder lies puts a link in the folder's place while the model is
@@ -252,7 +226,7 @@ TEST_F(ModelFolderTest, TheFolderExchangedForALinkMeanwhile) {
   models_.write("f/link.onnx", external_model("link").bytes());
   fs::create_symlink("w", models_.file("f/link"));
   fs::create_symlink("w.onnx", models_.file("f/linked.onnx"));
-  const Exchange exchange(models_.file("f"), models_.file("l"));
+  const TestExchange exchange(models_.file("f"), models_.file("l"));
   for (const char* name : {"f/w.onnx", "f/link.onnx", "f/linked.onnx"}) {
     int from_outside = 0;
     for (int i = 0; i < kRaces; ++i) from_outside += Model::load(models_.file(name)).ok() ? 1 : 0;
@@ -268,7 +242,7 @@ TEST_F(ModelFolderTest, AModelAndItsDataAreOfOneFolder) {
     models_.write(folder.filename() / version, std::string(16, 'x'));
     models_.write(folder.filename() / "m.onnx", external_model(version).bytes());
   }
-  const Exchange exchange(models_.file("1"), models_.file("2"));
+  const TestExchange exchange(models_.file("1"), models_.file("2"));
   for (int i = 0; i < kRaces; ++i) {
     const auto model = Model::load(models_.file("1/m.onnx"));
     ASSERT_TRUE(model.ok()) << i << ": " << model.status().message();

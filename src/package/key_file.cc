@@ -1,18 +1,23 @@
 #include "package/key_file.h"
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "crypto/random.h"
-#include "runtime/files/file_lock.h"
-#include "runtime/files/output_file.h"
-#include "runtime/files/private_file.h"
+#include "files/file_lock.h"
+#include "files/output_file.h"
+#include "files/private_file.h"
 
 namespace taoism::package {
 namespace {
+
+// Zeros behind its end.
+using KeyText = SecretBytes<store::kMaxKeyFileBytes>;
+
+Status format(const store::PackageKey& key, KeyText& text) {
+  return store::format_key(key, text.expose_secret()).status();
+}
 
 Result<files::OutputFile> written(const std::string& path, const store::PackageKey& key) {
   SecretBuffer text(store::kMaxKeyFileBytes);
@@ -28,18 +33,10 @@ Result<files::OutputFile> written(const std::string& path, const store::PackageK
 }  // namespace
 
 Result<store::PackageKey> read_key_file(const std::string& path) {
-  const Status checked = files::check_private_file(path);
-  if (!checked.ok()) return checked.annotate("key file");
-  const int file = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) {
-    return Status(errno == ENOENT ? Code::not_found : Code::invalid_argument,
-                  "key file " + path + ": cannot open: " + std::strerror(errno));
-  }
-  SecretBuffer text(store::kMaxKeyFileBytes + 1);
-  const ssize_t bytes = read(file, text.span().data(), text.span().size());
-  close(file);
-  const size_t size = bytes < 0 ? 0 : static_cast<size_t>(bytes);
-  Result<store::PackageKey> key = store::parse_key(text.span().first(size));
+  SecretBuffer text(store::kMaxKeyFileBytes);
+  const Result<size_t> size = files::read_private_file(path, text.span());
+  if (!size.ok()) return size.status().annotate("key file");
+  Result<store::PackageKey> key = store::parse_key(text.span().first(*size));
   if (!key.ok()) return key.status().annotate("key file " + path);
   return key;
 }
@@ -60,7 +57,11 @@ Status change_key_file(const std::string& path,
   const Result<files::FileLock> lock = files::FileLock::take(path);
   if (!lock.ok()) return lock.status().annotate("key file");
   TAOISM_ASSIGN_OR_RETURN(store::PackageKey key, read_key_file(path));
+  KeyText before, after;
+  TAOISM_RETURN_IF_ERROR(format(key, before));
   TAOISM_RETURN_IF_ERROR(change(key));
+  TAOISM_RETURN_IF_ERROR(format(key, after));
+  if (std::ranges::equal(before.expose_secret(), after.expose_secret())) return {};
   TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, written(path, key));
   return file.commit();
 }

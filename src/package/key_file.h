@@ -19,8 +19,8 @@ Result<store::PackageKey> new_key();
 // resource_exhausted.
 Status create_key_file(const std::string& path, const store::PackageKey& key);
 
-// Reads the file, has `change` change what it says, and replaces it: nobody else does in between.
-// An error of `change` is given back, and the file is as it was.
+// Reads the file, has `change` change what it says, and replaces it, if it says something else
+// then: nobody else does in between. An error of `change` is given back, and the file is as it was.
 Status change_key_file(const std::string& path,
                        const std::function<Status(store::PackageKey&)>& change);
 // The same; where there is none it is made, and is_new told.

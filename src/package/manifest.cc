@@ -170,7 +170,7 @@ Result<Manifest> read_manifest(std::string_view text) {
   const json in = json::parse(
       text, [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; },
       /*allow_exceptions=*/false);
-  if (!in.is_object()) return integrity_error("the description is no JSON object");
+  if (!in.is_object()) return integrity_error("the manifest is no JSON object");
   Reader reader;
   Manifest manifest;
   manifest.model = reader.text(in, "model");
@@ -191,7 +191,7 @@ Result<Manifest> read_manifest(std::string_view text) {
     if (!reader.ok()) break;
   }
   if (manifest.batches.empty()) reader.fail("batches");
-  if (!reader.ok()) return integrity_error("the description: " + reader.wrong());
+  if (!reader.ok()) return integrity_error("the manifest: " + reader.wrong());
   return manifest;
 }
 

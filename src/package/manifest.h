@@ -1,4 +1,4 @@
-// The description in a package, as text (JSON, docs/formats/tao.md): what is public of it beside
+// The manifest in a package, as text (JSON, docs/formats/tao.md): what is public of it beside
 // graphs and weights. The reader trusts nothing. Host only. Thread-safety: values.
 #pragma once
 

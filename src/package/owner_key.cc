@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "runtime/files/output_file.h"
-#include "runtime/files/private_file.h"
+#include "files/descriptor.h"
+#include "files/output_file.h"
+#include "files/private_file.h"
 
 namespace taoism::package {
 namespace {
@@ -96,23 +97,8 @@ bool begins_with(ConstByteSpan der, const uint8_t (&head)[N]) {
   return std::memcmp(der.data(), head, N) == 0;
 }
 
-Status read_small_file(const std::string& path, SecretBuffer& text, size_t& bytes) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) {
-    return {errno == ENOENT ? Code::not_found : Code::invalid_argument,
-            path + ": cannot open: " + std::strerror(errno)};
-  }
-  const ssize_t got = read(fd, text.span().data(), text.span().size());
-  close(fd);
-  if (got < 0 || static_cast<size_t>(got) > kMaxFileBytes) {
-    return invalid_argument(path + ": not a key of a model's owner");
-  }
-  bytes = static_cast<size_t>(got);
-  return {};
-}
-
-std::string_view view(SecretBuffer& text, size_t bytes) {
-  return {reinterpret_cast<const char*>(text.span().data()), bytes};
+std::string_view view(ByteSpan text) {
+  return {reinterpret_cast<const char*>(text.data()), text.size()};
 }
 
 Status write_pair(const std::string& path, const crypto::SigningKey& key) {
@@ -139,14 +125,13 @@ Status write_public(const std::string& path, const crypto::SigningKey& key) {
 }  // namespace
 
 Result<crypto::SigningKey> read_owner_key(const std::string& path) {
-  TAOISM_RETURN_IF_ERROR(files::check_private_file(path));
-  SecretBuffer text(kMaxFileBytes + 1);
-  size_t bytes = 0;
-  TAOISM_RETURN_IF_ERROR(read_small_file(path, text, bytes));
-  std::string_view left = view(text, bytes);
+  SecretBuffer text(kMaxFileBytes);
+  TAOISM_ASSIGN_OR_RETURN(const size_t bytes, files::read_private_file(path, text.span()));
+  const std::string_view all = view(text.span().first(bytes));
+  std::string_view left = all;
   SecretBuffer pair(kPairBytes);
   const std::optional<bool> found = take_pem(left, kPrivate, pair.span());
-  if (!found.has_value() && view(text, bytes).find(kPublic) != std::string_view::npos) {
+  if (!found.has_value() && all.find(kPublic) != std::string_view::npos) {
     return invalid_argument(path + ": a public half, which signs nothing: give the owner.key");
   }
   const ConstByteSpan der = pair.span();
@@ -252,10 +237,17 @@ Result<store::Owners> parse_owners(std::string_view text) {
 }
 
 Result<store::Owners> read_owners(const std::string& path) {
-  SecretBuffer text(kMaxFileBytes + 1);
-  size_t bytes = 0;
-  TAOISM_RETURN_IF_ERROR(read_small_file(path, text, bytes));
-  Result<store::Owners> owners = parse_owners(view(text, bytes));
+  const files::Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  SecretBuffer text(kMaxFileBytes + 1);  // somebody may give an owner's key here
+  const ssize_t got =
+      file.is_open() ? read(file.get(), text.span().data(), text.span().size()) : -1;
+  if (got < 0) {
+    return Status(errno == ENOENT ? Code::not_found : Code::invalid_argument,
+                  path + ": cannot read: " + std::strerror(errno));
+  }
+  const auto bytes = static_cast<size_t>(got);
+  if (bytes > kMaxFileBytes) return invalid_argument(path + ": not owners' public keys");
+  Result<store::Owners> owners = parse_owners(view(text.span().first(bytes)));
   if (!owners.ok()) return owners.status().annotate(path);
   return owners;
 }

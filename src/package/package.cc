@@ -120,13 +120,8 @@ Result<std::string> open_plan(const PackageFile& file, const store::PackageKey& 
 }
 
 Result<ir::PartitionedGraph> Package::graph(uint32_t index) const {
-  // A copy: what is checked is what is read.
-  const ConstByteSpan mapped = file_->data(store::PartKind::graph, index);
-  const std::vector<std::byte> bytes(mapped.begin(), mapped.end());
-  TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest, crypto::sha256(bytes));
-  if (digest != file_->head().find(store::PartKind::graph, index)->sha256) {
-    return damaged(file_->path(), "the graph");
-  }
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes,
+                          file_->read_checked(store::PartKind::graph, index));
   Result<ir::PartitionedGraph> graph = ir::decode(bytes, constants_);
   if (!graph.ok()) return graph.status().annotate(file_->path());
   // Whatever a package says: no owner seals one that keeps nothing in the TEE.

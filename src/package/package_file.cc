@@ -20,7 +20,7 @@ using store::PartKind;
 
 const char* kind_text(uint32_t kind) {
   switch (static_cast<PartKind>(kind)) {
-    case PartKind::description: return "the description";
+    case PartKind::manifest: return "the manifest";
     case PartKind::graph: return "a graph";
     case PartKind::program: return "a sealed program";
     case PartKind::plan: return "the sealed plan";
@@ -36,8 +36,9 @@ Result<std::shared_ptr<const PackageFile>> PackageFile::open(const std::string& 
                                                              const store::Owners* owners) {
   std::shared_ptr<PackageFile> file(new PackageFile(path));
   Status status = file->map();
-  if (status.ok()) status = file->read(owners);
+  if (status.ok()) status = file->read_head(owners);
   if (!status.ok()) return status.annotate(path);
+  TAOISM_RETURN_IF_ERROR(file->read_manifest());
   return std::shared_ptr<const PackageFile>(std::move(file));
 }
 
@@ -64,7 +65,7 @@ Status PackageFile::map() {
   return {};
 }
 
-Status PackageFile::read(const store::Owners* owners) {
+Status PackageFile::read_head(const store::Owners* owners) {
   Result<PackageHead> head = PackageHead::read(map_);
   if (!head.ok()) return head.status();
   head_ = std::move(*head);
@@ -72,37 +73,34 @@ Status PackageFile::read(const store::Owners* owners) {
     return integrity_error("has " + std::to_string(map_.size()) + " bytes and was sealed with " +
                            std::to_string(bytes()) + ": copy it anew");
   }
-  TAOISM_RETURN_IF_ERROR(check_signer(owners));
-  TAOISM_ASSIGN_OR_RETURN(digest_, head_->digest());
+  return check_signer(owners);
+}
 
-  const ConstByteSpan description = data(PartKind::description, 0);
-  if (description.size() > kMaxManifestBytes) {
-    return integrity_error("its description is longer than any: copy it anew");
+Status PackageFile::read_manifest() {
+  if (data(PartKind::manifest, 0).size() > kMaxManifestBytes) {
+    return integrity_error(path_ + ": its manifest is longer than any: copy it anew");
   }
-  // A copy: what is checked is what is read.
-  const std::string text(reinterpret_cast<const char*>(description.data()), description.size());
-  TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest,
-                          crypto::sha256(std::as_bytes(std::span(text))));
-  if (digest != head_->find(PartKind::description, 0)->sha256) {
-    return integrity_error("the description is not what its owner signed: copy it anew");
-  }
-  TAOISM_ASSIGN_OR_RETURN(manifest_, read_manifest(text));
+  TAOISM_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, read_checked(PartKind::manifest, 0));
+  Result<Manifest> manifest =
+      package::read_manifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!manifest.ok()) return manifest.status().annotate(path_);
+  manifest_ = std::move(*manifest);
   bool fits = manifest_.batches.size() == head_->count(PartKind::graph) &&
               manifest_.constants.size() == head_->count(PartKind::constant);
   for (uint32_t c = 0; fits && c < manifest_.constants.size(); ++c) {
     fits = data(PartKind::constant, c).size() == manifest_.constants[c].bytes();
   }
-  return fits ? Status() : integrity_error("its description is of another package");
+  return fits ? Status() : integrity_error(path_ + ": its manifest is of another package");
 }
 
 Status PackageFile::check_signer(const store::Owners* owners) {
   TAOISM_ASSIGN_OR_RETURN(signer_, store::owner_id(head_->signer()));
-  const Status signature = head_->check_signature();
+  const Result<crypto::Digest> signature = head_->check_signature();
   if (signature.code() == Code::integrity) {
     return integrity_error(
         "the signature does not verify: the package is damaged, or not what its owner signed");
   }
-  TAOISM_RETURN_IF_ERROR(signature);
+  TAOISM_ASSIGN_OR_RETURN(digest_, signature);
   if (owners == nullptr) return {};
   TAOISM_ASSIGN_OR_RETURN(const store::Signer signer, store::judge(*owners, head_->signer()));
   const std::string who = "signed by owner " + hex(ConstByteSpan(signer_).first(8));
@@ -122,7 +120,18 @@ ConstByteSpan PackageFile::data(PartKind kind, uint32_t index) const {
 }
 
 Status PackageFile::check(PartKind kind, uint32_t index) const {
-  TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest, crypto::sha256(data(kind, index)));
+  return check(kind, index, data(kind, index));
+}
+
+Result<std::vector<std::byte>> PackageFile::read_checked(PartKind kind, uint32_t index) const {
+  const ConstByteSpan mapped = data(kind, index);
+  std::vector<std::byte> copy(mapped.begin(), mapped.end());
+  TAOISM_RETURN_IF_ERROR(check(kind, index, copy));
+  return copy;
+}
+
+Status PackageFile::check(PartKind kind, uint32_t index, ConstByteSpan bytes) const {
+  TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest, crypto::sha256(bytes));
   if (digest == head_->find(kind, index)->sha256) return {};
   return integrity_error(path_ + ": " + kind_text(static_cast<uint32_t>(kind)) +
                          " is not what its owner signed: copy it anew");

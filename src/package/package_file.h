@@ -1,4 +1,4 @@
-// A package file, open and mapped. Opening reads its head and its description, which are what their
+// A package file, open and mapped. Opening reads its head and its manifest, which are what their
 // owner signed; every other part is checked where it is used. Host only. Thread-safety: const
 // functions from several threads.
 #pragma once
@@ -39,14 +39,18 @@ class PackageFile {
   ConstByteSpan data(store::PartKind kind, uint32_t index) const;
   // Whether a part is what was signed. Errors: integrity naming it.
   Status check(store::PartKind kind, uint32_t index) const;
-  // The same of all parts and of what lies between them: every byte of the file.
+  // A copy of a part that is what was signed, whatever becomes of the file. Errors: the same.
+  Result<std::vector<std::byte>> read_checked(store::PartKind kind, uint32_t index) const;
+  // Whether all parts are, and what lies between them: every byte of the file.
   Status check_all() const;
 
  private:
   explicit PackageFile(std::string path) : path_(std::move(path)) {}
   Status map();
-  Status read(const store::Owners* owners);
+  Status read_head(const store::Owners* owners);
+  Status read_manifest();
   Status check_signer(const store::Owners* owners);
+  Status check(store::PartKind kind, uint32_t index, ConstByteSpan bytes) const;
 
   const std::string path_;
   int descriptor_ = -1;

@@ -210,11 +210,11 @@ class Sealing {
   // Says of every part how large it is, and where: digests are known when it is written.
   Status lay_out() {
     for (const auto& constant : constants_) manifest_.constants.push_back(constant->desc);
-    description_ = write_manifest(manifest_);
-    if (description_.size() > kMaxManifestBytes) {
-      return unsupported("the description of the package is larger than 64 MiB");
+    manifest_text_ = write_manifest(manifest_);
+    if (manifest_text_.size() > kMaxManifestBytes) {
+      return unsupported("the manifest of the package is larger than 64 MiB");
     }
-    std::vector<store::PackagePart> parts{part(PartKind::description, 0, description_.size())};
+    std::vector<store::PackagePart> parts{part(PartKind::manifest, 0, manifest_text_.size())};
     for (size_t b = 0; b < bound_.size(); ++b) {
       parts.push_back(part(PartKind::graph, b, bound_[b].public_graph.size()));
     }
@@ -252,8 +252,7 @@ class Sealing {
   // The head last, when every digest is known.
   Status write() {
     TAOISM_RETURN_IF_ERROR(append_padded(head_->encode()));
-    TAOISM_RETURN_IF_ERROR(
-        append(PartKind::description, 0, std::as_bytes(std::span(description_))));
+    TAOISM_RETURN_IF_ERROR(append(PartKind::manifest, 0, std::as_bytes(std::span(manifest_text_))));
     for (size_t b = 0; b < bound_.size(); ++b) {
       TAOISM_RETURN_IF_ERROR(append(PartKind::graph, b, bound_[b].public_graph));
     }
@@ -320,7 +319,7 @@ class Sealing {
   std::vector<std::shared_ptr<const ir::Constant>> constants_;
   std::multimap<crypto::Digest, std::shared_ptr<const ir::Constant>> shared_;
   std::string plan_text_;
-  std::string description_;
+  std::string manifest_text_;
   std::optional<store::PackageHead> head_;
   SealReport report_;
 };

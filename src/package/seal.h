@@ -4,9 +4,9 @@
 
 #include <vector>
 
+#include "files/output_file.h"
 #include "onnx/model.h"
 #include "partition/plan.h"
-#include "runtime/files/output_file.h"
 #include "store/package_head.h"
 
 namespace taoism::package {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "files/file_lock.h"
 #include "package/key_file.h"
 #include "package/owner_key.h"
 #include "package/package_file.h"
-#include "runtime/files/file_lock.h"
 
 namespace taoism::package {
 namespace {

@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "runtime/files/tensor_file.h"
+#include "files/tensor_file.h"
 #include "runtime/machine.h"
 #include "runtime/profile.h"
 #include "runtime/source.h"

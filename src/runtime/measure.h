@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "files/tensor_file.h"
 #include "onnx/model.h"
-#include "runtime/files/tensor_file.h"
 #include "runtime/machine.h"
 #include "runtime/profile.h"
 #include "runtime/source.h"

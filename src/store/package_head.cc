@@ -69,7 +69,7 @@ bool PackageHead::is_well_formed() const {
   const uint32_t stores = count(PartKind::weights);
   const uint32_t constants = count(PartKind::constant);
   if (offset != header_.file_bytes || programs == 0 || count(PartKind::graph) != programs ||
-      stores == 0 || stores > programs || count(PartKind::description) != 1 ||
+      stores == 0 || stores > programs || count(PartKind::manifest) != 1 ||
       count(PartKind::plan) != 1 || parts_.size() != 2 + 2 * programs + stores + constants) {
     return false;
   }
@@ -118,12 +118,12 @@ PackagePart& PackageHead::part(PartKind kind, uint32_t index) {
 
 PackageContext PackageHead::context(PartKind kind, uint32_t index) const {
   const PackagePart* const sealed = find(kind, index);
-  const PackagePart* const description = find(PartKind::description, 0);
-  TAOISM_CHECK(sealed != nullptr && description != nullptr && sealed->bytes >= crypto::kTagBytes);
+  const PackagePart* const manifest = find(PartKind::manifest, 0);
+  TAOISM_CHECK(sealed != nullptr && manifest != nullptr && sealed->bytes >= crypto::kTagBytes);
   PackageContext context;
   context.package = header_.package;
   context.version = header_.version;
-  context.description = description->sha256;
+  context.manifest = manifest->sha256;
   context.part = sealed->kind;
   context.index = index;
   context.bytes = sealed->bytes - crypto::kTagBytes;
@@ -143,11 +143,11 @@ Status PackageHead::sign(const crypto::SigningKey& owner) {
   return {};
 }
 
-Status PackageHead::check_signature() const {
-  return crypto::verify(signature_.signer, signed_bytes(), signature_.signature);
+Result<crypto::Digest> PackageHead::check_signature() const {
+  TAOISM_ASSIGN_OR_RETURN(const crypto::Digest digest, crypto::sha256(signed_bytes()));
+  TAOISM_RETURN_IF_ERROR(crypto::verify_digest(signature_.signer, digest, signature_.signature));
+  return digest;
 }
-
-Result<crypto::Digest> PackageHead::digest() const { return crypto::sha256(signed_bytes()); }
 
 std::vector<std::byte> PackageHead::encode() const {
   std::vector<std::byte> bytes(bytes_of(parts_.size()));

@@ -31,12 +31,12 @@ struct PackageHeader {
 
 // In this order in the table and in the file.
 enum class PartKind : uint32_t {
-  description = 1,  // JSON; one
-  graph,            // one a batch size
-  program,          // sealed, the TEE's; one a batch size
-  plan,             // sealed, the owner's; one
-  constant,         // a weight of the device's; any number
-  weights,          // a store of sealed weights, for one or more programs
+  manifest = 1,  // JSON; one
+  graph,         // one a batch size
+  program,       // sealed, the TEE's; one a batch size
+  plan,          // sealed, the owner's; one
+  constant,      // a weight of the device's; any number
+  weights,       // a store of sealed weights, for one or more programs
 };
 
 struct PackagePart {
@@ -82,10 +82,9 @@ class PackageHead {
   PackageContext context(PartKind kind, uint32_t index) const;
 
   Status sign(const crypto::SigningKey& owner);
-  // Errors: integrity: the signature does not verify. Ok says nothing of who the signer is.
-  Status check_signature() const;
-  // SHA-256 of what is signed.
-  Result<crypto::Digest> digest() const;
+  // SHA-256 of what is signed, when the signature verifies; that says nothing of who the signer is.
+  // Errors: integrity.
+  Result<crypto::Digest> check_signature() const;
   // As it is in the file.
   std::vector<std::byte> encode() const;
 

@@ -17,10 +17,10 @@ PackagePart part(PartKind kind, uint32_t index, uint64_t bytes, uint32_t count =
 }
 
 std::vector<PackagePart> sample_parts() {
-  return {part(PartKind::description, 0, 100), part(PartKind::graph, 0, 70),
-          part(PartKind::graph, 1, 64),        part(PartKind::program, 0, 16, 1),
-          part(PartKind::program, 1, 99, 2),   part(PartKind::plan, 0, 16),
-          part(PartKind::constant, 0, 4),      part(PartKind::weights, 0, 0, 3)};
+  return {part(PartKind::manifest, 0, 100),  part(PartKind::graph, 0, 70),
+          part(PartKind::graph, 1, 64),      part(PartKind::program, 0, 16, 1),
+          part(PartKind::program, 1, 99, 2), part(PartKind::plan, 0, 16),
+          part(PartKind::constant, 0, 4),    part(PartKind::weights, 0, 0, 3)};
 }
 
 crypto::SigningKey owner() { return crypto::SigningKey::create().value(); }

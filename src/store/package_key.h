@@ -1,6 +1,6 @@
 // The key file of a model's owner, and the parts of a package file (.tao) that are sealed under its
 // secret: a part opens only as what it was sealed as, in the package, version and place that its
-// context names, beside the description whose digest it carries. Trusted. Thread-safety: values,
+// context names, beside the manifest whose digest it carries. Trusted. Thread-safety: values,
 // free functions.
 #pragma once
 
@@ -39,10 +39,10 @@ Result<crypto::Digest> keyed_name(const PackageKey& key, std::string_view what);
 struct PackageContext {
   crypto::StoreId package{};  // fresh for every package: the salt of its keys
   uint64_t version = 0;
-  crypto::Digest description{};  // SHA-256 of the package's description
-  uint32_t part = 0;             // PartKind (package_head.h)
-  uint32_t index = 0;            // among the parts of its kind
-  uint64_t bytes = 0;            // of the plaintext
+  crypto::Digest manifest{};  // SHA-256 of the package's manifest
+  uint32_t part = 0;          // PartKind (package_head.h)
+  uint32_t index = 0;         // among the parts of its kind
+  uint64_t bytes = 0;         // of the plaintext
 };
 static_assert(sizeof(PackageContext) == 72 && std::is_trivially_copyable_v<PackageContext>);
 

@@ -28,7 +28,7 @@ PackageContext context(uint64_t bytes) {
   PackageContext context;
   context.package.fill(std::byte{7});
   context.version = 3;
-  context.description.fill(std::byte{9});
+  context.manifest.fill(std::byte{9});
   context.part = static_cast<uint32_t>(PartKind::program);
   context.index = 2;
   context.bytes = bytes;

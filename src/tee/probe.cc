@@ -19,6 +19,7 @@
 #include "tee/process/private_image.h"
 #include "tee/process/spawn.h"
 #include "tee/tee.h"
+#include "tee/transport.h"
 
 namespace taoism::tee {
 namespace {
@@ -149,28 +150,36 @@ rlim_t most_locked_bytes() {
   return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? limit.rlim_max : 0;
 }
 
-TeeFeature probe_swap() {
+// A worker tells what it could lock; one with more memory may lock less of it.
+TeeFeature probe_swap(const std::string& worker_path) {
+  TeeOptions options;
+  options.worker_path = worker_path;
+  options.memory_bytes = wire::kPageBytes;
+  const auto worker = start_process(options, wire::kPageBytes);
   const rlim_t most = most_locked_bytes();
-  const bool available = most == RLIM_INFINITY || !has_swap();
+  const bool locks = worker.ok() && (*worker)->is_locked() && most == RLIM_INFINITY;
+  const bool available = locks || !has_swap();
   return feature("process: no swap", available,
-                 most == RLIM_INFINITY ? "the worker locks its memory, and none goes to swap"
-                 : available           ? "this machine has no swap"
-                                       : "the worker may lock " + std::to_string(most >> 10) +
-                                   " KiB of its memory; the rest may go to swap",
-                 "ulimit -l unlimited (memlock in /etc/security/limits.conf), or swapoff -a");
+                 locks          ? "the worker locks its memory, and none goes to swap"
+                 : available    ? "this machine has no swap"
+                 : !worker.ok() ? "no worker to ask: " + worker.status().message()
+                 : most == RLIM_INFINITY
+                     ? "the system refuses to lock the worker's memory, which may go to swap"
+                     : "the worker may lock " + std::to_string(most >> 10) +
+                           " KiB of its memory; the rest may go to swap",
+                 most == RLIM_INFINITY
+                     ? "the container's security profile (mlock2), or swapoff -a"
+                     : "ulimit -l unlimited (memlock in /etc/security/limits.conf), or "
+                       "swapoff -a");
 }
 
 }  // namespace
 
 std::vector<TeeFeature> probe_tee(const std::string& worker_path) {
-  return {probe_worker(worker_path),
-          probe_closed_memory(worker_path),
-          probe_debuggers(),
-          probe_namespaces(),
-          probe_seccomp(),
-          probe_sealed_memory(),
-          probe_swap(),
-          probe_sgx_processor(),
+  return {probe_worker(worker_path), probe_closed_memory(worker_path),
+          probe_debuggers(),         probe_namespaces(),
+          probe_seccomp(),           probe_sealed_memory(),
+          probe_swap(worker_path),   probe_sgx_processor(),
           probe_sgx_driver()};
 }
 

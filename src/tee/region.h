@@ -3,27 +3,12 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "files/descriptor.h"
 #include "tee/tee.h"
 
 namespace taoism::tee {
 
-// Owns a descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor() { reset(); }
-
-  int get() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-  int release();
-  void reset();
-
- private:
-  int fd_ = -1;
-};
+using files::Descriptor;
 
 class Region {
  public:

@@ -1,6 +1,6 @@
 #include "tee/tee.h"
 
-#include "runtime/files/private_file.h"
+#include "files/private_file.h"
 #include "tee/find_image.h"
 #include "tee/tee_device.h"
 

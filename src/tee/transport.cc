@@ -67,7 +67,7 @@ Status check_reply(crypto::Channel& from_tee, const wire::Message& message,
 Status Transport::post(const wire::Message& message) {
   if (!session_end_.ok()) return session_end_;
   TAOISM_CHECK(sent_count_ - collected_count_ < wire::kRingEntries);
-  TAOISM_RETURN_IF_ERROR(send(message));
+  TAOISM_RETURN_IF_ERROR(send(sent_count_, message));
   sent_[sent_count_++ % wire::kRingEntries] = message;
   return {};
 }
@@ -75,7 +75,7 @@ Status Transport::post(const wire::Message& message) {
 Status Transport::collect(wire::Reply& reply) {
   if (!session_end_.ok()) return session_end_;
   TAOISM_CHECK(sent_count_ != collected_count_);
-  TAOISM_RETURN_IF_ERROR(receive(reply));
+  TAOISM_RETURN_IF_ERROR(receive(collected_count_, reply));
   const wire::Message& message = sent_[collected_count_++ % wire::kRingEntries];
   if (from_tee_.has_value() && wire::is_tagged(message)) {
     session_end_ = check_reply(*from_tee_, message, reply);

@@ -31,6 +31,8 @@ class Transport {
   // From here on replies are the TEE's own or errors; nothing is under way.
   void authenticate(crypto::Channel from_tee) { from_tee_ = std::move(from_tee); }
   virtual int worker_pid() const { return 0; }
+  // Whether all of the TEE's private memory stays out of swap.
+  virtual bool is_locked() const { return false; }
   virtual std::vector<std::string> warnings() const = 0;
 
   // post and collect; nothing else may be under way. An error that the TEE answers comes back as a
@@ -38,8 +40,9 @@ class Transport {
   Status call(const wire::Message& message, wire::Reply& reply);
 
  protected:
-  virtual Status send(const wire::Message& message) = 0;
-  virtual Status receive(wire::Reply& reply) = 0;
+  // Message and reply `number`, which count from 0 (modulo 2^32), each in its order.
+  virtual Status send(uint32_t number, const wire::Message& message) = 0;
+  virtual Status receive(uint32_t number, wire::Reply& reply) = 0;
 
  private:
   std::array<wire::Message, wire::kRingEntries> sent_;

@@ -8,6 +8,7 @@
 #include "store/layout.h"
 #include "trusted/packaged_program.h"
 #include "trusted/platform.h"
+#include "trusted/stacks.h"
 #include "trusted/stopwatch.h"
 
 namespace taoism::trusted {
@@ -43,6 +44,15 @@ void copy_sealed(ByteSpan untrusted_sealed, ByteSpan data, crypto::Tag& tag) {
   std::memcpy(tag.data(), untrusted_sealed.data() + data.size(), tag.size());
 }
 
+// An authentic program as it is sealed: a StoreHeader, which stays where it is, and its encoding.
+const store::StoreHeader& header_of(ConstByteSpan plain) {
+  return *reinterpret_cast<const store::StoreHeader*>(plain.data());
+}
+
+Result<program::Program> decode(ConstByteSpan plain) {
+  return program::decode(plain.subspan(sizeof(store::StoreHeader)));
+}
+
 }  // namespace
 
 Image::Image(ByteSpan memory, Parallel& parallel, const KeySource* keys)
@@ -54,6 +64,15 @@ void Image::call(const wire::Message& untrusted_message, ByteSpan untrusted_payl
                  wire::Reply& untrusted_reply) {
   wire::Message message;
   copy_in(&message, &untrusted_message, sizeof(message));
+  const Answer answered = answer(message, untrusted_payload, untrusted_reply);
+  // A run leaves on stacks what its program, which is there, leaves in the arena.
+  const auto type = static_cast<MessageType>(message.type);
+  const bool is_run = type == MessageType::run_segment || type == MessageType::ping;
+  if (!is_run || answered.is_fatal()) wipe_stacks(parallel_);
+}
+
+Answer Image::answer(const wire::Message& message, ByteSpan untrusted_payload,
+                     wire::Reply& untrusted_reply) {
   wire::Reply reply;
   Answer answer = dead_.ok() ? dispatch(message, untrusted_payload, reply) : dead_;
   if (answer.is_fatal()) end_session(answer);
@@ -70,6 +89,7 @@ void Image::call(const wire::Message& untrusted_message, ByteSpan untrusted_payl
     if (session_.authenticate({message, reply}, tag)) reply.tag = tag;
   }
   untrusted_reply = reply;
+  return answer;
 }
 
 // Nothing is left to be read after what made the session end.
@@ -189,7 +209,10 @@ Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, w
   const auto digest = crypto::sha256(plain.span().subspan(sizeof(store::StoreHeader)));
   if (!digest.ok()) return {Code::internal, Text::crypto_failed};
   if (*digest != request.program) return integrity(Text::program_id_mismatch);
-  return install(request.program, plain.span(), outside, payload, reply);
+  auto decoded = decode(plain.span());
+  if (!decoded.ok()) return integrity(Text::program_invalid);
+  return install(request.program, header_of(plain.span()), std::move(*decoded), outside, payload,
+                 reply);
 }
 
 Answer Image::load_packaged(const wire::LoadPackaged& request, ByteSpan payload,
@@ -207,42 +230,41 @@ Answer Image::load_packaged(const wire::LoadPackaged& request, ByteSpan payload,
   const Outside outside{weights, request.spill};
   TAOISM_RETURN_IF_NOT_OK(check_outside(outside, payload));
   if (overlap(request.file, request.spill)) return policy(Text::slots_overlap);
-  TAOISM_RETURN_IF_NOT_OK(
-      install(opened.id, opened.plain->span(), outside, payload, reply, &opened.must_have));
+  auto decoded = decode(opened.plain->span());
+  if (!decoded.ok() || decoded->segments.size() != opened.must_have.segments ||
+      decoded->weights.size() != opened.must_have.weights) {
+    return integrity(Text::program_invalid);
+  }
+  TAOISM_RETURN_IF_NOT_OK(install(opened.id, header_of(opened.plain->span()), std::move(*decoded),
+                                  outside, payload, reply));
   reply.set_body(wire::LoadPackagedReply{opened.id, opened.package});
   return {};
 }
 
-Answer Image::install(const wire::ProgramId& id, ConstByteSpan plain, const Outside& outside,
-                      ByteSpan payload, wire::Reply& reply, const MustHave* must_have) {
+Answer Image::install(const wire::ProgramId& id, const store::StoreHeader& header,
+                      program::Program program, const Outside& outside, ByteSpan payload,
+                      wire::Reply& reply) {
   if (find(id) != nullptr) return policy(Text::program_exists);
   if (programs_.size() == kMaxPrograms) return policy(Text::too_many_programs);
 
-  auto decoded = program::decode(plain.subspan(sizeof(store::StoreHeader)));
-  if (!decoded.ok()) return integrity(Text::program_invalid);
-  if (must_have != nullptr && (decoded->segments.size() != must_have->segments ||
-                               decoded->weights.size() != must_have->weights)) {
-    return integrity(Text::program_invalid);
-  }
   auto scheduled = program::make_schedule(
-      *decoded, {arena_.capacity_bytes() - arena_.used_bytes(), parallel_.threads()});
+      program, {arena_.capacity_bytes() - arena_.used_bytes(), parallel_.threads()});
   if (!scheduled.ok()) {
-    reply.needed_bytes = program::smallest_memory(*decoded, parallel_.threads());
+    reply.needed_bytes = program::smallest_memory(program, parallel_.threads());
     return {Code::resource_exhausted, Text::arena_too_small};
   }
-  const store::WeightLayout layout(*decoded);
+  const store::WeightLayout layout(program);
   if (outside.weights.bytes != layout.bytes() ||
       outside.spill.bytes < store::spill_bytes(*scheduled)) {
     return policy(Text::store_bytes_wrong);
   }
-  auto opened = store::SealedStore::open(*reinterpret_cast<const store::StoreHeader*>(plain.data()),
-                                         layout, *scheduled, at(payload, outside.weights),
+  auto opened = store::SealedStore::open(header, layout, *scheduled, at(payload, outside.weights),
                                          at(payload, outside.spill), parallel_.threads());
   if (!opened.ok()) return {Code::internal, Text::crypto_failed};
   const auto memory = arena_.carve(scheduled->arena_bytes());
   if (!memory.has_value()) return {Code::resource_exhausted, Text::arena_too_small};
   programs_.push_back(
-      std::make_unique<LoadedProgram>(id, std::move(decoded).value(), std::move(scheduled).value(),
+      std::make_unique<LoadedProgram>(id, std::move(program), std::move(scheduled).value(),
                                       std::move(opened).value(), outside, *memory, parallel_));
   slots_.resize(std::max(slots_.size(), programs_.back()->max_slot_count()));
   return {};

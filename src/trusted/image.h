@@ -19,8 +19,6 @@
 
 namespace taoism::trusted {
 
-struct MustHave;
-
 inline constexpr size_t kMaxPrograms = 16;
 
 class Image {
@@ -30,7 +28,8 @@ class Image {
   Image(ByteSpan memory, Parallel& parallel, const KeySource* keys = nullptr);
 
   // Answers one message. `untrusted_payload` is shared with the host, who may change it at any
-  // time. Does not allocate for a run_segment or a ping.
+  // time. Does not allocate for a run_segment or a ping; after all else, and what ends the session,
+  // the stacks of all threads hold nothing of what was done.
   void call(const wire::Message& untrusted_message, ByteSpan untrusted_payload,
             wire::Reply& untrusted_reply);
 
@@ -42,6 +41,9 @@ class Image {
  private:
   class PayloadExchange;
 
+  // All of call() but the wiping: what it leaves on the stack lies below its caller.
+  [[gnu::noinline]] Answer answer(const wire::Message& message, ByteSpan untrusted_payload,
+                                  wire::Reply& untrusted_reply);
   void end_session(const Answer& answer);
   const store::PackageKey* package_key() const;
   wire::SessionTerms terms() const;
@@ -52,10 +54,10 @@ class Image {
   Answer load_program(const wire::LoadProgram& request, ByteSpan payload, wire::Reply& reply);
   Answer check_outside(const Outside& outside, ByteSpan payload) const;
   Answer load_packaged(const wire::LoadPackaged& request, ByteSpan payload, wire::Reply& reply);
-  // Decodes and schedules an authentic program and gives it its memory: `plain` is a StoreHeader
-  // and the encoded program, which is as `must_have` says where there is one.
-  Answer install(const wire::ProgramId& id, ConstByteSpan plain, const Outside& outside,
-                 ByteSpan payload, wire::Reply& reply, const MustHave* must_have = nullptr);
+  // Schedules an authentic program and gives it its memory.
+  Answer install(const wire::ProgramId& id, const store::StoreHeader& header,
+                 program::Program program, const Outside& outside, ByteSpan payload,
+                 wire::Reply& reply);
   Answer run_segment(const wire::RunSegment& request, ByteSpan payload, wire::Reply& reply);
   Answer copy_slots(const wire::RunSegment& request, const LoadedProgram& program,
                     ByteSpan payload);

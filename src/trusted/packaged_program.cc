@@ -11,11 +11,14 @@ using wire::Text;
 
 constexpr Answer kCryptoFailed{Code::internal, Text::crypto_failed};
 
-Answer check_signer(const store::PackageKey& key, const store::PackageHead& head) {
-  const Status signature = head.check_signature();
+// `package`: the digest of what is signed.
+Answer check_signer(const store::PackageKey& key, const store::PackageHead& head,
+                    crypto::Digest& package) {
+  const Result<crypto::Digest> signature = head.check_signature();
   if (signature.code() == Code::integrity) return integrity(Text::package_signature_wrong);
   const Result<store::Signer> signer = store::judge(key.owners, head.signer());
   if (!signature.ok() || !signer.ok()) return kCryptoFailed;
+  package = *signature;
   if (*signer == store::Signer::revoked) return integrity(Text::package_signer_revoked);
   return *signer == store::Signer::accepted ? Answer() : integrity(Text::package_signer_unknown);
 }
@@ -36,7 +39,7 @@ Answer open_packaged(const store::PackageKey& key, ConstByteSpan untrusted_file,
   if (!head.ok() || head->header().file_bytes != untrusted_file.size()) {
     return integrity(Text::package_head_wrong);
   }
-  TAOISM_RETURN_IF_NOT_OK(check_signer(key, *head));
+  TAOISM_RETURN_IF_NOT_OK(check_signer(key, *head, opened.package));
   if (head->header().version < key.least_version) return policy(Text::package_too_old);
   const store::PackagePart* const program = head->find(PartKind::program, index);
   if (program == nullptr) return policy(Text::package_index_unknown);
@@ -58,10 +61,8 @@ Answer open_packaged(const store::PackageKey& key, ConstByteSpan untrusted_file,
   if (context.bytes < sizeof(store::StoreHeader)) return integrity(Text::program_invalid);
 
   const auto id = crypto::sha256(object_bytes(context));
-  const auto package = head->digest();
-  if (!id.ok() || !package.ok()) return kCryptoFailed;
+  if (!id.ok()) return kCryptoFailed;
   opened.id = *id;
-  opened.package = *package;
   const store::PackagePart* const weights = head->find(PartKind::weights, program->store);
   opened.weights = {weights->offset, weights->bytes};
   opened.must_have = {program->count, weights->count};

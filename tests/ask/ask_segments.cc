@@ -12,10 +12,10 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "files/npy.h"
+#include "files/output_file.h"
 #include "package/package.h"
 #include "recover.h"
-#include "runtime/files/npy.h"
-#include "runtime/files/output_file.h"
 
 namespace taoism::ask {
 namespace {

@@ -14,7 +14,7 @@ using wire::Message;
 using wire::MessageType;
 
 constexpr std::byte kGuard{0xa5};
-constexpr std::string_view kDescription = "{ what is public }";
+constexpr std::string_view kManifest = "{ what is public }";
 constexpr std::string_view kGraph = "a graph";
 
 ConstByteSpan bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
@@ -32,10 +32,10 @@ store::PackageHead make_head(const Sample& sample, const store::PackageContext& 
     return part;
   };
   std::vector<store::PackagePart> parts{
-      part(PartKind::description, kDescription.size()), part(PartKind::graph, kGraph.size()),
+      part(PartKind::manifest, kManifest.size()), part(PartKind::graph, kGraph.size()),
       part(PartKind::program, sealed_bytes), part(PartKind::plan, crypto::kTagBytes),
       part(PartKind::weights, sample.layout().bytes())};
-  parts[0].sha256 = digest_of(bytes_of(kDescription));
+  parts[0].sha256 = digest_of(bytes_of(kManifest));
   parts[1].sha256 = digest_of(bytes_of(kGraph));
   parts[2].count = static_cast<uint32_t>(sample.program().segments.size());
   parts[4].count = static_cast<uint32_t>(sample.program().weights.size());
@@ -73,7 +73,7 @@ Host::Regions plan_regions(const Sample& sample, const program::Schedule* schedu
     const store::PackagePart* part = head.find(kind, 0);
     return wire::Range{regions.file.offset + part->offset, part->bytes};
   };
-  regions.description = in_file(store::PartKind::description);
+  regions.manifest = in_file(store::PartKind::manifest);
   regions.sealed = in_file(store::PartKind::program);
   regions.weights = in_file(store::PartKind::weights);
   regions.spill = append(schedule != nullptr ? store::spill_bytes(*schedule) : 0);
@@ -216,7 +216,7 @@ Message Host::seal_plain(ConstByteSpan plain, const wire::ProgramId& id) {
 store::PackageContext Host::package_context() const {
   store::PackageContext context;
   context.package.fill(std::byte{0x21});
-  context.description = digest_of(bytes_of(kDescription));
+  context.manifest = digest_of(bytes_of(kManifest));
   context.version = sample_.header().version;
   context.part = static_cast<uint32_t>(store::PartKind::program);
   return context;
@@ -245,7 +245,7 @@ Message Host::seal_packaged(ConstByteSpan plain, store::PackageContext context,
   // What is shorter than the sample's program lies before other weights.
   const ByteSpan weights = in_file(store::PartKind::weights);
   std::memmove(weights.data(), part(regions_.weights).data(), weights.size());
-  std::ranges::copy(bytes_of(kDescription), in_file(store::PartKind::description).begin());
+  std::ranges::copy(bytes_of(kManifest), in_file(store::PartKind::manifest).begin());
   std::ranges::copy(bytes_of(kGraph), in_file(store::PartKind::graph).begin());
   const ByteSpan sealed = in_file(store::PartKind::program);
   TAOISM_CHECK(store::seal_part(TestKeys().key, context, plain, sealed).ok());

@@ -85,8 +85,8 @@ class Host {
   // Where the parts of the payload lie.
   struct Regions {
     wire::Range list, tensors, spill;
-    wire::Range file;                          // the package
-    wire::Range description, sealed, weights;  // in it
+    wire::Range file;                       // the package
+    wire::Range manifest, sealed, weights;  // in it
     uint64_t bytes = 0;
   };
 

@@ -3,31 +3,23 @@
 #pragma once
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
-#include <unistd.h>
+#include "base/test_folder.h"
 
 namespace taoism::attack {
 
 class HostileProgram {
  public:
   explicit HostileProgram(const std::string& script)
-      : path_(std::filesystem::temp_directory_path() /
-              ("taoism-hostile-" + std::to_string(getpid()) + ".sh")) {
-    std::ofstream(path_) << "#!/bin/sh\n" << script;
+      : path_(folder_.write("worker.sh", "#!/bin/sh\n" + script)) {
     std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
   }
-  HostileProgram(const HostileProgram&) = delete;
-  HostileProgram& operator=(const HostileProgram&) = delete;
-  ~HostileProgram() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  std::string path() const { return path_.string(); }
+  const std::string& path() const { return path_; }
 
  private:
-  const std::filesystem::path path_;
+  const TestFolder folder_;
+  const std::string path_;
 };
 
 }  // namespace taoism::attack

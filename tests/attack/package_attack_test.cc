@@ -153,7 +153,7 @@ TEST(PackageAttack, EveryByteOfTheSealedPart) {
   }
 }
 
-// Every bit of header, table, signature, description and graph, and of what lies between them.
+// Every bit of header, table, signature, manifest and graph, and of what lies between them.
 TEST(PackageAttack, EveryBitOfWhatIsPublic) {
   Judge judge(small_sample(), 0);
   const Host::Regions regions = Host().regions();
@@ -176,7 +176,7 @@ TEST(PackageAttack, EveryBitOfWhatIsPublic) {
   Host host;
   sealed_beside_weights(host);
   uint64_t filled = 0;
-  for (const store::PartKind kind : {store::PartKind::description, store::PartKind::graph}) {
+  for (const store::PartKind kind : {store::PartKind::manifest, store::PartKind::graph}) {
     const uint64_t bytes = host.head().part(kind, 0).bytes;
     filled += round_up(bytes, kAlignment) - bytes;
   }
@@ -284,7 +284,7 @@ TEST(PackageAttack, NoProgramIsSoLong) {
     };
     store::PackageHead head = store::PackageHead::lay_out(
         {},
-        {part(store::PartKind::description, 0), part(store::PartKind::graph, 0),
+        {part(store::PartKind::manifest, 0), part(store::PartKind::graph, 0),
          part(store::PartKind::program, trusted::kMaxProgramBytes + crypto::kTagBytes + more, 1),
          part(store::PartKind::plan, crypto::kTagBytes), part(store::PartKind::weights, 0)});
     ASSERT_TRUE(head.sign(test_owner()).ok());
@@ -324,7 +324,7 @@ const Claim kClaims[] = {
     {"OfAnOlderVersion", [](auto& c) { --c.version; }},
     {"OfANewerVersion", [](auto& c) { ++c.version; }},
     {"OfAnotherPackage", [](auto& c) { c.package[15] ^= std::byte{1}; }},
-    {"OfAnotherDescription", [](auto& c) { c.description[31] ^= std::byte{1}; }},
+    {"OfAnotherManifest", [](auto& c) { c.manifest[31] ^= std::byte{1}; }},
     {"ThePlan", [](auto& c) { c.part = static_cast<uint32_t>(store::PartKind::plan); }},
     {"OfNoKind", [](auto& c) { c.part = 7; }},
 };

@@ -190,11 +190,11 @@ class MeddlingTransport final : public tee::Transport {
   std::function<void(wire::Reply& reply, ByteSpan payload)> meddle = [](wire::Reply&, ByteSpan) {};
 
  protected:
-  Status send(const Message& message) override {
+  Status send(uint32_t, const Message& message) override {
     host_.image().call(message, payload(), replies_.emplace_back());
     return {};
   }
-  Status receive(wire::Reply& reply) override {
+  Status receive(uint32_t, wire::Reply& reply) override {
     reply = replies_.front();
     replies_.pop_front();
     meddle(reply, payload());

@@ -143,12 +143,28 @@ def small_input(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def preload(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """An environment in which tests/cli/NAME.c stands between a program and the C library."""
+    folder = tmp_path_factory.mktemp("preload")
+
+    def environment(name: str) -> dict[str, str]:
+        library = folder / f"{name}.so"
+        if not library.exists():
+            compiler = os.environ.get("CC", "cc")
+            source = ROOT / "tests" / "cli" / f"{name}.c"
+            subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        return {**os.environ, "LD_PRELOAD": str(library)}
+
+    return environment
+
+
 def assert_one_line_error(result: subprocess.CompletedProcess[str], code: int, *says: str) -> None:
     """The contract of every failure: exit code, one line that names what, where and the mend."""
     assert result.returncode == code, (result.returncode, result.stderr)
     errors = [line for line in result.stderr.splitlines() if not line.startswith("taoism: warning: ")]
     assert len(errors) == 1, result.stderr
     assert errors[0].startswith("taoism: error: ")
-    assert all(" " <= c for c in errors[0])
+    assert all(c >= " " for c in errors[0])
     for text in says:
         assert text in errors[0], errors[0]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from onnx import TensorProto, helper
 
-DESCRIPTION, GRAPH, PROGRAM, PLAN, CONSTANT, WEIGHTS = range(1, 7)
+MANIFEST, GRAPH, PROGRAM, PLAN, CONSTANT, WEIGHTS = range(1, 7)
 TEE, DEVICE = 1, 2
 MAGIC = b"\x89TAO\r\n\x1a\n"
 
@@ -50,11 +50,14 @@ class Package:
         signer = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.signature = signer + r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes(63)
 
-    def write(self, path: Path) -> None:
+    def file(self) -> bytes:
         file = self.head() + self.signature
         for part in self.parts:
             file += part.data + bytes(-len(part.data) % 64)
-        path.write_bytes(file)
+        return file
+
+    def write(self, path: Path) -> None:
+        path.write_bytes(self.file())
 
     def offsets(self) -> list[int]:
         offset = (64 + 64 * len(self.parts) + 192 + 63) // 64 * 64

@@ -5,7 +5,6 @@ with one line and exit code 4, or 2 for what is no package."""
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,10 +14,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, assert_one_line_error
 from cryptography.hazmat.primitives.asymmetric import ec
-from tao_file import CONSTANT, DESCRIPTION, GRAPH, PLAN, PROGRAM, WEIGHTS, Package, small_model, without_tee
+from tao_file import CONSTANT, GRAPH, MANIFEST, PLAN, PROGRAM, WEIGHTS, Package, small_model, without_tee
 
 Ok = Callable[..., str]
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Preload = Callable[[str], dict[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def replace_a_weight(package: Package, _: Package) -> None:
 
 def describe_otherwise(package: Package, _: Package) -> None:
     for part in package.parts:
-        if part.kind == DESCRIPTION:
+        if part.kind == MANIFEST:
             part.data = part.data.replace(b"small", b"smoll")
 
 
@@ -227,14 +227,6 @@ def test_every_part_and_every_entry(run: Run, every_part: Path) -> None:
     assert len(attacks) > 200 and ran < len(attacks) // 10
 
 
-@pytest.fixture(scope="module")
-def lying_host(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library = tmp_path_factory.mktemp("lies") / "lying_host.so"
-    source = ROOT / "tests/cli/lying_host.c"
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
-
-
 def renamed(graph: bytes) -> bytes:
     assert b"conv\0" in graph
     return graph.replace(b"conv\0", b"vnoc\0")
@@ -251,17 +243,17 @@ BELIEVED = [rename_a_node, describe_otherwise, replace_a_weight, roll_back, mix(
 
 @pytest.mark.parametrize("change", BELIEVED)
 def test_a_host_that_takes_any_signature(
-    run: Run, folder: Path, lying_host: Path, change: Callable[[Package, Package], None]
+    run: Run, folder: Path, preload: Preload, change: Callable[[Package, Package], None]
 ) -> None:
     package = Package(folder / "m.tao")
     change(package, Package(folder / "other.tao"))
     package.write(folder / "bad.tao")
-    lying = run_it(run, folder, env={**os.environ, "LD_PRELOAD": str(lying_host)})
+    lying = run_it(run, folder, env=preload("lying_host"))
     assert_one_line_error(lying, 4, "the package's signature does not verify")
 
 
-@pytest.mark.parametrize("kind", [DESCRIPTION, GRAPH, PROGRAM])
-def test_a_host_that_claims_a_digest(run: Run, folder: Path, lying_host: Path, kind: int) -> None:
+@pytest.mark.parametrize("kind", [MANIFEST, GRAPH, PROGRAM])
+def test_a_host_that_claims_a_digest(run: Run, folder: Path, preload: Preload, kind: int) -> None:
     """The head is as it was signed, a part is not, and the host says that it is: the TEE reads the file."""
     package, other = Package(folder / "m.tao"), Package(folder / "other.tao")
     p = next(p for p, part in enumerate(package.parts) if part.kind == kind)
@@ -274,5 +266,5 @@ def test_a_host_that_claims_a_digest(run: Run, folder: Path, lying_host: Path, k
     file, at = (folder / "m.tao").read_bytes(), package.offsets()[p]
     (folder / "bad.tao").write_bytes(file[:at] + changed + file[at + len(signed) :])
     claim = {"LIE_FROM": hashlib.sha256(changed).hexdigest(), "LIE_TO": hashlib.sha256(signed).hexdigest()}
-    lying = run_it(run, folder, env={**os.environ, "LD_PRELOAD": str(lying_host), **claim})
+    lying = run_it(run, folder, env={**preload("lying_host"), **claim})
     assert_one_line_error(lying, 4, "a part of the package is not what its owner signed")

@@ -23,47 +23,37 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from tao_file import CONSTANT, GRAPH, MANIFEST, PLAN, PROGRAM, WEIGHTS, Package
 
 GOLDEN = ROOT / "tests" / "golden"
 TAG = 16
-DESCRIPTION, GRAPH, PROGRAM, PLAN, CONSTANT, WEIGHTS = range(1, 7)
 
 
-class Package:
+class Opened:
+    """A package as its owner has it, every byte of it accounted for."""
+
     def __init__(self, path: Path, key_file: Path, owner_file: Path) -> None:
         self.file = path.read_bytes()
-        magic, self.format, count, self.id, self.version, file_bytes, unused = struct.unpack_from("<8sII16sQQ16s", self.file)
-        assert magic == b"\x89TAO\r\n\x1a\n"
-        assert file_bytes == len(self.file)
-        assert unused == bytes(16)
-        table = 64 + 64 * count
-        signer, r, s, unused = struct.unpack_from("<65s32s32s63s", self.file, table)
+        package = Package(path)
+        # Header, places, digests, and zeros wherever nothing is said.
+        assert package.file() == self.file
+        self.id, self.version = package.id, package.version
+        signer, r, s, unused = struct.unpack("<65s32s32s63s", package.signature)
         assert unused == bytes(63)
         # Raises when it does not verify.
         owner = load_pem_public_key(owner_file.read_bytes())
         assert signer == owner.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         signature = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-        owner.verify(signature, self.file[:table], ec.ECDSA(SHA256()))
-        self.digest = hashlib.sha256(self.file[:table]).digest()
-
-        self.parts: dict[tuple[int, int], bytes] = {}
-        self.store: dict[int, int] = {}
-        end = table + 192
-        for p in range(count):
-            kind, index, offset, size, store, number, sha256 = struct.unpack_from("<IIQQII32s", self.file, 64 + 64 * p)
-            assert offset == (end + 63) // 64 * 64
-            assert self.file[end:offset] == bytes(offset - end)
-            data = self.file[offset : offset + size]
-            assert hashlib.sha256(data).digest() == sha256
-            self.parts[kind, index] = data
-            if kind == PROGRAM:
-                self.store[index] = store
-                assert number == 1  # segments
-            elif kind == WEIGHTS:
-                assert number == 2
-            end = offset + size
-        assert self.file[end:] == bytes(file_bytes - end)
-        self.manifest = json.loads(self.parts[DESCRIPTION, 0])
+        owner.verify(signature, package.head(), ec.ECDSA(SHA256()))
+        self.digest = hashlib.sha256(package.head()).digest()
+        self.parts = {(part.kind, part.index): part.data for part in package.parts}
+        self.store = {part.index: part.store for part in package.parts if part.kind == PROGRAM}
+        # Segments of programs, weights of stores.
+        assert {(p.kind, p.count) for p in package.parts if p.count != 0} == {
+            (PROGRAM, 1),
+            (WEIGHTS, 2),
+        }
+        self.manifest = json.loads(self.parts[MANIFEST, 0])
 
         lines = key_file.read_text().splitlines()
         assert lines[0] == "taoism key 2"
@@ -84,18 +74,17 @@ class Package:
         return AESGCM(key).decrypt(counter.to_bytes(12, "big"), sealed, additional)
 
     def part(self, kind: int, purpose: bytes, index: int, sealed: bytes) -> bytes:
-        description = hashlib.sha256(self.parts[DESCRIPTION, 0]).digest()
-        context = struct.pack("<16sQ32sIIQ", self.id, self.version, description, kind, index, len(sealed) - TAG)
+        manifest = hashlib.sha256(self.parts[MANIFEST, 0]).digest()
+        context = struct.pack("<16sQ32sIIQ", self.id, self.version, manifest, kind, index, len(sealed) - TAG)
         return self.open(self.secret, self.id, purpose, index, context, sealed)
 
 
 @pytest.fixture()
-def golden() -> Package:
-    return Package(GOLDEN / "small.tao", GOLDEN / "small.key", GOLDEN / "small.pub")
+def golden() -> Opened:
+    return Opened(GOLDEN / "small.tao", GOLDEN / "small.key", GOLDEN / "small.pub")
 
 
-def test_head_and_public_parts(golden: Package) -> None:
-    assert golden.format == 2
+def test_head_and_public_parts(golden: Opened) -> None:
     assert golden.version == 7
     model = (GOLDEN / "small.onnx").read_bytes()
     name = golden.mac(b"taoism package name v2", hashlib.sha256(model).hexdigest().encode())
@@ -111,7 +100,7 @@ def test_head_and_public_parts(golden: Package) -> None:
         assert golden.parts[GRAPH, index][4:8] == b"TAOG"
 
 
-def test_sealed_parts(golden: Package) -> None:
+def test_sealed_parts(golden: Opened) -> None:
     plan = json.loads(golden.part(PLAN, b"taoism package plan v2", 0, golden.parts[PLAN, 0]))
     assert {n["name"]: n["placement"] for n in plan["nodes"]}["/fc" if "/fc" in str(plan) else "fc"] == "tee"
 
@@ -151,7 +140,7 @@ def test_it_still_opens(ok: Callable[..., str], tmp_path: Path) -> None:
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), want, rtol=1e-5, atol=1e-5)
 
 
-def test_the_worked_example_is_this_file(golden: Package) -> None:
+def test_the_worked_example_is_this_file(golden: Opened) -> None:
     text = (ROOT / "docs" / "formats" / "tao.md").read_text()
     lines = re.findall(r"^    ([0-9a-f]{4})  ((?:[0-9a-f]{2} ?)+)", text, re.MULTILINE)
     assert len(lines) >= 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, assert_one_line_error
+from conftest import assert_one_line_error
 from tao_file import Package, small_model
 
 Ok = Callable[..., str]
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Preload = Callable[[str], dict[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +74,7 @@ def test_twenty_seals_at_once(ok: Ok, run: Run, folder: Path, tmp_path: Path) ->
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 
 
-@pytest.fixture(scope="session")
-def kill_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library = tmp_path_factory.mktemp("kill") / "kill_at.so"
-    subprocess.run(
-        [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, ROOT / "tests/cli/kill_at.c", "-ldl"], check=True
-    )
-    return library
-
-
-def test_killed_at_every_step(ok: Ok, run: Run, folder: Path, tmp_path: Path, kill_at: Path) -> None:
+def test_killed_at_every_step(ok: Ok, run: Run, folder: Path, tmp_path: Path, preload: Preload) -> None:
     """Whenever a seal is killed: the package is the older one or the newer, whole; the key file opens it, and has
     forgotten nothing; the next seal works and leaves nothing behind."""
     key, package = tmp_path / "m.key", tmp_path / "m.tao"
@@ -92,7 +83,7 @@ def test_killed_at_every_step(ok: Ok, run: Run, folder: Path, tmp_path: Path, ki
     kills = 0
     for step in range(1, 200):
         before = versions(ok, key) if key.exists() else (0, 0)
-        result = run(*seal, env={**os.environ, "LD_PRELOAD": str(kill_at), "KILL_AT": str(step)})
+        result = run(*seal, env={**preload("kill_at"), "KILL_AT": str(step)})
         if result.returncode == 0:
             break
         kills += 1
@@ -111,13 +102,13 @@ def test_killed_at_every_step(ok: Ok, run: Run, folder: Path, tmp_path: Path, ki
     assert {p.name for p in tmp_path.iterdir()} == {"m.key", "m.tao", "owner.key", "owner.pub"}
 
 
-def test_killed_while_keys_are_made(ok: Ok, run: Run, folder: Path, tmp_path: Path, kill_at: Path) -> None:
+def test_killed_while_keys_are_made(ok: Ok, run: Run, folder: Path, tmp_path: Path, preload: Preload) -> None:
     for step in range(1, 40):
         new = tmp_path / str(step)
         new.mkdir()
         seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1", "--owner", new / "owner.key",
                 "-o", new / "m.tao"]  # fmt: skip
-        result = run(*seal, env={**os.environ, "LD_PRELOAD": str(kill_at), "KILL_AT": str(step)})
+        result = run(*seal, env={**preload("kill_at"), "KILL_AT": str(step)})
         ok(*seal)
         assert {p.name for p in new.iterdir()} == {"m.key", "m.tao", "owner.key", "owner.pub"}, step
         ok("verify", new / "m.tao", "--owner", new / "owner.pub")

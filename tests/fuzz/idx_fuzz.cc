@@ -1,6 +1,6 @@
 // Hostile IDX bytes: the layout that is accepted covers exactly the file.
+#include "files/idx.h"
 #include "reader.h"
-#include "runtime/files/idx.h"
 
 namespace taoism::fuzz {
 

@@ -1,6 +1,6 @@
 // Hostile pictures: what is decoded has the pixels that it says.
+#include "files/image.h"
 #include "reader.h"
-#include "runtime/files/image.h"
 
 namespace taoism::fuzz {
 

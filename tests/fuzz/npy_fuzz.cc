@@ -1,7 +1,7 @@
 // Hostile .npy bytes: the layout that is accepted covers exactly the file, and its header, written
 // again, gives the same layout.
+#include "files/npy.h"
 #include "reader.h"
-#include "runtime/files/npy.h"
 
 namespace taoism::fuzz {
 

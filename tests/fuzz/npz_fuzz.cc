@@ -1,6 +1,6 @@
 // Hostile .npz bytes: what is accepted lies within the file, and unpacks to what its entry says.
+#include "files/npz.h"
 #include "reader.h"
-#include "runtime/files/npz.h"
 
 namespace taoism::fuzz {
 

@@ -9,7 +9,7 @@ constexpr auto kRefusals = {Code::invalid_argument, Code::unsupported, Code::not
                             Code::resource_exhausted};
 
 // The folder of the model, with a file that it may name as its external data.
-struct ModelFolder : ScratchFolder {
+struct ModelFolder : TestFolder {
   ModelFolder() { write("weights.bin", std::string(256, '\1')); }
 };
 

@@ -56,7 +56,7 @@ void run_device(const ir::PartitionedGraph& partition) {
 
 // NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const ScratchFolder folder;
+  static const TestFolder folder;
   kernels::set_target(kernels::Target::portable);
   const std::string path =
       folder.write("m.tao", package_file({reinterpret_cast<const char*>(data), size}));

@@ -35,7 +35,7 @@ class Assembler {
       text = manifest.dump(-1, ' ', false, json::error_handler_t::replace);
     }
     count_segments(text);
-    add(PartKind::description, text);
+    add(PartKind::manifest, text);
     for (const auto& graph : graphs_) add(PartKind::graph, graph);
     for (size_t p = 0; p < programs_.size(); ++p) {
       add(PartKind::program, programs_[p]);
@@ -258,8 +258,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
     // As the manifest has them, as far as it is one.
     const std::string file = package_file({reinterpret_cast<const char*>(data), size});
     const auto head = store::PackageHead::read(bytes_of(file));
-    const store::PackagePart* description =
-        head.ok() ? head->find(PartKind::description, 0) : nullptr;
+    const store::PackagePart* description = head.ok() ? head->find(PartKind::manifest, 0) : nullptr;
     if (description != nullptr) {
       const auto read = package::read_manifest(
           std::string_view(file).substr(description->offset, description->bytes));

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "conformance/ops/cases.h"
+#include "files/npy.h"
 #include "ir/codec.h"
 #include "kernels/target.h"
 #include "onnx/test_model.h"
@@ -17,7 +18,6 @@
 #include "program/codec.h"
 #include "program/lower.h"
 #include "program_input.h"
-#include "runtime/files/npy.h"
 #include "sample.h"
 
 namespace taoism::fuzz {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/files/tensor_file.h"
+#include "files/tensor_file.h"
 
 namespace taoism::rows {
 
@@ -37,10 +37,10 @@ class Random {
 };
 
 struct RandomModel {
-  std::string onnx;                    // the file
-  std::vector<std::string> names;      // of the inputs
-  std::vector<files::Tensor> inputs;   // of `rows` rows
-  std::string text;                    // its operators, for a message
+  std::string onnx;                   // the file
+  std::vector<std::string> names;     // of the inputs
+  std::vector<files::Tensor> inputs;  // of `rows` rows
+  std::string text;                   // its operators, for a message
 };
 
 // A model, and inputs of `rows` rows. It may be one that does not run at that many.

@@ -12,12 +12,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "files/npy.h"
 #include "package/key_file.h"
 #include "package/package.h"
 #include "package/seal_file.h"
 #include "rows/random_model.h"
 #include "runtime/batch_run.h"
-#include "runtime/files/npy.h"
 #include "runtime/session.h"
 
 namespace taoism::rows {
@@ -186,7 +186,8 @@ class Search {
       return fail(seed, trial, random_model, got.status().message());
     }
     ++(static_cast<int64_t>(got->batch) < trial.rows ? count_.cut : count_.whole);
-    if (got->outputs.size() != want->size()) return fail(seed, trial, random_model, "other outputs");
+    if (got->outputs.size() != want->size())
+      return fail(seed, trial, random_model, "other outputs");
     for (size_t o = 0; o < want->size(); ++o) {
       const std::string differs = difference((*want)[o], got->outputs[o]);
       if (!differs.empty()) return fail(seed, trial, random_model, differs);
@@ -211,8 +212,8 @@ class Search {
     options.machine = trial.machine;
     options.batch = trial.batch;
     options.batch_is_given = trial.batch_is_given;
-    // As the command line binds it to the files, or as the batch has it: a model that mixes rows may
-    // be another one for another number of them.
+    // As the command line binds it to the files, or as the batch has it: a model that mixes rows
+    // may be another one for another number of them.
     onnx::ImportOptions import{.batch = trial.rows};
     TAOISM_ASSIGN_OR_RETURN(const onnx::RowProof proof, model.prove_rows(import));
     if (random.once_in(2) && proof.independent.ok()) import.batch = trial.batch;
@@ -233,7 +234,8 @@ class Search {
     std::vector<int64_t> batches = {random.once_in(2) ? trial.batch : trial.rows};
     if (random.once_in(2)) batches.push_back(1);
     TAOISM_RETURN_IF_ERROR(
-        package::seal_file(model, *plan, {.path = path, .key_path = "", .seal = {.batches = batches}})
+        package::seal_file(model, *plan,
+                           {.path = path, .key_path = "", .seal = {.batches = batches}})
             .status());
     options.machine.key_file = package::default_key_path(path);
     TAOISM_ASSIGN_OR_RETURN(const std::unique_ptr<package::Package> package,

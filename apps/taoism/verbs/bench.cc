@@ -6,13 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "exit_code.h"
+#include "files/output_file.h"
 #include "flags.h"
 #include "package/package.h"
 #include "progress.h"
 #include "report/bench_report.h"
 #include "report/compare.h"
 #include "runtime/crypto_bandwidth.h"
-#include "runtime/files/output_file.h"
 #include "runtime/measure.h"
 #include "standard_output.h"
 #include "verb.h"

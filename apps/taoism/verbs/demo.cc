@@ -6,13 +6,13 @@
 #include <filesystem>
 
 #include "exit_code.h"
+#include "files/tensor_file.h"
 #include "flags.h"
 #include "progress.h"
 #include "report/bench_report.h"
 #include "report/table.h"
 #include "report/units.h"
 #include "runtime/batch_run.h"
-#include "runtime/files/tensor_file.h"
 #include "runtime/measure.h"
 #include "runtime/tensors.h"
 #include "standard_output.h"

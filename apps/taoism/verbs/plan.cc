@@ -5,13 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "exit_code.h"
+#include "files/output_file.h"
 #include "flags.h"
 #include "package/key_file.h"
 #include "package/owner_key.h"
 #include "package/package.h"
 #include "partition/explain.h"
 #include "partition/strategy.h"
-#include "runtime/files/output_file.h"
 #include "runtime/prepare.h"
 #include "standard_output.h"
 #include "verb.h"

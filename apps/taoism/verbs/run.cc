@@ -5,14 +5,14 @@
 #include <cstdio>
 
 #include "exit_code.h"
+#include "files/npy.h"
+#include "files/output_file.h"
+#include "files/tensor_file.h"
 #include "flags.h"
 #include "package/package.h"
 #include "progress.h"
 #include "report/units.h"
 #include "runtime/batch_run.h"
-#include "runtime/files/npy.h"
-#include "runtime/files/output_file.h"
-#include "runtime/files/tensor_file.h"
 #include "standard_output.h"
 #include "verb.h"
 

@@ -37,12 +37,12 @@ class InlineTransport final : public Transport {
   }
 
  protected:
-  Status send(const wire::Message& message) override {
+  Status send(uint32_t, const wire::Message& message) override {
     const ByteSpan all = payload_.bytes();
     entries_.call(image_, &message, all.data(), all.size(), &replies_.emplace_back());
     return {};
   }
-  Status receive(wire::Reply& reply) override {
+  Status receive(uint32_t, wire::Reply& reply) override {
     reply = replies_.front();
     replies_.pop_front();
     return {};

@@ -146,6 +146,7 @@ TEST(Worker, KeepsItsMemoryOutOfSwap) {
   const auto transport = start_process(options(), kPayloadBytes);
   ASSERT_TRUE(transport.ok());
   ASSERT_TRUE(ping(**transport).ok());
+  EXPECT_TRUE((*transport)->is_locked());
   const int pid = (*transport)->worker_pid();
   EXPECT_GE(std::stoul(status_field(pid, "VmLck")), kHeapKib + (options().memory_bytes >> 10));
   EXPECT_TRUE(is_locked_up_to(SIZE_MAX, pid));
@@ -175,7 +176,7 @@ TEST(Worker, LocksAsMuchMemoryAsItMay) {
       if (!transport.ok() || !ping(**transport).ok()) _exit(2);
       const int pid = (*transport)->worker_pid();
       const size_t locked_kib = std::stoul(status_field(pid, "VmLck"));
-      if (locked_kib > kib) _exit(3);
+      if (locked_kib > kib || (*transport)->is_locked()) _exit(3);
       // Among what is smaller than a heap and the threads' stacks: arena, variables, own stack.
       constexpr size_t kSmallKib = 2048;
       if (kib == kEnoughKib &&

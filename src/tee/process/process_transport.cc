@@ -86,24 +86,23 @@ class ProcessTransport final : public Transport {
 
   ByteSpan payload() override { return region_.bytes().subspan(wire::kPayloadOffset); }
 
-  Status send(const wire::Message& message) override {
+  Status send(uint32_t number, const wire::Message& message) override {
     if (!end_.ok()) return end_;
-    ring().submissions[posted_ % wire::kRingEntries] = message;
-    ++posted_;
-    if (wire::publish(ring().submitted, posted_, ring().worker_sleeping)) {
+    ring().submissions[number % wire::kRingEntries] = message;
+    if (wire::publish(ring().submitted, number + 1, ring().worker_sleeping)) {
       syscall(SYS_futex, &ring().submitted, FUTEX_WAKE, 1, nullptr, nullptr, 0);
     }
     return {};
   }
 
-  Status receive(wire::Reply& reply) override {
-    TAOISM_RETURN_IF_ERROR(wait_for_completion());
-    reply = ring().completions[collected_ % wire::kRingEntries];
-    ++collected_;
+  Status receive(uint32_t number, wire::Reply& reply) override {
+    TAOISM_RETURN_IF_ERROR(wait_for_completion(number));
+    reply = ring().completions[number % wire::kRingEntries];
     return {};
   }
 
   int worker_pid() const override { return child_.pid(); }
+  bool is_locked() const override { return (sealed_ & wire::kSealedLocked) != 0; }
 
   std::vector<std::string> warnings() const override {
     std::vector<std::string> warnings{"simulated TEE: a sandboxed process, no hardware protection"};
@@ -125,32 +124,32 @@ class ProcessTransport final : public Transport {
  private:
   wire::Ring& ring() { return *reinterpret_cast<wire::Ring*>(region_.bytes().data()); }
 
-  // Whether the worker has answered more than was collected.
-  bool has_completion() {
-    return std::atomic_ref(ring().completed).load(std::memory_order_acquire) != collected_;
+  // Whether the worker has answered more than `collected` messages.
+  bool has_completion(uint32_t collected) {
+    return std::atomic_ref(ring().completed).load(std::memory_order_acquire) != collected;
   }
 
-  Status wait_for_completion() {
+  Status wait_for_completion(uint32_t collected) {
     if (!end_.ok()) return end_;
     const Clock::time_point start = Clock::now();
     const Clock::time_point spin_end = start + std::chrono::nanoseconds(spin_ns_);
     do {
       for (int look = 0; look < kLooksPerClock; ++look) {
-        if (has_completion()) return {};
+        if (has_completion(collected)) return {};
         pause_cpu();
       }
     } while (Clock::now() < spin_end);
 
     const std::atomic_ref asleep(ring().host_sleeping);
-    while (!has_completion()) {
+    while (!has_completion(collected)) {
       asleep.store(1, std::memory_order_seq_cst);
-      if (std::atomic_ref(ring().completed).load(std::memory_order_seq_cst) == collected_) {
-        syscall(SYS_futex, &ring().completed, FUTEX_WAIT, collected_, &kNap, nullptr, 0);
+      if (std::atomic_ref(ring().completed).load(std::memory_order_seq_cst) == collected) {
+        syscall(SYS_futex, &ring().completed, FUTEX_WAIT, collected, &kNap, nullptr, 0);
       }
       asleep.store(0, std::memory_order_relaxed);
-      if (has_completion()) break;
+      if (has_completion(collected)) break;
       // A worker whose session is dead answers and ends.
-      if (child_.wait(0)) return has_completion() ? Status() : died();
+      if (child_.wait(0)) return has_completion(collected) ? Status() : died();
       if (Clock::now() - start > timeout_) return timed_out();
     }
     return {};
@@ -224,8 +223,6 @@ class ProcessTransport final : public Transport {
   const uint64_t spin_ns_;
   const std::chrono::milliseconds timeout_;
   uint32_t sealed_ = 0;
-  uint32_t posted_ = 0;
-  uint32_t collected_ = 0;
   Status end_;
 
   friend Result<std::unique_ptr<Transport>> taoism::tee::start_process(const TeeOptions&, size_t);

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "files/npy.h"
+#include "files/output_file.h"
+#include "files/tensor_file.h"
 #include "partition/plan.h"
-#include "runtime/files/npy.h"
-#include "runtime/files/output_file.h"
-#include "runtime/files/tensor_file.h"
 #include "runtime/session.h"
 #include "runtime/tensors.h"
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "files/image.h"
 #include "ir/types.h"
-#include "runtime/files/image.h"
 
 namespace taoism::files {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "runtime/files/tensor_file.h"
+#include "files/tensor_file.h"
 
 namespace taoism::files {
 

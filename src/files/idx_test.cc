@@ -1,12 +1,12 @@
-#include "runtime/files/idx.h"
+#include "files/idx.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
 
 #include <random>
 
-#include "runtime/files/output_file.h"
-#include "runtime/files/tensor_file.h"
+#include "files/output_file.h"
+#include "files/tensor_file.h"
 
 namespace taoism::files {
 namespace {

@@ -1,4 +1,4 @@
-#include "runtime/files/private_file.h"
+#include "files/private_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_exchange.h"
 #include "base/test_folder.h"
 
 namespace taoism::files {
@@ -44,6 +45,45 @@ TEST_F(PrivateFileTest, OursAloneIsTaken) {
   EXPECT_TRUE(check_private_file(path_).ok());
   EXPECT_EQ(check_private_file(folder_ + "/none").code(), Code::not_found);
   EXPECT_EQ(check_private_folder(folder_ + "/none/key").code(), Code::not_found);
+}
+
+TEST_F(PrivateFileTest, ReadsAllOfItOrNothing) {
+  std::ofstream(path_) << "secret";
+  const auto read = [&](size_t room) -> Result<std::string> {
+    std::string text(room, '.');
+    TAOISM_ASSIGN_OR_RETURN(
+        const size_t bytes,
+        read_private_file(path_, std::as_writable_bytes(std::span(text.data(), room))));
+    return text.substr(0, bytes);
+  };
+  for (const size_t room : {6, 7, 100}) EXPECT_EQ(read(room).value(), "secret") << room;
+  for (const size_t room : {0, 1, 5}) {
+    EXPECT_EQ(read(room).code(), Code::invalid_argument) << room;
+  }
+  set_mode(path_, 0640);
+  EXPECT_THAT(read(6).status().message(), HasSubstr("chmod 600 " + path_));
+  std::filesystem::remove(path_);
+  EXPECT_EQ(read(6).code(), Code::not_found);
+  std::ofstream(folder_ + "/other") << "secret";
+  set_mode(folder_ + "/other", 0600);
+  std::filesystem::create_symlink(folder_ + "/other", path_);
+  EXPECT_THAT(read(6).status().message(), HasSubstr("a link"));
+}
+
+// A file that others may write is put in its place, and taken away again, while it is read.
+TEST_F(PrivateFileTest, WhatIsCheckedIsWhatIsRead) {
+  const std::string other = folder_ + "/in/other";
+  std::ofstream(other) << "y";
+  set_mode(other, 0666);
+  const TestExchange exchange(path_, other);
+  int right = 0;
+  for (int i = 0; i < 3000 || right == 0; ++i) {
+    char letter = '.';
+    const auto bytes = read_private_file(path_, std::as_writable_bytes(std::span(&letter, 1)));
+    ASSERT_NE(letter, 'y') << i;
+    right += bytes.ok() ? 1 : 0;
+  }
+  EXPECT_GT(right, 0);
 }
 
 TEST_F(PrivateFileTest, WhatOthersMayReadIsNot) {

@@ -1,4 +1,4 @@
-#include "runtime/files/output_file.h"
+#include "files/output_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "runtime/files/tensor_file.h"
+#include "files/tensor_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,10 +12,10 @@
 #include <fstream>
 #include <vector>
 
+#include "files/idx.h"
+#include "files/npy.h"
+#include "files/npz.h"
 #include "host/memory.h"
-#include "runtime/files/idx.h"
-#include "runtime/files/npy.h"
-#include "runtime/files/npz.h"
 
 namespace taoism::files {
 namespace {

@@ -1,12 +1,12 @@
-#include "runtime/files/npy.h"
+#include "files/npy.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <random>
 
-#include "runtime/files/output_file.h"
-#include "runtime/files/tensor_file.h"
+#include "files/output_file.h"
+#include "files/tensor_file.h"
 
 namespace taoism::files {
 namespace {

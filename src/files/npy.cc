@@ -1,4 +1,4 @@
-#include "runtime/files/npy.h"
+#include "files/npy.h"
 
 #include <algorithm>
 #include <charconv>

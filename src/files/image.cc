@@ -1,4 +1,4 @@
-#include "runtime/files/image.h"
+#include "files/image.h"
 
 #include <png.h>
 #include <turbojpeg.h>

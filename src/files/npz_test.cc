@@ -1,4 +1,4 @@
-#include "runtime/files/npz.h"
+#include "files/npz.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -6,9 +6,9 @@
 #include <random>
 #include <string>
 
-#include "runtime/files/npy.h"
-#include "runtime/files/output_file.h"
-#include "runtime/files/tensor_file.h"
+#include "files/npy.h"
+#include "files/output_file.h"
+#include "files/tensor_file.h"
 
 namespace taoism::files {
 namespace {

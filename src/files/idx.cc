@@ -1,4 +1,4 @@
-#include "runtime/files/idx.h"
+#include "files/idx.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,12 +10,9 @@ struct IdxType {
   uint32_t code;
   ir::DType dtype;
 };
-constexpr IdxType kTypes[] = {{0x08, ir::DType::u8},
-                              {0x09, ir::DType::i8},
-                              {0x0B, ir::DType::i16},
-                              {0x0C, ir::DType::i32},
-                              {0x0D, ir::DType::f32},
-                              {0x0E, ir::DType::f64}};
+constexpr IdxType kTypes[] = {{0x08, ir::DType::u8},  {0x09, ir::DType::i8},
+                              {0x0B, ir::DType::i16}, {0x0C, ir::DType::i32},
+                              {0x0D, ir::DType::f32}, {0x0E, ir::DType::f64}};
 
 }  // namespace
 

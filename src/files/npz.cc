@@ -1,4 +1,4 @@
-#include "runtime/files/npz.h"
+#include "files/npz.h"
 
 #include <zlib.h>
 

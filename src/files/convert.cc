@@ -1,4 +1,4 @@
-#include "runtime/files/convert.h"
+#include "files/convert.h"
 
 #include <cmath>
 #include <limits>

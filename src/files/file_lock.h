@@ -1,6 +1,6 @@
-// FileLock: one process at a time changes a file that is read, changed and replaced (by OutputFile).
-// The lock is on the file itself: who waits for one that was replaced meanwhile takes the new one.
-// Readers need none. Thread-safety: one thread per object.
+// FileLock: one process at a time changes a file that is read, changed and replaced (by
+// OutputFile). The lock is on the file itself: who waits for one that was replaced meanwhile takes
+// the new one. Readers need none. Thread-safety: one thread per object.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-#include "runtime/files/file_lock.h"
+#include "files/file_lock.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "base/test_folder.h"
-#include "runtime/files/output_file.h"
+#include "files/output_file.h"
 
 namespace taoism::files {
 namespace {
