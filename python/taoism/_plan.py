@@ -143,9 +143,11 @@ class Plan:
             lines[-1] += f", {report['private_params_asked']:,} of them by asking"
         for part in report.get("asked", []):
             behind = " but for an activation" if part["activated"] else ""
+            form = f"affine{behind}" if part["queries"] else "alone on a way"
+            queries = f", {part['queries']:,} queries" if part["queries"] else ""
             lines.append(
-                f"  by asking   TEE segment {part['segment']}: {part['params']:,}, affine{behind} "
-                f"between clear ends, {part['queries']:,} queries"
+                f"  by asking   TEE segment {part['segment']}: {part['params']:,}, {form} "
+                f"between clear ends{queries}"
             )
         return lines + [f"warning: {warning}" for warning in self.warnings]
 

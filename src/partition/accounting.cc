@@ -219,15 +219,24 @@ class Accountant {
   }
 
   void warn(const Asking& asking) {
-    if (!report_.asked.empty()) {
-      uint64_t most = 0;
-      for (const AskedPart& part : report_.asked) most = std::max(most, part.queries);
-      const std::string count = std::to_string(report_.private_params_asked);
-      report_.warnings.push_back(count + " private weights in the TEE can be had by asking: " +
-                                 std::to_string(report_.asked.size()) +
-                                 " of its segments are affine, but for activations, between clear "
-                                 "ends; " +
-                                 std::to_string(most) + " queries at most give each");
+    uint64_t solved = 0, alone = 0, segments = 0, most = 0;
+    for (const AskedPart& part : report_.asked) {
+      (part.queries != 0 ? solved : alone) += part.params;
+      segments += part.queries != 0 ? 1 : 0;
+      most = std::max(most, part.queries);
+    }
+    if (segments != 0) {
+      report_.warnings.push_back(
+          std::to_string(solved) +
+          " private weights in the TEE can be had by asking: " + std::to_string(segments) +
+          " of its segments are affine, but for activations, between clear ends; " +
+          std::to_string(most) + " queries at most give each");
+    }
+    if (alone != 0) {
+      report_.warnings.push_back(
+          std::to_string(alone) +
+          " private weights in the TEE count as exposed: they are alone on a way between values "
+          "that the host knows and sees, and whatever else is computed can be held");
     }
     constexpr int kExtracted = 3;
     if (asking.least_depth != 0 && asking.least_depth <= kExtracted) {
@@ -236,6 +245,15 @@ class Accountant {
           " private layers deep: networks this shallow have been extracted by queries (Jagielski "
           "et al., USENIX Security 2020; Carlini et al., CRYPTO 2020); it is not counted as "
           "exposed");
+    }
+    if (!asking.telling.empty()) {
+      report_.warnings.push_back(
+          "node '" + graph_.node(asking.telling.front()).name + "'" +
+          (asking.telling.size() > 1 ? " and " + std::to_string(asking.telling.size() - 1) + " more"
+                                     : std::string()) +
+          " in the TEE fails or not by indices or divisors that private weights decide: each "
+          "answer "
+          "tells one bit of them, with --answer label too; it is not counted as exposed");
     }
     if (asking.shows_ranks) {
       report_.warnings.emplace_back(
@@ -307,6 +325,7 @@ double Report::private_params_asked_share() const {
 }
 
 std::string asked_text(const AskedPart& part) {
+  if (part.queries == 0) return "alone on a way between clear ends";
   return std::string(part.activated ? "affine but for an activation" : "affine") +
          " between clear ends, " + std::to_string(part.queries) + " queries";
 }

@@ -34,12 +34,13 @@ struct ExposedWeight {
 
 // What a TEE segment gives away to a host that chooses its inputs (partition/asking.h).
 struct AskedPart {
-  uint64_t segment = 0;  // of the TEE's, from 1
-  uint64_t params = 0;   // private ones; 0: of a secret of the strategy's alone
-  uint64_t queries = 0;  // rows that suffice
+  uint64_t segment = 0;    // of the TEE's, from 1
+  uint64_t params = 0;     // private ones; 0: of a secret of the strategy's alone
+  uint64_t queries = 0;    // rows that suffice; 0: not known, a layer that is alone on a way
   bool activated = false;  // seen through an activation; else affine between clear ends
 };
-std::string asked_text(const AskedPart& part);  // "affine between clear ends, 65 queries"
+// "affine between clear ends, 65 queries", "alone on a way between clear ends"
+std::string asked_text(const AskedPart& part);
 
 // A private tensor that the device reads or computes.
 struct ExposedActivation {
@@ -100,7 +101,7 @@ struct Report {
   uint64_t private_params_asked = 0;
   std::vector<ExposedWeight> exposed_weights;  // held by the device
   std::vector<ExposedWeight> asked_weights;
-  std::vector<AskedPart> asked;  // by segment
+  std::vector<AskedPart> asked;  // by segment, of which one may have two
   std::vector<ExposedActivation> exposed_activations;
 
   // Filled in by the runtime when it has lowered the plan.

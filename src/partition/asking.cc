@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "partition/asking_ways.h"
 #include "partition/facts.h"
 #include "partition/split_layer.h"
 
@@ -44,7 +45,7 @@ uint64_t product(uint64_t a, uint64_t b) {
 class Asker {
  public:
   Asker(const ir::PartitionedGraph& partitioned, const Ends& ends)
-      : graph_(partitioned.graph), segments_(partitioned.segments), ends_(ends) {}
+      : partitioned_(partitioned), ends_(ends) {}
 
   Asking run() {
     states_.resize(graph_.value_count());
@@ -65,8 +66,15 @@ class Asker {
       const auto id = static_cast<NodeId>(n);
       if (graph_.node(id).placement == Placement::tee) visit(id);
     }
-    for (AskedSegment& segment : asked_) {
-      if (segment.queries != 0) result_.segments.push_back(std::move(segment));
+    AloneOnAWay alone = weights_alone_on_a_way(partitioned_, ends_);
+    result_.telling = std::move(alone.telling);
+    for (size_t s = 0; s < asked_.size(); ++s) {
+      AskedSegment way{.segment = s, .activated = true};
+      for (const ValueId weight : alone.weights[s]) {
+        if (!taken_[idx(weight)]) way.weights.push_back(weight);
+      }
+      if (asked_[s].queries != 0) result_.segments.push_back(std::move(asked_[s]));
+      if (!way.weights.empty()) result_.segments.push_back(std::move(way));
     }
     return std::move(result_);
   }
@@ -136,10 +144,9 @@ class Asker {
       }
       if (!whole_[idx(output)]) continue;
       if (state.kind == Kind::ranks) result_.shows_ranks = true;
-      if (state.kind == Kind::hidden) {
-        result_.least_depth = result_.least_depth == 0
-                                  ? std::max(state.depth, 1)
-                                  : std::min(result_.least_depth, std::max(state.depth, 1));
+      if (state.kind == Kind::hidden && state.depth > 1) {
+        const int least = result_.least_depth;
+        result_.least_depth = least == 0 ? state.depth : std::min(least, state.depth);
       }
       // Whatever it is: from here on the host has it.
       states_[idx(output)] = {};
@@ -294,8 +301,9 @@ class Asker {
     }
   }
 
-  const ir::Graph& graph_;
-  const std::vector<ir::Segment>& segments_;
+  const ir::PartitionedGraph& partitioned_;
+  const ir::Graph& graph_ = partitioned_.graph;
+  const std::vector<ir::Segment>& segments_ = partitioned_.segments;
   const Ends& ends_;
   std::vector<State> states_;       // by value
   std::vector<uint32_t> readers_;   // by value: count_readers()

@@ -1,7 +1,8 @@
 // What can be had by asking. The TEE runs its segments on any input that the host chooses, and the
 // host sees what leaves them: a private layer between values that it knows and values that it sees,
-// affine but for an activation, is a public one, found by solving linear equations. The rest says
-// what is known of it and is not counted. Host only. Thread-safety: pure functions.
+// affine but for an activation, is a public one, found by solving linear equations. So is, with
+// more queries, a layer that is alone on any way through the TEE (asking_ways.h). Of the rest is
+// said what is known, and it is not counted. Host only. Thread-safety: pure functions.
 #pragma once
 
 #include <vector>
@@ -11,28 +12,34 @@
 namespace taoism::partition {
 
 // Where the TEE's part begins and ends in clear, by value. What is asked rests on this alone: a
-// crossing that the device must not know, or an answer that shows less, changes it and nothing else.
+// crossing that the device must not know, or an answer that shows less, changes it and nothing
+// else.
 struct Ends {
   std::vector<bool> known;  // the host knows the value whenever the TEE reads it
   std::vector<bool> seen;   // leaves the TEE in clear
 };
 Ends ends_in_clear(const ir::PartitionedGraph& partitioned);
 
-// Private weights that a TEE segment gives away: what is computed with them is found exactly, for
-// every input that can be asked for. (Of layers that follow each other without anything between
-// them, the product; of weights that change nothing there, nothing.)
+// Private weights that a TEE segment gives away: what is computed with them is found, for every
+// input that can be asked for. (Of layers that follow each other without anything between them, the
+// product; of weights that change nothing there, nothing.)
 struct AskedSegment {
   size_t segment = 0;      // of the TEE's, counted from 0, the one that shows it
-  uint64_t queries = 0;    // rows of a batch that suffice, where each may be chosen
+  uint64_t queries = 0;    // rows of a batch that suffice, where each may be chosen; 0: alone on a
+                           // way, and nobody has counted
   bool activated = false;  // seen through an activation; else affine from end to end
   std::vector<ir::ValueId> weights;  // private parameters
 };
 
 struct Asking {
-  std::vector<AskedSegment> segments;  // those that give weights away, in order
+  // Those that give weights away, in order; one may be there twice, by equations and by a way. Each
+  // weight is in one of them.
+  std::vector<AskedSegment> segments;
   // Of what the host sees and is not that: how many layers follow each other at least between what
-  // it knows and what it sees. 0: there is no such value.
+  // it knows and what it sees, more than one. 0: there is no such value.
   int least_depth = 0;
+  // Nodes that fail or not by what private weights decide (asking_ways.h).
+  std::vector<ir::NodeId> telling;
   // The largest of affine values is seen, and not the values.
   bool shows_ranks = false;
 };
