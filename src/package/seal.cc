@@ -109,10 +109,32 @@ class Sealing {
                               " batch sizes; a package has at most " + std::to_string(kMaxBatches) +
                               ": name fewer, --batch");
     }
-    for (const int64_t batch : batches) TAOISM_RETURN_IF_ERROR(bind(batch));
+    for (const int64_t batch : batches) {
+      TAOISM_RETURN_IF_ERROR(bind(batch));
+      TAOISM_RETURN_IF_ERROR(check_lengths());
+    }
     onnx::ImportOptions import = options_.import;
     import.batch = batches.back();
     TAOISM_ASSIGN_OR_RETURN(manifest_.rows, runtime::prove_rows(model_, plan_, import));
+    return {};
+  }
+
+  // Of all inputs the first dimension alone may follow the batch: a package says one shape of each.
+  Status check_lengths() const {
+    const ir::Graph& first = bound_.front().graph.graph;
+    const ir::Graph& last = bound_.back().graph.graph;
+    for (size_t i = 0; i < first.inputs().size(); ++i) {
+      const ir::Value& value = first.value(first.inputs()[i]);
+      const ir::Shape& one = value.desc.shape;
+      const ir::Shape& other = last.value(last.inputs()[i]).desc.shape;
+      for (size_t d = 1; d < one.rank(); ++d) {
+        if (one[d] == other[d]) continue;
+        return unsupported("input '" + value.name + "' has the batch in dimension " +
+                           std::to_string(d) + ", and a package of several batches has it in " +
+                           "dimension 0 alone: seal for one, --batch " +
+                           std::to_string(manifest_.batches.back().batch));
+      }
+    }
     return {};
   }
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from conftest import STRATEGIES, assert_one_line_error
+from onnx import TensorProto, helper, numpy_helper
 
 Ok = Callable[..., str]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -37,7 +39,9 @@ def answer(ok: Ok, model: Path, images: Path, *flags: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s != "none"])
-def test_same_bits_as_the_model(ok: Ok, small: Path, images: Path, tmp_path: Path, strategy: str) -> None:
+def test_same_bits_as_the_model(
+    ok: Ok, small: Path, images: Path, tmp_path: Path, strategy: str
+) -> None:
     package = tmp_path / "m.tao"
     plan = tmp_path / "plan.json"  # one plan, whose secrets are drawn once
     ok("plan", small, "-s", strategy, "-o", plan)
@@ -57,14 +61,20 @@ def test_label(ok: Ok, small: Path, images: Path, tmp_path: Path) -> None:
     assert got.tolist() == want.tolist()
 
 
-def test_a_machine_without_the_widest_kernels(ok: Ok, small: Path, images: Path, tmp_path: Path) -> None:
+def test_a_machine_without_the_widest_kernels(
+    ok: Ok, small: Path, images: Path, tmp_path: Path
+) -> None:
     package = tmp_path / "m.tao"
     ok("seal", small, "-o", package, "--target", "portable", "--batch", "1")
     want = answer(ok, small, images, "-s", "full")
-    np.testing.assert_allclose(answer(ok, package, images), want, rtol=1e-4, atol=1e-4 * np.abs(want).max())
+    np.testing.assert_allclose(
+        answer(ok, package, images), want, rtol=1e-4, atol=1e-4 * np.abs(want).max()
+    )
 
 
-def test_plan_shows_what_is_public_and_with_the_key_the_plan(ok: Ok, small: Path, sealed: Path, tmp_path: Path) -> None:
+def test_plan_shows_what_is_public_and_with_the_key_the_plan(
+    ok: Ok, small: Path, sealed: Path, tmp_path: Path
+) -> None:
     shown = ok("plan", sealed)
     assert "package of resnet18, version 1, for batches of 1, 8" in shown
     assert "device sees" in shown
@@ -79,7 +89,16 @@ def test_plan_shows_what_is_public_and_with_the_key_the_plan(ok: Ok, small: Path
 
 
 def test_bench(ok: Ok, small: Path, sealed: Path, tmp_path: Path) -> None:
-    flags = ["--batch", "1,8", "--min-iterations", "2", "--min-seconds", "0", "--json", tmp_path / "b.json"]
+    flags = [
+        "--batch",
+        "1,8",
+        "--min-iterations",
+        "2",
+        "--min-seconds",
+        "0",
+        "--json",
+        tmp_path / "b.json",
+    ]
     ok("bench", sealed, *flags)
     runs = json.loads((tmp_path / "b.json").read_text())["runs"]
     assert [r["batch"] for r in runs] == [1, 8]
@@ -93,7 +112,9 @@ def test_bench(ok: Ok, small: Path, sealed: Path, tmp_path: Path) -> None:
     assert package["max_abs_error"] < 1e-4
 
 
-def test_an_older_version_is_retired(ok: Ok, run: Run, small: Path, images: Path, tmp_path: Path) -> None:
+def test_an_older_version_is_retired(
+    ok: Ok, run: Run, small: Path, images: Path, tmp_path: Path
+) -> None:
     old, new, key = tmp_path / "old.tao", tmp_path / "new.tao", tmp_path / "owner.key"
     ok("seal", small, "-o", old, "--key", key, "--batch", "1")
     answer(ok, old, images, "--key", key)
@@ -103,12 +124,16 @@ def test_an_older_version_is_retired(ok: Ok, run: Run, small: Path, images: Path
     assert_one_line_error(refused, 4, "older than its key accepts")
     assert not (tmp_path / "z.npy").exists()
     assert_one_line_error(
-        run("seal", small, "-o", tmp_path / "x.tao", "--key", key, "--version", "1"), 2, "give --version 3"
+        run("seal", small, "-o", tmp_path / "x.tao", "--key", key, "--version", "1"),
+        2,
+        "give --version 3",
     )
     assert not (tmp_path / "x.tao").exists()
 
 
-def test_wrong_use(ok: Ok, run: Run, small: Path, sealed: Path, images: Path, tmp_path: Path) -> None:
+def test_wrong_use(
+    ok: Ok, run: Run, small: Path, sealed: Path, images: Path, tmp_path: Path
+) -> None:
     key = sealed.with_suffix(".key")
     output = tmp_path / "z.npy"
 
@@ -138,13 +163,47 @@ def test_wrong_use(ok: Ok, run: Run, small: Path, sealed: Path, images: Path, tm
     sealed.write_bytes(whole)
     answer(ok, sealed, images)
 
-    assert_one_line_error(run("seal", small, "-s", "none", "-o", tmp_path / "n.tao"), 2, "nothing to seal")
-    assert_one_line_error(run("seal", small, "-o", tmp_path / "n.tao", "--target", "neon"), 2, "no such target")
+    assert_one_line_error(
+        run("seal", small, "-s", "none", "-o", tmp_path / "n.tao"), 2, "nothing to seal"
+    )
+    assert_one_line_error(
+        run("seal", small, "-o", tmp_path / "n.tao", "--target", "neon"), 2, "no such target"
+    )
     assert not (tmp_path / "n.tao").exists()
     assert not (tmp_path / "n.key").exists()
 
 
-def test_rows_that_no_sealed_batch_makes_up(ok: Ok, run: Run, small: Path, images: Path, tmp_path: Path) -> None:
+def test_rows_that_no_sealed_batch_makes_up(
+    ok: Ok, run: Run, small: Path, images: Path, tmp_path: Path
+) -> None:
     package = tmp_path / "m.tao"
     ok("seal", small, "-o", package, "--batch", "4")
-    assert_one_line_error(run("run", package, "-i", images, "-o", tmp_path / "z.npy"), 2, "batches of 4")
+    assert_one_line_error(
+        run("run", package, "-i", images, "-o", tmp_path / "z.npy"), 2, "batches of 4"
+    )
+
+
+def test_a_batch_beyond_the_first_dimension_is_sealed_for_one(
+    ok: Ok, run: Run, tmp_path: Path
+) -> None:
+    """A state of [2, batch, 4]: a package says one shape of it."""
+    model, package = tmp_path / "m.onnx", tmp_path / "m.tao"
+    weight = numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    shapes = {"x": ["B", 4], "state": [2, "B", 4], "y": [2, "B", 4]}
+    values = {n: helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["t"]),
+        helper.make_node("Add", ["t", "state"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [values["x"], values["state"]], [values["y"]], [weight])
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), model)
+    refused = run("seal", model, "-s", "full", "-o", package, "--allow-exposed")
+    assert_one_line_error(refused, 3, "input 'state' has the batch in dimension 1", "--batch 8")
+    assert not package.exists()
+    ok("seal", model, "-s", "full", "-o", package, "--allow-exposed", "--batch", "8")
+    np.save(tmp_path / "x.npy", np.ones((8, 4), np.float32))
+    np.save(tmp_path / "s.npy", np.ones((2, 8, 4), np.float32))
+    inputs = ["-i", f"x={tmp_path / 'x.npy'}", "-i", f"state={tmp_path / 's.npy'}"]
+    ok("run", package, *inputs, "-o", tmp_path / "y.npy")
+    assert (np.load(tmp_path / "y.npy") == 5).all()
