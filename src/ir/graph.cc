@@ -22,9 +22,21 @@ ValueId Graph::add_value(std::string value_name, TensorDesc desc) {
   return static_cast<ValueId>(values_.size() - 1);
 }
 
-ValueId Graph::add_constant(std::string value_name, std::shared_ptr<const Constant> constant) {
+ValueId Graph::add_constant(std::string value_name, std::shared_ptr<const Constant> constant,
+                            OriginId origin) {
+  if (origin == kNoOrigin) {
+    origin = add_origin({.elems = static_cast<uint64_t>(constant->desc.shape.elements())});
+  }
   const ValueId id = add_value(std::move(value_name), constant->desc);
   values_.back().constant = std::move(constant);
+  values_.back().origin = origin;
+  return id;
+}
+
+OriginId Graph::add_origin(Origin origin) {
+  const auto id = static_cast<OriginId>(origins_.size());
+  for (const OriginId from : origin.from) TAOISM_CHECK(from >= 0 && from < id);
+  origins_.push_back(std::move(origin));
   return id;
 }
 
@@ -57,13 +69,25 @@ std::vector<std::vector<NodeId>> Graph::consumers() const {
   return result;
 }
 
+void Graph::set_outputs(std::vector<ValueId> outputs) {
+  outputs_ = std::move(outputs);
+  is_output_.assign(values_.size(), false);
+  for (const ValueId output : outputs_) {
+    if (output >= 0 && static_cast<size_t>(output) < values_.size()) {
+      is_output_[static_cast<size_t>(output)] = true;
+    }
+  }
+}
+
 bool Graph::is_output(ValueId id) const {
-  return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end();
+  return id >= 0 && static_cast<size_t>(id) < is_output_.size() &&
+         is_output_[static_cast<size_t>(id)];
 }
 
 void Graph::replace_uses(ValueId from, ValueId to) {
   for (Node& node : nodes_) std::replace(node.inputs.begin(), node.inputs.end(), from, to);
   std::replace(outputs_.begin(), outputs_.end(), from, to);
+  set_outputs(std::move(outputs_));
 }
 
 Status Graph::tidy() {

@@ -17,11 +17,21 @@ using ValueId = int32_t;
 using NodeId = int32_t;
 inline constexpr ValueId kNoValue = -1;  // an optional input that is absent
 inline constexpr NodeId kNoNode = -1;
+using OriginId = int32_t;
+inline constexpr OriginId kNoOrigin = -1;
 
 // Where a node runs. `automatic` follows the input: in the TEE if one of its tensors is there, else
 // on the device; partition/placement.h resolves it before anything is compiled.
 enum class Placement : uint8_t { automatic, tee, device };
 const char* placement_name(Placement placement);  // "auto", "tee", "device"
+
+// Where the elements of constants come from: a tensor that the model has, or what is computed from
+// others. Constants have one together where they have the same elements, or some of the same.
+struct Origin {
+  std::vector<OriginId> from;  // smaller numbers; none: a tensor that the model has
+  uint64_t elems = 0;
+  bool is_public = false;  // such a tensor that is no secret
+};
 
 struct Value {
   std::string name;
@@ -30,6 +40,7 @@ struct Value {
   std::shared_ptr<const Constant> constant;  // set for weights and folded constants
   // What the owner of the model wants secret. Import marks every weight private.
   bool is_private = true;
+  OriginId origin = kNoOrigin;  // of a constant; what comes from the codec has none
 
   bool is_constant() const { return constant != nullptr; }
 };
@@ -50,12 +61,15 @@ class Graph {
   std::string name;
 
   ValueId add_value(std::string name, TensorDesc desc);
-  ValueId add_constant(std::string name, std::shared_ptr<const Constant> constant);
+  // kNoOrigin: a tensor that the model has, with an origin of its own.
+  ValueId add_constant(std::string name, std::shared_ptr<const Constant> constant,
+                       OriginId origin = kNoOrigin);
+  OriginId add_origin(Origin origin);
   ValueId add_input(std::string name, TensorDesc desc);
   // Appends; outputs must not have a producer yet.
   NodeId add_node(Node node);
   void set_inputs(std::vector<ValueId> inputs) { inputs_ = std::move(inputs); }
-  void set_outputs(std::vector<ValueId> outputs) { outputs_ = std::move(outputs); }
+  void set_outputs(std::vector<ValueId> outputs);
 
   size_t node_count() const { return nodes_.size(); }
   size_t value_count() const { return values_.size(); }
@@ -65,6 +79,7 @@ class Graph {
   Value& value(ValueId id) { return values_.at(static_cast<size_t>(id)); }
   const std::vector<Node>& nodes() const { return nodes_; }
   std::vector<Node>& nodes() { return nodes_; }
+  const std::vector<Origin>& origins() const { return origins_; }
   const std::vector<ValueId>& inputs() const { return inputs_; }
   const std::vector<ValueId>& outputs() const { return outputs_; }
 
@@ -82,8 +97,10 @@ class Graph {
  private:
   std::vector<Value> values_;
   std::vector<Node> nodes_;
+  std::vector<Origin> origins_;
   std::vector<ValueId> inputs_;
   std::vector<ValueId> outputs_;
+  std::vector<bool> is_output_;  // by value, as far as one is
 };
 
 }  // namespace taoism::ir

@@ -30,9 +30,7 @@ class Binder {
     for (const auto& [name, constant] : file_.constants) bytes += constant->desc.bytes();
     import_.budget.set_model_bytes(bytes);
     TAOISM_RETURN_IF_ERROR(add_inputs());
-    for (const auto& [name, constant] : file_.constants) {
-      import_.tensors.emplace(name, Tensor{.name = name, .constant = constant});
-    }
+    add_constants();
     for (const auto& [name, reason] : file_.unreadable) {
       import_.tensors.emplace(name, Tensor{.name = name, .refused = true});
     }
@@ -58,12 +56,28 @@ class Binder {
     refused_.push_back({std::move(node), std::move(op), std::move(attribute), std::move(reason)});
   }
 
+  // What follows from public tensors alone is no secret.
+  std::vector<bool> public_origins() const {
+    const std::vector<ir::Origin>& origins = import_.graph.origins();
+    std::vector<bool> is_public(origins.size());
+    for (size_t o = 0; o < origins.size(); ++o) {
+      const std::vector<ir::OriginId>& from = origins[o].from;
+      is_public[o] =
+          from.empty() ? origins[o].is_public : std::all_of(from.begin(), from.end(), [&](auto id) {
+            return is_public[static_cast<size_t>(id)];
+          });
+    }
+    return is_public;
+  }
+
   void mark_public() {
+    const std::vector<bool> is_public = public_origins();
     for (size_t v = 0; v < import_.graph.value_count(); ++v) {
       ir::Value& value = import_.graph.value(static_cast<ir::ValueId>(v));
-      if (value.is_constant() && public_tensors_.contains(value.name)) {
-        value.is_private = false;
-      }
+      if (!value.is_constant()) continue;
+      const bool follows =
+          value.origin != ir::kNoOrigin && is_public[static_cast<size_t>(value.origin)];
+      if (follows || public_tensors_.contains(value.name)) value.is_private = false;
     }
   }
 
@@ -162,6 +176,34 @@ class Binder {
       import_.tensors.emplace(input.name, std::move(tensor));
     }
     return {};
+  }
+
+  void add_constants() {
+    const auto first_of = [this](const ConstantPtr& constant) {
+      const auto twin = file_.twins.equal.find(constant.get());
+      return twin != file_.twins.equal.end() ? twin->second : constant.get();
+    };
+    std::unordered_map<const ir::Constant*, ir::Origin> tensors;
+    for (const auto& [name, constant] : file_.constants) {
+      ir::Origin& origin = tensors[first_of(constant)];
+      origin.elems = static_cast<uint64_t>(constant->desc.shape.elements());
+      origin.is_public = origin.is_public || public_tensors_.contains(printable(name));
+    }
+    for (const auto& [second, first] : file_.twins.transposed) {
+      tensors[first].is_public = tensors[first].is_public || tensors[second].is_public;
+    }
+    std::unordered_map<const ir::Constant*, ir::OriginId> ids;
+    for (auto& [first, origin] : tensors) {
+      if (!file_.twins.transposed.contains(first)) ids[first] = import_.graph.add_origin(origin);
+    }
+    for (const auto& [second, first] : file_.twins.transposed) {
+      ids[second] =
+          import_.graph.add_origin({.from = {ids[first]}, .elems = tensors[second].elems});
+    }
+    for (const auto& [name, constant] : file_.constants) {
+      const ir::OriginId origin = ids.at(first_of(constant));
+      import_.tensors.emplace(name, Tensor{.name = name, .constant = constant, .origin = origin});
+    }
   }
 
   void count_readers() {
@@ -338,8 +380,13 @@ class Binder {
     const FoldNode folded{op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget};
     TAOISM_ASSIGN_OR_RETURN(const std::vector<ConstantPtr> outputs, fold(folded));
     TAOISM_ASSIGN_OR_RETURN(const std::vector<Rows> rows, folded_rows(node, folded, fold, outputs));
+    // What says where elements go hides none of them.
+    const size_t moved = moved_inputs(op, node.inputs());
+    const std::span<const Tensor> from = node.all_inputs(moved == 0 ? node.inputs() : moved);
     for (size_t i = 0; i < outputs.size(); ++i) {
-      TAOISM_RETURN_IF_ERROR(node.give({.constant = outputs[i], .rows = rows[i]}, i));
+      Tensor made = node.made_from("", outputs[i], from);
+      made.rows = rows[i];
+      TAOISM_RETURN_IF_ERROR(node.give(std::move(made), i));
     }
     return {};
   }
@@ -366,7 +413,9 @@ class Binder {
       const auto elements = static_cast<size_t>(made[0]->desc.shape.elements());
       rows.growth = std::make_shared<const Growth>(elements, kUnknownGrowth);
     }
-    return node.give({.constant = made[0], .rows = rows});
+    Tensor evaluated = node.made_from("", made[0], node.all_inputs(node.inputs()));
+    evaluated.rows = std::move(rows);
+    return node.give(std::move(evaluated));
   }
 
   // The value in the type that the outside sees.
@@ -399,7 +448,8 @@ class Binder {
 
   Status add_outputs() {
     std::vector<ir::ValueId> outputs;
-    const auto& inputs = import_.graph.inputs();
+    std::unordered_set<ir::ValueId> taken(import_.graph.inputs().begin(),
+                                          import_.graph.inputs().end());
     for (const auto& output : file_.proto.graph().output()) {
       Tensor& tensor = import_.tensors.at(output.name());
       if (tensor.refused) continue;
@@ -419,9 +469,8 @@ class Binder {
       } else {
         TAOISM_ASSIGN_OR_RETURN(tensor, in_its_type(tensor));
       }
-      const bool taken = std::find(inputs.begin(), inputs.end(), tensor.id) != inputs.end() ||
-                         std::find(outputs.begin(), outputs.end(), tensor.id) != outputs.end();
-      if (taken) TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));
+      if (taken.contains(tensor.id)) TAOISM_RETURN_IF_ERROR(copy_output(tensor, output.name()));
+      taken.insert(tensor.id);
       import_.graph.value(tensor.id).name = printable(output.name());
       outputs.push_back(tensor.id);
       output_rows_.push_back(tensor.rows);

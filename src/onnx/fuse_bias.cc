@@ -14,7 +14,7 @@ ir::ValueId as_row(ir::Graph& graph, ir::ValueId id, int64_t features) {
   auto row = std::make_shared<ir::Constant>(*graph.value(id).constant);
   row->desc.shape = {features};
   const std::string name = graph.value(id).name;
-  return graph.add_constant(name, std::move(row));
+  return graph.add_constant(name, std::move(row), graph.value(id).origin);
 }
 
 }  // namespace

@@ -135,7 +135,7 @@ Result<Tensor> turned(NodeImport& node, int64_t groups) {
       }
     }
   }
-  return Tensor{.name = w.name + ".turned", .constant = made.constant};
+  return node.made_from(w.name + ".turned", made.constant, {&w, 1});
 }
 
 Result<Tensor> padded(NodeImport& node, const Tensor& x, std::vector<int64_t> pads,
@@ -248,7 +248,7 @@ Result<Phases> phases_of(NodeImport& node, std::span<const Axis> axes,
       }
     }
   }
-  Phases result{.w = {.name = w.name + ".phases", .constant = made.constant}, .bias = {}};
+  Phases result{.w = node.made_from(w.name + ".phases", made.constant, {&w, 1}), .bias = {}};
   if (!node.has(2)) return result;
   const Tensor& bias = node.input(2);
   if (node.shape(2).elements() != groups * out) {
@@ -259,7 +259,7 @@ Result<Phases> phases_of(NodeImport& node, std::span<const Axis> axes,
                           node.make_constant({ir::DType::f32, {groups * out * phases}}));
   auto* values = reinterpret_cast<float*>(repeated.data);
   for (int64_t i = 0; i < groups * out * phases; ++i) values[i] = bias.constant->f32()[i / phases];
-  result.bias = {.name = bias.name + ".phases", .constant = repeated.constant};
+  result.bias = node.made_from(bias.name + ".phases", repeated.constant, {&bias, 1});
   return result;
 }
 

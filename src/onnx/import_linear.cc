@@ -133,7 +133,7 @@ Result<Tensor> scaled(NodeImport& node, const Tensor& tensor, float factor) {
   for (size_t i = 0; i < elements; ++i) {
     reinterpret_cast<float*>(made.data)[i] = factor * tensor.constant->f32()[i];
   }
-  return Tensor{.name = tensor.name + ".scaled", .constant = made.constant};
+  return node.made_from(tensor.name + ".scaled", made.constant, {&tensor, 1});
 }
 
 Result<Tensor> multiplied(NodeImport& node, const Tensor& tensor, float factor,
@@ -157,7 +157,7 @@ Result<Tensor> bias_row(NodeImport& node, const Tensor& c, float beta, int64_t f
   for (int64_t i = 0; i < features; ++i) {
     reinterpret_cast<float*>(made.data)[i] = beta * c.constant->f32()[scalar ? 0 : i];
   }
-  return Tensor{.name = c.name, .constant = made.constant};
+  return node.made_from(c.name, made.constant, {&c, 1});
 }
 
 Result<Tensor> transposed(NodeImport& node, const Tensor& tensor, const char* suffix) {

@@ -294,6 +294,9 @@ Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& pa
   TAOISM_RETURN_IF_ERROR(read_opset(*file));
   ExternalFiles external(folder);
   TAOISM_RETURN_IF_ERROR(read_constants(*file, external).annotate("'" + path + "'"));
+  std::vector<ConstantPtr> constants;
+  for (const auto& [name, constant] : file->constants) constants.push_back(constant);
+  TAOISM_ASSIGN_OR_RETURN(file->twins, find_twins(constants));
   read_inputs(*file);
   name_nodes(*file);
   TAOISM_RETURN_IF_ERROR(find_order(*file).annotate("'" + path + "'"));

@@ -10,6 +10,7 @@
 
 #include "onnx/model.h"
 #include "onnx/tensor_proto.h"
+#include "onnx/twins.h"
 
 namespace taoism::onnx {
 
@@ -30,6 +31,7 @@ struct Model::File {
   ::onnx::ModelProto proto;  // without the data of its tensors, which `constants` has taken over
   std::unordered_map<std::string, ConstantPtr> constants;
   ComputedWeights computed_weights;  // of `constants`
+  Twins twins;                       // of `constants`
   // Constant nodes whose value is of a kind we do not read: output name and reason.
   std::unordered_map<std::string, std::string> unreadable;
   std::vector<int> order;          // live nodes, each after those it reads from

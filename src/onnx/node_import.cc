@@ -57,8 +57,23 @@ Result<ConstantPtr> GraphImport::computed(const Tensor& tensor) {
 ir::ValueId GraphImport::value_of(const Tensor& tensor) {
   if (tensor.id != ir::kNoValue || !tensor.constant) return tensor.id;
   const auto [it, added] = constant_ids.emplace(tensor.constant.get(), ir::kNoValue);
-  if (added) it->second = graph.add_constant(printable(tensor.name), tensor.constant);
+  if (added) {
+    it->second = graph.add_constant(printable(tensor.name), tensor.constant, tensor.origin);
+  }
   return it->second;
+}
+
+ir::OriginId GraphImport::origin_of(const ir::Constant& made, std::span<const Tensor> tensors) {
+  ir::Origin origin{.from = {}, .elems = static_cast<uint64_t>(made.desc.shape.elements())};
+  for (const Tensor& tensor : tensors) {
+    if (tensor.constant == nullptr || tensor.origin == ir::kNoOrigin) continue;
+    const bool is_same = tensor.constant->data == made.data &&
+                         tensor.constant->desc.dtype == made.desc.dtype &&
+                         tensor.constant->desc.bytes() == made.desc.bytes();
+    if (is_same) return tensor.origin;
+    origin.from.push_back(tensor.origin);
+  }
+  return origin.from.empty() ? ir::kNoOrigin : graph.add_origin(std::move(origin));
 }
 
 NodeImport::NodeImport(GraphImport& import, const ::onnx::NodeProto& node, std::string name,
@@ -277,7 +292,7 @@ Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Ten
   const ops::Outcome outcome =
       (def.reference != nullptr ? def.reference : def.run)({view, data, {&to, 1}, {}, serial});
   if (!outcome.ok()) return invalid_argument(ops::fault_text(outcome));
-  Tensor made{.name = name_, .constant = result.constant};
+  Tensor made = made_from(name_, result.constant, tensors);
   made.rows = computed_rows(def.name, operands, output, import_.rows);
   return unused_growth() != nullptr ? mixed(std::move(made), kChanges) : made;
 }

@@ -29,6 +29,8 @@ struct Tensor {
   // Of a value in the graph, what ONNX has for its type; the value's own is this, or what it is
   // computed as. A constant has its own.
   ir::DType type = ir::DType::f32;
+  // Of a constant; none: it follows from the graph alone.
+  ir::OriginId origin = ir::kNoOrigin;
 
   bool exists() const { return id != ir::kNoValue || constant != nullptr || refused; }
 };
@@ -52,6 +54,9 @@ struct GraphImport {
   std::unordered_map<ir::ValueId, ir::ValueId> computed_values;
 
   ir::ValueId value_of(const Tensor& tensor);
+  // The origin of `made`, which is computed from the constants of `tensors`: theirs, where it has
+  // the elements of one as they lie there.
+  ir::OriginId origin_of(const ir::Constant& made, std::span<const Tensor> tensors);
   // The constant, which must be one of those that a model can run with, as it is computed with.
   Result<ConstantPtr> computed(const Tensor& tensor);
   // A constant of the budget's.
@@ -75,6 +80,8 @@ class NodeImport {
   bool has(size_t i) const { return i < inputs_.size() && inputs_[i].exists(); }
   // Input `i` must be there. After computes() its constants are of the type they are computed as.
   const Tensor& input(size_t i) const { return inputs_[i]; }
+  // The first `count` of them, absent ones too.
+  std::span<const Tensor> all_inputs(size_t count) const { return {inputs_.data(), count}; }
   // ONNX's type of what the file gives as input `i`.
   ir::DType type(size_t i) const { return import_.type_of(given_[i]); }
   // The shape, and what the tensor is computed as.
@@ -124,6 +131,11 @@ class NodeImport {
   // so that there is one whatever the number.
   Result<Tensor> expand(const Tensor& tensor, const ir::Shape& shape, const Growth& growth,
                         const char* suffix = "");
+  // `made`, computed from the constants `from`, under a name.
+  Tensor made_from(std::string name, ConstantPtr made, std::span<const Tensor> from) {
+    const ir::OriginId origin = import_.origin_of(*made, from);
+    return {.name = std::move(name), .constant = std::move(made), .origin = origin};
+  }
   // A constant to be filled. Errors: unsupported when there are too many of them.
   Result<Fresh> make_constant(const ir::TensorDesc& desc) {
     return import_.budget.make(desc.dtype, desc.shape);

@@ -148,6 +148,9 @@ struct OpDef {
   uint8_t max_inputs = 1;
   uint8_t max_outputs = 1;
   Types types = Types::real;
+  // Bit i: input i says where, or which, and not what: indices, a condition. A constant there is
+  // part of the model's structure and no parameter of it.
+  uint8_t place_inputs = 0;
   // Whether inputs may have no elements, in constants that import computes with.
   bool takes_empty = false;
   Storage storage = Storage::fresh;

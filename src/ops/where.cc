@@ -35,6 +35,7 @@ constinit const OpDef kWhereOp = {
     .min_inputs = 3,
     .max_inputs = 3,
     .types = Types::own,
+    .place_inputs = 1 << 0,
     .takes_empty = true,
     .infer = infer,
     .run = run,

@@ -238,6 +238,7 @@ constinit const OpDef kSparseResidualOp = {
     .min_inputs = 5,
     .max_inputs = 6,
     .types = Types::own,
+    .place_inputs = 1 << 3 | 1 << 4,
     .storage = Storage::in_place,
     .tolerance = {.relative = 1e-5F, .absolute = 1e-5F},
     .infer = infer,
