@@ -179,7 +179,17 @@ class Sealing {
 
   // A segment that anybody can copy by asking is not worth a seal.
   Status check_exposure(const partition::Report& report) const {
-    if (report.asked.empty() || options_.allow_exposed) return {};
+    if (options_.allow_exposed) return {};
+    if (!report.followed_weights.empty()) {
+      const partition::ExposedWeight& weight = report.followed_weights.front();
+      return policy_error(
+          "strategy " + plan_.strategy + ": the private weight '" + weight.name + "' (node '" +
+          weight.node +
+          "') in the TEE follows from what the device has: place all nodes that "
+          "use it, or what it was computed from, on one side (--plan), or seal it all the same "
+          "with --allow-exposed");
+    }
+    if (report.asked.empty()) return {};
     const partition::AskedPart& part = report.asked.front();
     return policy_error(
         "strategy " + plan_.strategy + ": " + std::to_string(report.private_params_asked) +

@@ -1,9 +1,8 @@
 #include "partition/accounting.h"
 
 #include <algorithm>
-#include <unordered_map>
 
-#include "partition/asking.h"
+#include "partition/exposure.h"
 #include "partition/facts.h"
 
 namespace taoism::partition {
@@ -41,8 +40,7 @@ class Accountant {
     count_source();
     list_nodes();
     count_crossings();
-    list_exposed_weights();
-    list_asked_weights();
+    account_exposure(source_, partitioned_, kept_, report_);
     list_exposed_activations();
     return std::move(report_);
   }
@@ -63,18 +61,10 @@ class Accountant {
   }
 
   void count_source() {
-    std::vector<bool> seen(source_.value_count(), false);
     for (const ir::Node& node : source_.nodes()) {
       const ops::Cost cost = cost_of(source_, node);
       report_.macs_total += cost.macs;
       report_.params_total += cost.params;
-      for (size_t i = 0; i < node.inputs.size(); ++i) {
-        if (!is_parameter(source_, node, i) || seen[idx(node.inputs[i])]) continue;
-        seen[idx(node.inputs[i])] = true;
-        if (source_.value(node.inputs[i]).is_private) {
-          report_.private_params_total += elems(source_, node.inputs[i]);
-        }
-      }
     }
   }
 
@@ -88,15 +78,15 @@ class Accountant {
     return params - std::min(params, kept_of(id));
   }
 
-  // Whether this normalises what the model's first layer gives.
-  bool is_stem_norm(const ir::Node& node) const {
-    if (node.op != "BatchNormalization") return false;
+  // What the model's first layer gives, or nothing.
+  ir::ValueId stem_output() const {
     const auto first = std::find_if(source_.nodes().begin(), source_.nodes().end(),
                                     [&](const ir::Node& n) { return is_layer(source_, n); });
-    return first != source_.nodes().end() && node.inputs[0] == first->outputs[0];
+    return first == source_.nodes().end() ? ir::kNoValue : first->outputs[0];
   }
 
   void list_nodes() {
+    const ir::ValueId stem = stem_output();
     for (size_t n = 0; n < graph_.node_count(); ++n) {
       const auto id = static_cast<ir::NodeId>(n);
       const ir::Node& node = graph_.node(id);
@@ -111,20 +101,11 @@ class Accountant {
       if (node.placement == Placement::tee) {
         report_.macs_tee += row.macs;
         report_.params_tee += row.params;
-        if (!is_stem_norm(node)) report_.params_tee_published += row.params;
+        const bool is_stem_norm = node.op == "BatchNormalization" && node.inputs[0] == stem;
+        if (!is_stem_norm) report_.params_tee_published += row.params;
       }
       report_.nodes.push_back(std::move(row));
     }
-  }
-
-  ReportNode& first_reader(const ir::Segment& segment, ir::ValueId value) {
-    for (ir::NodeId id : segment.nodes) {
-      const auto& inputs = graph_.node(id).inputs;
-      if (std::find(inputs.begin(), inputs.end(), value) != inputs.end())
-        return report_.nodes[idx(id)];
-    }
-    TAOISM_CHECK(!"an input of a segment that none of its nodes reads");
-    return report_.nodes.front();
   }
 
   // What passes the TEE's boundary: all that its segments list. A device segment's input crosses
@@ -146,11 +127,16 @@ class Accountant {
       }
     }
     report_.device_segments = segments_.size() - report_.tee_segments;
+    std::vector<bool> crosses(graph_.value_count(), false);
     for (const ir::Segment& segment : segments_) {
       const bool in_tee = segment.placement == Placement::tee;
-      for (ir::ValueId id : segment.inputs) {
-        if (in_tee || made_in_tee[idx(id)]) {
-          first_reader(segment, id).bytes_in += graph_.value(id).desc.bytes();
+      for (ir::ValueId id : segment.inputs) crosses[idx(id)] = in_tee || made_in_tee[idx(id)];
+      // Counted where it is read first.
+      for (ir::NodeId node : segment.nodes) {
+        for (ir::ValueId id : graph_.node(node).inputs) {
+          if (id == ir::kNoValue || !crosses[idx(id)]) continue;
+          crosses[idx(id)] = false;
+          report_.nodes[idx(node)].bytes_in += graph_.value(id).desc.bytes();
         }
       }
       for (ir::ValueId id : segment.outputs) {
@@ -159,117 +145,6 @@ class Accountant {
         }
       }
     }
-  }
-
-  // How the device's copy of a weight differs from the weight, or "".
-  std::string note_of(ir::NodeId id, uint64_t kept, uint64_t total) const {
-    if (kept > 0) {
-      return "remainder: " + std::to_string(kept) + " of " + std::to_string(total) +
-             " values stay in the TEE";
-    }
-    return is_scaled(id) ? "scaled by one secret factor" : "";
-  }
-
-  void list_exposed_weights() {
-    std::vector<bool> seen(graph_.value_count(), false);
-    for (size_t n = 0; n < graph_.node_count(); ++n) {
-      const auto id = static_cast<ir::NodeId>(n);
-      const ir::Node& node = graph_.node(id);
-      if (node.placement != Placement::device) continue;
-      for (size_t i = 0; i < node.inputs.size(); ++i) {
-        if (!is_parameter(graph_, node, i) || seen[idx(node.inputs[i])]) continue;
-        const ir::Value& value = graph_.value(node.inputs[i]);
-        seen[idx(node.inputs[i])] = true;
-        if (!value.is_private) continue;
-        const uint64_t total = elems(graph_, node.inputs[i]);
-        const uint64_t kept = i == 1 ? kept_of(id) : 0;
-        ExposedWeight weight;
-        weight.name = value.name;
-        weight.node = node.origin.empty() ? node.name : node.origin;
-        weight.params = total - std::min(total, kept);
-        weight.share = share(weight.params, report_.private_params_total);
-        weight.note = note_of(id, kept, total);
-        report_.private_params_exposed += weight.params;
-        report_.exposed_weights.push_back(std::move(weight));
-      }
-    }
-  }
-
-  void list_asked_weights() {
-    const Asking asking = what_asking_gives(partitioned_, ends_in_clear(partitioned_));
-    const std::vector<std::vector<ir::NodeId>> readers = graph_.consumers();
-    for (const AskedSegment& segment : asking.segments) {
-      AskedPart part{segment.segment + 1, 0, segment.queries, segment.activated};
-      for (const ir::ValueId id : segment.weights) {
-        const ir::Node& reader = graph_.node(readers[idx(id)].front());
-        ExposedWeight weight;
-        weight.name = graph_.value(id).name;
-        weight.node = reader.origin.empty() ? reader.name : reader.origin;
-        weight.params = elems(graph_, id);
-        weight.share = share(weight.params, report_.private_params_total);
-        weight.note = "TEE segment " + std::to_string(part.segment) + ": " + asked_text(part);
-        part.params += weight.params;
-        report_.asked_weights.push_back(std::move(weight));
-      }
-      report_.private_params_asked += part.params;
-      report_.asked.push_back(part);
-    }
-    report_.private_params_exposed += report_.private_params_asked;
-    warn(asking);
-  }
-
-  void warn(const Asking& asking) {
-    uint64_t solved = 0, alone = 0, segments = 0, most = 0;
-    for (const AskedPart& part : report_.asked) {
-      (part.queries != 0 ? solved : alone) += part.params;
-      segments += part.queries != 0 ? 1 : 0;
-      most = std::max(most, part.queries);
-    }
-    if (segments != 0) {
-      report_.warnings.push_back(
-          std::to_string(solved) +
-          " private weights in the TEE can be had by asking: " + std::to_string(segments) +
-          " of its segments are affine, but for activations, between clear ends; " +
-          std::to_string(most) + " queries at most give each");
-    }
-    if (alone != 0) {
-      report_.warnings.push_back(
-          std::to_string(alone) +
-          " private weights in the TEE count as exposed: they are alone on a way between values "
-          "that the host knows and sees, and whatever else is computed can be held");
-    }
-    constexpr int kExtracted = 3;
-    if (asking.least_depth != 0 && asking.least_depth <= kExtracted) {
-      report_.warnings.push_back(
-          "what the TEE shows is " + std::to_string(asking.least_depth) +
-          " private layers deep: networks this shallow have been extracted by queries (Jagielski "
-          "et al., USENIX Security 2020; Carlini et al., CRYPTO 2020); it is not counted as "
-          "exposed");
-    }
-    if (!asking.telling.empty()) {
-      report_.warnings.push_back(
-          "node '" + graph_.node(asking.telling.front()).name + "'" +
-          (asking.telling.size() > 1 ? " and " + std::to_string(asking.telling.size() - 1) + " more"
-                                     : std::string()) +
-          " in the TEE fails or not by indices or divisors that private weights decide: each "
-          "answer "
-          "tells one bit of them, with --answer label too; it is not counted as exposed");
-    }
-    if (asking.shows_ranks) {
-      report_.warnings.emplace_back(
-          "labels of an affine classifier are seen: they give its boundaries by bisection (Lowd "
-          "and Meek, KDD 2005; Tramer et al., USENIX Security 2016), its weights up to a factor "
-          "and a shift; it is not counted as exposed");
-    }
-  }
-
-  // Whether a taoism.Restore undoes a scale on this node's result.
-  bool is_scaled(ir::NodeId id) const {
-    const ir::ValueId output = graph_.node(id).outputs[0];
-    return std::any_of(graph_.nodes().begin(), graph_.nodes().end(), [&](const ir::Node& node) {
-      return node.op == "taoism.Restore" && node.inputs[0] == output &&
-             node.attrs.f("scale", 1.0F) != 1.0F;
-    });
   }
 
   void list_exposed_activations() {
@@ -299,7 +174,7 @@ class Accountant {
   const ir::PartitionedGraph& partitioned_;
   const ir::Graph& graph_;
   const std::vector<ir::Segment>& segments_;
-  std::unordered_map<ir::NodeId, uint64_t> kept_;
+  KeptParts kept_;
   Report report_;
 };
 

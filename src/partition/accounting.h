@@ -94,12 +94,17 @@ struct Report {
   uint64_t bytes_to_device = 0;  // out of the TEE, the caller's results included
   uint64_t bytes_to_tee = 0;
 
-  // Elements of float weights marked private (batch-norm statistics not counted); how many of them
-  // the host has or can have; and how many of those lie in the TEE and can be had by asking.
+  // Elements of weights marked private (batch-norm statistics not counted), each once, whoever
+  // reads it; how many of them the host has or can have; and how many of those lie in the TEE and
+  // can be had by asking.
   uint64_t private_params_total = 0;
   uint64_t private_params_exposed = 0;
   uint64_t private_params_asked = 0;
-  std::vector<ExposedWeight> exposed_weights;  // held by the device
+  std::vector<ExposedWeight>
+      exposed_weights;  // held by the device, or following from what it holds
+  // Weights that the plan keeps in the TEE and that are held by the device too, or follow from what
+  // it holds; those of them alone of which that is no chance (ir::is_telling).
+  std::vector<ExposedWeight> followed_weights;
   std::vector<ExposedWeight> asked_weights;
   std::vector<AskedPart> asked;  // by segment, of which one may have two
   std::vector<ExposedActivation> exposed_activations;

@@ -52,7 +52,7 @@ class Asker {
     count_readers();
     for (size_t v = 0; v < states_.size(); ++v) {
       const ir::Value& value = graph_.value(static_cast<ValueId>(v));
-      if (value.is_constant() && is_secret(value) && !ends_.known[v]) {
+      if (is_secret(static_cast<ValueId>(v)) && !ends_.known[v]) {
         states_[v] = {.kind = Kind::fixed, .terms = 0};
       } else if (!value.is_constant()) {
         states_[v].kind = ends_.known[v] ? Kind::known : Kind::hidden;
@@ -80,21 +80,28 @@ class Asker {
   }
 
  private:
-  static bool is_secret(const ir::Value& value) {
-    return value.is_constant() && value.is_private && value.desc.dtype == ir::DType::f32;
+  // A private weight, statistics included; not what says where.
+  bool is_secret(ValueId id) const {
+    const ir::Value& value = graph_.value(id);
+    return value.is_constant() && value.is_private &&
+           (value.desc.dtype == ir::DType::f32 || is_parameter_[idx(id)]);
   }
   static bool is_real(ir::DType dtype) {
     return dtype == ir::DType::f32 || dtype == ir::DType::f16 || dtype == ir::DType::bf16;
   }
   static const ops::OpDef* op_of(const ir::Node& node) { return ops::find_op(node.op); }
 
-  // How often the TEE's nodes read each value.
+  // How often the TEE's nodes read each value, and which of them as parameters.
   void count_readers() {
     readers_.assign(graph_.value_count(), 0);
+    is_parameter_.assign(graph_.value_count(), false);
     for (const ir::Node& node : graph_.nodes()) {
       if (node.placement != Placement::tee) continue;
       for (const ValueId input : node.inputs) {
         if (input != ir::kNoValue) ++readers_[idx(input)];
+      }
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        if (is_parameter(graph_, node, i)) is_parameter_[idx(node.inputs[i])] = true;
       }
     }
   }
@@ -163,6 +170,7 @@ class Asker {
     bool is_hidden = false;
     bool is_ranked = false;
     bool all_free = true;
+    const bool wraps = form == Form::moves || form == Form::affine || form == Form::affine_in_each;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == ir::kNoValue) continue;
       const State& operand = states_[idx(node.inputs[i])];
@@ -175,15 +183,16 @@ class Asker {
         if (operand.is_free && is_elementwise(node, i)) state.is_free = true;
       }
       is_ranked = is_ranked || operand.kind == Kind::ranks;
-      // What is computed with integers is not affine, but for those that are just moved.
+      // What is computed with integers is not affine, but for those that are just moved, added and
+      // multiplied: that wraps, and is exact.
       is_hidden = is_hidden || operand.kind == Kind::hidden ||
                   (operand.kind == Kind::ranks && form != Form::moves) ||
-                  (!is_float && operand.kind != Kind::known && form != Form::moves);
+                  (!is_float && operand.kind != Kind::known && !wraps);
       if (operand.kind == Kind::fixed) has_fixed = true;
       if (operand.kind == Kind::known && !is_constant) has_known = true;
       if (operand.kind == Kind::affine || operand.kind == Kind::shown) moving.push_back(i);
       if (operand.kind == Kind::affine || operand.kind == Kind::shown ||
-          (operand.kind == Kind::known && is_float && !is_constant)) {
+          (operand.kind == Kind::known && (is_float || form != Form::moves) && !is_constant)) {
         const uint64_t terms = product(operand.terms, followed(node, i));
         state.terms = form == Form::moves ? std::max(state.terms, terms)
                                           : std::min(state.terms + terms, kMostTerms);
@@ -307,6 +316,7 @@ class Asker {
   const Ends& ends_;
   std::vector<State> states_;       // by value
   std::vector<uint32_t> readers_;   // by value: count_readers()
+  std::vector<bool> is_parameter_;  // by value: count_readers()
   std::vector<bool> whole_, told_;  // by value: find_shown()
   std::vector<size_t> segment_of_;  // by node: of the TEE's segments
   std::vector<bool> taken_;         // by value: take() was there

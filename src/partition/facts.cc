@@ -42,7 +42,8 @@ ops::Cost cost_of(const ir::Graph& graph, const ir::Node& node) {
 bool is_parameter(const ir::Graph& graph, const ir::Node& node, size_t index) {
   const ir::ValueId id = input_of(node, index);
   if (id == ir::kNoValue || !graph.value(id).is_constant()) return false;
-  if (graph.value(id).desc.dtype != ir::DType::f32) return false;
+  const ops::OpDef* op = ops::find_op(node.op);
+  if (op != nullptr && index < 8 && (op->place_inputs >> index & 1) != 0) return false;
   return !(node.op == "BatchNormalization" && index > 2);
 }
 

@@ -19,8 +19,9 @@ bool is_splittable(const ir::Graph& graph, const ir::Node& node);
 // Cost per image; zero for an operator that is not known.
 ops::Cost cost_of(const ir::Graph& graph, const ir::Node& node);
 
-// Whether input `index` of the node is a trained float parameter. Running statistics of batch
-// normalization are not, nor are index lists.
+// Whether input `index` of the node is a parameter of the model: a constant, of whatever type, that
+// the node computes with. Running statistics of batch normalization are none, nor is what says
+// where (OpDef::place_inputs).
 bool is_parameter(const ir::Graph& graph, const ir::Node& node, size_t index);
 
 // Input `index`, or kNoValue when the node has none there.

@@ -8,13 +8,15 @@
 namespace taoism::partition {
 namespace {
 
-// A new constant named after the layer's weights and as private as they are, and its memory.
+// A new constant named after the layer's weights, as private as they are and of their origin, and
+// its memory.
 std::pair<ir::ValueId, std::byte*> add_constant_like(ir::Graph& graph, const LayerWeights& layer,
                                                      const char* suffix, ir::TensorDesc desc) {
   const std::string name = graph.value(layer.value).name + suffix;
   const bool is_private = graph.value(layer.value).is_private;
+  const ir::OriginId origin = graph.value(layer.value).origin;
   auto [constant, bytes] = ir::make_constant(desc);
-  const ir::ValueId id = graph.add_constant(name, std::move(constant));
+  const ir::ValueId id = graph.add_constant(name, std::move(constant), origin);
   graph.value(id).is_private = is_private;
   return {id, bytes};
 }

@@ -123,8 +123,10 @@ Action declare(CLI::App& app) {
       ->check(CLI::Range(uint64_t{1}, UINT64_MAX));
   app.add_flag("--retire-older", options->retire_older,
                "then make the key open no package of an older version (roll-back protection)");
-  app.add_flag("--allow-exposed", options->allow_exposed,
-               "seal although private weights in the TEE can be had by asking (`plan` lists them)");
+  app.add_flag(
+      "--allow-exposed", options->allow_exposed,
+      "seal although private weights in the TEE can be had by asking, or follow from what the "
+      "device has (`plan` lists them)");
   app.add_option("--target", options->target,
                  "portable, avx2 or avx512: what the weights are packed for, and the machine that "
                  "runs them must have; default: the best of this machine");
