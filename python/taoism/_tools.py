@@ -260,10 +260,11 @@ def seal(
     None: m.key beside m.tao, with a warning when it is made there. `batches`: the batch sizes that
     the package can run; None: 1, 8 and 64. `answer`: "label" lets only the number of the largest
     class leave. `version` 0: the next under the key; `retire_older`: the key then opens no older
-    package. `allow_exposed`: seal although private weights in the TEE can be had by asking it
-    (`plan` lists them). `owner`: your key that signs the package, made if there is none; None:
-    taoism/owner.key in the folder for settings. Errors: those of `shield`; InvalidArgumentError for
-    a plan that keeps nothing in the TEE; PolicyError for one that gives weights away."""
+    package. `allow_exposed`: seal although private weights in the TEE can be had by asking it,
+    or follow from what the device has (`plan` lists them). `owner`: your key that signs the
+    package, made if there is none; None: taoism/owner.key in the folder for settings. Errors: those
+    of `shield`; InvalidArgumentError for a plan that keeps nothing in the TEE; PolicyError for one
+    that gives weights away."""
     _check_answer(answer)
     options = (
         path_text("path", path),
