@@ -102,8 +102,8 @@ struct Report {
   uint64_t private_params_asked = 0;
   std::vector<ExposedWeight>
       exposed_weights;  // held by the device, or following from what it holds
-  // Weights that the plan keeps in the TEE and that are held by the device too, or follow from what
-  // it holds; those of them alone of which that is no chance (ir::is_telling).
+  // Weights of layers and tables that the plan keeps in the TEE and that are held by the device
+  // too, or follow from what it holds; those alone of which that is no chance (ir::is_telling).
   std::vector<ExposedWeight> followed_weights;
   std::vector<ExposedWeight> asked_weights;
   std::vector<AskedPart> asked;  // by segment, of which one may have two

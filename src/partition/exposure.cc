@@ -140,13 +140,16 @@ class Exposure {
     });
   }
 
-  // Parameters of the model's that the plan keeps in the TEE, and that the host has all the same.
+  // Weights of layers and tables that the plan keeps in the TEE and that the host has all the same.
   void list_followed() {
     std::vector<bool> seen(knowledge_.origin_count());
     for_each_parameter(graph_, [&](NodeId reader, size_t, ValueId id) {
       const size_t origin = knowledge_.origin_of(id);
       const ir::Node& node = graph_.node(reader);
       const bool is_rewritten = idx(id) >= source_.value_count();
+      // A mask or a factor that many nodes share is no layer, and says nothing of one.
+      const ops::Role role = role_of(node);
+      if (role != ops::Role::linear && role != ops::Role::layout) return;
       if (node.placement != Placement::tee || is_rewritten || seen[origin]) return;
       seen[origin] = true;
       if (known_[origin] == 0 || !ir::is_telling(*graph_.value(id).constant)) return;

@@ -79,6 +79,21 @@ TEST(Exposure, OneTensorReadOnBothSides) {
   EXPECT_EQ(report.followed_weights.size(), 1U);
 }
 
+// A mask that layers on both sides share counts once, and is nothing that a plan gives away.
+TEST(Exposure, AMaskThatIsReadOnBothSides) {
+  test::GraphBuilder b;
+  const ir::ValueId mask = b.weight({16, 20});
+  const ir::ValueId outside = b.relu(b.node("Add", {b.input({16, 20}), mask}));
+  const ir::ValueId middle = b.relu(b.linear(b.relu(b.linear(outside, 24, false)), 20, false));
+  const ir::ValueId masked = b.node("Add", {middle, mask});
+  const ir::Graph graph = b.finish({b.linear(b.relu(masked), 9, false)});
+  const std::string first = graph.node(0).name;
+  const Report report = placed(graph, [&](const ir::Node& node) { return node.name != first; });
+  EXPECT_EQ(report.private_params_total, 16U * 20 + 2 * 20 * 24 + 20 * 9);
+  EXPECT_EQ(report.private_params_exposed, 16U * 20);
+  EXPECT_THAT(report.followed_weights, IsEmpty());
+}
+
 TEST(Exposure, ATensorWithTwoReadersCountsOnce) {
   test::GraphBuilder b;
   ir::ValueId x = b.relu(b.linear(b.input({1, 16}), 16, false));
