@@ -80,11 +80,16 @@ class Asker {
   }
 
  private:
-  // A private weight, statistics included; not what says where.
+  // A private weight, statistics included. Of integers and truth values those alone that are moved,
+  // added and multiplied: of others is assumed that the host knows them, which hides less.
   bool is_secret(ValueId id) const {
     const ir::Value& value = graph_.value(id);
     return value.is_constant() && value.is_private &&
-           (value.desc.dtype == ir::DType::f32 || is_parameter_[idx(id)]);
+           (value.desc.dtype == ir::DType::f32 || is_integer_weight_[idx(id)]);
+  }
+  // Where integers are as good as floats: what is computed with them wraps, and is exact.
+  static bool wraps(Form form) {
+    return form == Form::moves || form == Form::affine || form == Form::affine_in_each;
   }
   static bool is_real(ir::DType dtype) {
     return dtype == ir::DType::f32 || dtype == ir::DType::f16 || dtype == ir::DType::bf16;
@@ -94,14 +99,19 @@ class Asker {
   // How often the TEE's nodes read each value, and which of them as parameters.
   void count_readers() {
     readers_.assign(graph_.value_count(), 0);
-    is_parameter_.assign(graph_.value_count(), false);
+    is_integer_weight_.assign(graph_.value_count(), false);
     for (const ir::Node& node : graph_.nodes()) {
       if (node.placement != Placement::tee) continue;
       for (const ValueId input : node.inputs) {
         if (input != ir::kNoValue) ++readers_[idx(input)];
       }
+      const ops::OpDef* op = op_of(node);
       for (size_t i = 0; i < node.inputs.size(); ++i) {
-        if (is_parameter(graph_, node, i)) is_parameter_[idx(node.inputs[i])] = true;
+        if (!is_parameter(graph_, node, i)) continue;
+        const bool is_exact = op != nullptr && wraps(op->form);
+        const bool is_first = readers_[idx(node.inputs[i])] == 1;
+        is_integer_weight_[idx(node.inputs[i])] =
+            is_exact && (is_first || is_integer_weight_[idx(node.inputs[i])]);
       }
     }
   }
@@ -170,7 +180,6 @@ class Asker {
     bool is_hidden = false;
     bool is_ranked = false;
     bool all_free = true;
-    const bool wraps = form == Form::moves || form == Form::affine || form == Form::affine_in_each;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == ir::kNoValue) continue;
       const State& operand = states_[idx(node.inputs[i])];
@@ -183,11 +192,10 @@ class Asker {
         if (operand.is_free && is_elementwise(node, i)) state.is_free = true;
       }
       is_ranked = is_ranked || operand.kind == Kind::ranks;
-      // What is computed with integers is not affine, but for those that are just moved, added and
-      // multiplied: that wraps, and is exact.
+      // What is computed with integers is not affine, but for what wraps.
       is_hidden = is_hidden || operand.kind == Kind::hidden ||
                   (operand.kind == Kind::ranks && form != Form::moves) ||
-                  (!is_float && operand.kind != Kind::known && !wraps);
+                  (!is_float && operand.kind != Kind::known && !wraps(form));
       if (operand.kind == Kind::fixed) has_fixed = true;
       if (operand.kind == Kind::known && !is_constant) has_known = true;
       if (operand.kind == Kind::affine || operand.kind == Kind::shown) moving.push_back(i);
@@ -314,12 +322,12 @@ class Asker {
   const ir::Graph& graph_ = partitioned_.graph;
   const std::vector<ir::Segment>& segments_ = partitioned_.segments;
   const Ends& ends_;
-  std::vector<State> states_;       // by value
-  std::vector<uint32_t> readers_;   // by value: count_readers()
-  std::vector<bool> is_parameter_;  // by value: count_readers()
-  std::vector<bool> whole_, told_;  // by value: find_shown()
-  std::vector<size_t> segment_of_;  // by node: of the TEE's segments
-  std::vector<bool> taken_;         // by value: take() was there
+  std::vector<State> states_;            // by value
+  std::vector<uint32_t> readers_;        // by value: count_readers()
+  std::vector<bool> is_integer_weight_;  // by value: count_readers()
+  std::vector<bool> whole_, told_;       // by value: find_shown()
+  std::vector<size_t> segment_of_;       // by node: of the TEE's segments
+  std::vector<bool> taken_;              // by value: take() was there
   std::vector<AskedSegment> asked_;
   Asking result_;
 };
