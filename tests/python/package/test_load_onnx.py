@@ -107,7 +107,8 @@ def test_names_that_are_no_arguments(tmp_path: Path) -> None:
 
 
 def test_shapes_are_taken_wherever_a_file_is(tmp_path: Path) -> None:
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3)]
+    net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     axes = {"x": {0: "n", 2: "h", 3: "w"}}
     path = tmp_path / "open.onnx"
     with warnings.catch_warnings():
