@@ -1,6 +1,5 @@
 #include "files/image.h"
 
-#include <png.h>
 #include <turbojpeg.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "files/png_file.h"
 #include "host/memory.h"
 
 namespace taoism::files {
@@ -39,26 +39,6 @@ Result<Image> blank(int64_t height, int64_t width) {
   TAOISM_ASSIGN_OR_RETURN(AlignedBuffer pixels,
                           take_memory(static_cast<uint64_t>(3 * height * width)));
   return Image{height, width, std::move(pixels)};
-}
-
-Result<Image> decode_png(ConstByteSpan bytes) {
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  const auto failed = [&png] {
-    const std::string why = printable(png.message);
-    png_image_free(&png);
-    return invalid_argument("damaged PNG file: " + why);
-  };
-  if (png_image_begin_read_from_memory(&png, bytes.data(), bytes.size()) == 0) return failed();
-  Result<Image> image = blank(png.height, png.width);
-  if (!image.ok()) {
-    png_image_free(&png);
-    return image;
-  }
-  png.format = PNG_FORMAT_RGB;
-  const png_color white{255, 255, 255};
-  if (png_image_finish_read(&png, &white, image->pixels.data(), 0, nullptr) == 0) return failed();
-  return image;
 }
 
 Result<Image> decode_jpeg(ConstByteSpan bytes) {
@@ -148,7 +128,7 @@ constexpr const char* kRanges[] = {"0..1", "-1..1", "0..255", "imagenet"};
 bool is_image(ConstByteSpan bytes) { return is_png(bytes) || is_jpeg(bytes) || is_portable(bytes); }
 
 Result<Image> decode_image(ConstByteSpan bytes) {
-  if (is_png(bytes)) return decode_png(bytes);
+  if (is_png(bytes)) return decode_png(bytes, blank);
   if (is_jpeg(bytes)) return decode_jpeg(bytes);
   if (is_portable(bytes)) return decode_portable(bytes);
   return invalid_argument("no PNG, JPEG or PPM file");

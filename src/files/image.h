@@ -15,8 +15,10 @@ struct Image {
 
 bool is_image(ConstByteSpan bytes);
 
-// 8 bits a channel; transparent parts on white; turned as they are stored. Errors: invalid_argument
-// (damaged, no such format), resource_exhausted above 2^28 pixels.
+// 8 bits a channel, the values that are stored: nothing is done about colour profiles or gamma, nor
+// turned. Of a PNG's samples of 16 bits v / 257, rounded; then v * a + 255 * (1 - a), rounded,
+// where it is transparent: on white. Errors: invalid_argument (damaged, no such format),
+// resource_exhausted above 2^28 pixels.
 Result<Image> decode_image(ConstByteSpan bytes);
 
 // How a byte of a pixel becomes a number of a model's input.

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <png.h>
 #include <turbojpeg.h>
+#include <zlib.h>
 
+#include <cmath>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace taoism::files {
 namespace {
@@ -67,6 +70,77 @@ TEST(Image, DecodesEveryFormat) {
     for (size_t i = 0; i < wanted.size(); ++i) {
       const int want = static_cast<uint8_t>(wanted[i]);
       EXPECT_NEAR(image->pixels.as<uint8_t>()[i], want, tolerance) << i;
+    }
+  }
+}
+
+void put_u32(std::string& to, uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 255U);
+}
+
+std::string chunk(const std::string& name, const std::string& data) {
+  std::string text;
+  put_u32(text, static_cast<uint32_t>(data.size()));
+  const std::string body = name + data;
+  text += body;
+  put_u32(text, static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(body.data()),
+                                            static_cast<uInt>(body.size()))));
+  return text;
+}
+
+// Of one row with these samples, 8 or 16 bits each.
+std::string png_of(const std::vector<unsigned>& samples, unsigned width, int depth, int kind,
+                   const std::string& chunks) {
+  std::string row(1, '\0');
+  for (const unsigned sample : samples) {
+    if (depth == 16) row += static_cast<char>(sample >> 8);
+    row += static_cast<char>(sample & 255U);
+  }
+  std::string head;
+  put_u32(head, width);
+  put_u32(head, 1);
+  head += {static_cast<char>(depth), static_cast<char>(kind), 0, 0, 0};
+  uLongf bytes = compressBound(row.size());
+  std::string packed(bytes, '\0');
+  EXPECT_EQ(compress(reinterpret_cast<Bytef*>(packed.data()), &bytes,
+                     reinterpret_cast<const Bytef*>(row.data()), row.size()),
+            Z_OK);
+  packed.resize(bytes);
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", head) + chunks + chunk("IDAT", packed) +
+         chunk("IEND", "");
+}
+
+std::string gamma_chunk(uint32_t gamma) {
+  std::string data;
+  put_u32(data, gamma);
+  return chunk("gAMA", data);
+}
+
+// Whatever the file says of its colours.
+TEST(Image, ASampleOfAPngIsWhatIsStored) {
+  const std::string colours[] = {"", gamma_chunk(45455), gamma_chunk(100000), gamma_chunk(55556),
+                                 chunk("sRGB", std::string(1, '\0'))};
+  constexpr int kKinds[] = {0, 4, 2, 6};  // grey, with alpha, colour, with alpha
+  std::mt19937 random(2);
+  for (const std::string& colour : colours) {
+    for (const int depth : {8, 16}) {
+      for (unsigned channels = 1; channels <= 4; ++channels) {
+        constexpr unsigned kPixels = 300;
+        const double most = depth == 8 ? 255 : 65535;
+        std::vector<unsigned> samples(kPixels * channels);
+        for (unsigned& sample : samples) sample = random() & (depth == 8 ? 0xffU : 0xffffU);
+        const auto image = decode(png_of(samples, kPixels, depth, kKinds[channels - 1], colour));
+        ASSERT_TRUE(image.ok()) << image.status().message();
+        const auto byte = [&](size_t i) { return std::round(samples[i] * 255.0 / most); };
+        for (size_t i = 0; i < size_t{3} * kPixels; ++i) {
+          const size_t pixel = i / 3 * channels;
+          const double stored = byte(pixel + (channels > 2 ? i % 3 : 0));
+          const double alpha = channels % 2 == 0 ? byte(pixel + channels - 1) / 255 : 1;
+          const double want = std::round(stored * alpha + 255 * (1 - alpha));
+          ASSERT_EQ(image->pixels.as<uint8_t>()[i], want)
+              << depth << " bits, channels " << channels << ", at " << i;
+        }
+      }
     }
   }
 }

@@ -1,18 +1,24 @@
 #include "files/private_file.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <filesystem>
+#include <string_view>
 
 #include "files/descriptor.h"
 
 namespace taoism::files {
 namespace {
+
+constexpr int kMostLinks = 40;  // as Linux
 
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -46,29 +52,83 @@ Status check_ours(const std::string& path, const Descriptor& file) {
   return {};
 }
 
+// Whether only its user is of this group, as where everybody has one of his name: then what a group
+// may do he alone may.
+bool is_users_own(gid_t group, uid_t user) {
+  std::array<char, 4096> user_text, group_text;
+  passwd user_entry = {}, *of_user = nullptr;
+  struct group group_entry = {}, *of_group = nullptr;
+  if (getpwuid_r(user, &user_entry, user_text.data(), user_text.size(), &of_user) != 0 ||
+      getgrgid_r(group, &group_entry, group_text.data(), group_text.size(), &of_group) != 0 ||
+      of_user == nullptr || of_group == nullptr || of_user->pw_gid != group) {
+    return false;
+  }
+  const std::string_view name = of_user->pw_name;
+  if (name != of_group->gr_name) return false;
+  for (char** member = of_group->gr_mem; *member != nullptr; ++member) {
+    if (name != *member) return false;
+  }
+  return true;
+}
+
+// A folder on the way to `path`, or a link to one.
+Status check_step(const std::string& path, const std::string& step, bool is_link) {
+  struct stat status = {};
+  if (lstat(step.c_str(), &status) != 0) return failed(step, errno);
+  if (!is_ours(status)) {
+    return invalid_argument(path + ": its folder " + step +
+                            " belongs to another user, who may replace it: keep it in one of "
+                            "yours");
+  }
+  if (is_link) return S_ISLNK(status.st_mode) ? Status() : failed(step, ENOTDIR);
+  if (!S_ISDIR(status.st_mode)) return failed(step, ENOTDIR);
+  // In a folder with the sticky bit, as /tmp, only its user can replace what is another's.
+  if ((status.st_mode & S_ISVTX) != 0) return {};
+  if ((status.st_mode & S_IWOTH) != 0) {
+    return invalid_argument(path + ": anybody may replace it, for anybody may write in " + step +
+                            ": chmod o-w " + step);
+  }
+  if ((status.st_mode & S_IWGRP) != 0 && !is_users_own(status.st_gid, status.st_uid)) {
+    return invalid_argument(path + ": others may replace it, for a group may write in " + step +
+                            ": chmod g-w " + step);
+  }
+  return {};
+}
+
 }  // namespace
 
 Status check_private_folder(const std::string& path) {
-  const std::string named = folder_of(path);
-  const std::unique_ptr<char, void (*)(void*)> resolved(realpath(named.c_str(), nullptr), free);
-  if (resolved == nullptr) return failed(named, errno);
-  std::string folder = resolved.get();
-  for (bool is_parent = true;; is_parent = false) {
-    struct stat status = {};
-    if (stat(folder.c_str(), &status) != 0) return failed(folder, errno);
-    // In a folder with the sticky bit, as /tmp, nobody can replace what is another's.
-    if ((status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0) {
-      return invalid_argument(path + ": anybody may replace it, for anybody may write in " +
-                              folder + ": chmod o-w " + folder);
-    }
-    if (is_parent && !is_ours(status)) {
-      return invalid_argument(path + ": its folder " + folder +
-                              " belongs to another user, who may replace it: keep it in one of "
-                              "yours");
-    }
-    if (folder == "/") return {};
-    folder = folder_of(folder);
+  std::string left = folder_of(path);
+  if (!left.starts_with('/')) {
+    std::error_code error;
+    left = std::filesystem::current_path(error).string() + "/" + left;
+    if (error) return failed(path, error.value());
   }
+  // Name by name, for who may replace a link on the way leads elsewhere too.
+  std::string folder = "/";
+  TAOISM_RETURN_IF_ERROR(check_step(path, folder, false));
+  for (int links = 0; !left.empty();) {
+    const size_t end = std::min(left.find('/'), left.size());
+    const std::string name = left.substr(0, end);
+    left.erase(0, std::min(end + 1, left.size()));
+    if (name.empty() || name == ".") continue;
+    if (name == "..") {
+      folder = folder_of(folder);
+      continue;
+    }
+    const std::string next = (folder == "/" ? "" : folder) + "/" + name;
+    std::error_code error;
+    const std::string target = std::filesystem::read_symlink(next, error).string();
+    TAOISM_RETURN_IF_ERROR(check_step(path, next, !error));
+    if (error) {
+      folder = next;
+      continue;
+    }
+    if (++links > kMostLinks) return failed(next, ELOOP);
+    if (target.starts_with('/')) folder = "/";
+    left = target + "/" + left;
+  }
+  return {};
 }
 
 Status check_private_file(const std::string& path) {
@@ -83,11 +143,15 @@ Result<size_t> read_private_file(const std::string& path, ByteSpan to) {
   if (!file.is_open()) return errno == ELOOP ? a_link(path) : failed(path, errno);
   TAOISM_RETURN_IF_ERROR(check_ours(path, file));
   TAOISM_RETURN_IF_ERROR(check_private_folder(path));
+  return read_to_end(path, file.get(), to);
+}
+
+Result<size_t> read_to_end(const std::string& path, int file, ByteSpan to) {
   const size_t most = to.size();
   std::byte more;
   while (true) {
     const ByteSpan into = to.empty() ? ByteSpan(&more, 1) : to;
-    const ssize_t got = read(file.get(), into.data(), into.size());
+    const ssize_t got = read(file, into.data(), into.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return failed(path, errno);
     if (got == 0) return most - to.size();

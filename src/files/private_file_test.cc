@@ -16,6 +16,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+constexpr uid_t kOther = 12345;
+
 class PrivateFileTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -97,6 +99,11 @@ TEST_F(PrivateFileTest, WhatOthersMayReplaceIsNot) {
   set_mode(folder_ + "/in", 0777);
   expect_refused("chmod o-w");
   EXPECT_FALSE(check_private_folder(path_).ok());
+  set_mode(folder_ + "/in", 0775);
+  if (geteuid() == 0) {  // a group that is not its user's own
+    ASSERT_EQ(chown((folder_ + "/in").c_str(), 0, kOther), 0);
+    expect_refused("chmod g-w");
+  }
   set_mode(folder_ + "/in", 01777);
   EXPECT_TRUE(check_private_file(path_).ok());
   // Whoever may replace a folder replaces what is in it.
@@ -107,13 +114,45 @@ TEST_F(PrivateFileTest, WhatOthersMayReplaceIsNot) {
 
 TEST_F(PrivateFileTest, AnotherUsersIsNot) {
   if (geteuid() != 0) GTEST_SKIP() << "only root gives files away";
-  constexpr uid_t kOther = 12345;
   // What is of whoever is neither us nor root is refused, whatever its mode.
   ASSERT_EQ(chown(path_.c_str(), kOther, kOther), 0);
   expect_refused("another user");
   ASSERT_EQ(chown(path_.c_str(), 0, 0), 0);
   ASSERT_EQ(chown((folder_ + "/in").c_str(), kOther, kOther), 0);
   expect_refused("another user");
+  set_mode(folder_ + "/in", 01777);
+  expect_refused("another user");
+}
+
+// Who has a folder above may put another in its place, or a link to an older one.
+TEST_F(PrivateFileTest, NorIsWhatLiesBelowAnotherUsers) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  const std::string named = path_;
+  const std::string above = folder_ + "/above";
+  std::filesystem::create_directories(above + "/in");
+  std::filesystem::copy(named, above + "/in/key");
+  path_ = above + "/in/key";
+  EXPECT_TRUE(check_private_file(path_).ok()) << check_private_file(path_).message();
+  for (const mode_t mode : {0755, 01777}) {
+    set_mode(above, mode);
+    ASSERT_EQ(chown(above.c_str(), kOther, kOther), 0);
+    expect_refused((above + " belongs to another user").c_str());
+    EXPECT_FALSE(check_private_folder(path_).ok());
+  }
+  std::filesystem::create_directory_symlink(folder_ + "/in", above + "/link");
+  path_ = above + "/link/key";
+  expect_refused((above + " belongs to another user").c_str());
+  path_ = above + "/in/../../in/key";
+  expect_refused((above + " belongs to another user").c_str());
+  // Ours in a sticky folder are links that are ours.
+  ASSERT_EQ(chown(above.c_str(), 0, 0), 0);
+  path_ = above + "/link/key";
+  EXPECT_TRUE(check_private_file(path_).ok()) << check_private_file(path_).message();
+  ASSERT_EQ(lchown((above + "/link").c_str(), kOther, kOther), 0);
+  expect_refused("link belongs to another user");
+  std::filesystem::create_directory_symlink("loop", above + "/loop");
+  path_ = above + "/loop/key";
+  EXPECT_FALSE(check_private_file(path_).ok());
 }
 
 TEST_F(PrivateFileTest, OnlyAFileIs) {

@@ -63,18 +63,12 @@ size_t write_pem(std::string_view label, ConstByteSpan der, char* to) {
   return static_cast<size_t>(to - begin);
 }
 
-// The bytes of the first block with this label, which must be exactly der.size(); `text` then
-// begins behind it. Nothing: there is no such block. False: it holds something else.
-std::optional<bool> take_pem(std::string_view& text, std::string_view label, ByteSpan der) {
-  const std::string begin = "-----BEGIN " + std::string(label) + "-----";
-  const std::string end = "-----END " + std::string(label) + "-----";
-  const size_t at = text.find(begin);
-  if (at == std::string_view::npos) return std::nullopt;
-  std::string_view body = text.substr(at + begin.size());
-  const size_t length = body.find(end);
-  if (length == std::string_view::npos) return false;
-  text = body.substr(length + end.size());
-  body = body.substr(0, length);
+std::string pem_line(const char* word, std::string_view label) {
+  return "-----" + std::string(word) + " " + std::string(label) + "-----";
+}
+
+// Whether what stands between a block's first and last line is exactly der.size() bytes: to `der`.
+bool read_pem(std::string_view body, ByteSpan der) {
   size_t bytes = 0;
   uint32_t bits = 0;
   size_t count = 0;
@@ -90,6 +84,17 @@ std::optional<bool> take_pem(std::string_view& text, std::string_view label, Byt
     der[bytes++] = static_cast<std::byte>(bits >> count & 255U);
   }
   return bytes == der.size();
+}
+
+// The bytes of the first block with this label, which must be exactly der.size(). Nothing: there is
+// no such block. False: it holds something else.
+std::optional<bool> find_pem(std::string_view text, std::string_view label, ByteSpan der) {
+  const std::string begin = pem_line("BEGIN", label);
+  const size_t at = text.find(begin);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view body = text.substr(at + begin.size());
+  const size_t length = body.find(pem_line("END", label));
+  return length != std::string_view::npos && read_pem(body.substr(0, length), der);
 }
 
 template <size_t N>
@@ -118,6 +123,78 @@ Status write_pair(const std::string& path, const crypto::SigningKey& key) {
   return file.commit_new();
 }
 
+// What is left of a file of owners, and the number of the line that was taken last.
+struct OwnerLines {
+  std::string_view left;
+  size_t number = 0;
+
+  // Without its end, CR LF too, and without spaces at its end.
+  std::string_view take() {
+    const size_t end = std::min(left.find('\n'), left.size());
+    std::string_view line = left.substr(0, end);
+    left.remove_prefix(std::min(end + 1, left.size()));
+    ++number;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    while (line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
+    return line;
+  }
+};
+
+// A block whose first line was taken.
+Status take_key(OwnerLines& lines, store::Owners& owners) {
+  const std::string end = pem_line("END", kPublic);
+  const size_t first = lines.number;
+  const char* const begin = lines.left.data();
+  size_t length = 0;
+  do {
+    if (lines.left.empty()) {
+      lines.number = first;
+      return invalid_argument("a public key without its end");
+    }
+    length = static_cast<size_t>(lines.left.data() - begin);
+  } while (lines.take() != end);
+  std::array<std::byte, kPublicBytes> der;
+  if (!read_pem({begin, length}, der) || !begins_with(der, kPublicDer)) {
+    lines.number = first;
+    return invalid_argument("not a public P-256 key in PEM (its point uncompressed)");
+  }
+  if (owners.keys.size() == store::Owners::kMostKeys) {
+    return invalid_argument("more than " + std::to_string(store::Owners::kMostKeys) + " keys");
+  }
+  std::memcpy(owners.keys.emplace_back().data(), der.data() + sizeof(kPublicDer),
+              crypto::kPublicKeyBytes);
+  return {};
+}
+
+// What is not understood is an error: it may be a revocation.
+Status take_item(OwnerLines& lines, store::Owners& owners) {
+  constexpr std::string_view kRevoked = "revoked: ";
+  const std::string_view line = lines.take();
+  // A bare CR is the end of a line to some: what is behind it is no comment to them.
+  const bool is_text = std::all_of(line.begin(), line.end(), [](char c) {
+    return c == '\t' || (static_cast<unsigned char>(c) >= ' ' && c != '\x7f');
+  });
+  if (is_text && (line.empty() || line[0] == '#')) return {};
+  if (line == pem_line("BEGIN", kPublic)) return take_key(lines, owners);
+  if (line.find(kPrivate) != std::string_view::npos) {
+    return invalid_argument(
+        "an owner's key: give its public half, owner.pub, and keep this from who deploys");
+  }
+  if (!line.starts_with(kRevoked)) {
+    return invalid_argument(
+        "not understood: write public keys in PEM, 'revoked: ' and an owner's 64 digits, and "
+        "comments behind '#'");
+  }
+  const std::string_view digits = line.substr(kRevoked.size());
+  if (digits.size() != 2 * crypto::kDigestBytes ||
+      owners.revoked.size() == store::Owners::kMostRevoked ||
+      !read_hex(digits, owners.revoked.emplace_back())) {
+    return invalid_argument("'revoked: ' goes with the 64 digits of an owner, in " +
+                            std::to_string(store::Owners::kMostRevoked) + " lines at most");
+  }
+  return {};
+}
+
 Status write_public(const std::string& path, const crypto::SigningKey& key) {
   return files::write_file(public_path(path), public_pem(key.public_key()));
 }
@@ -128,9 +205,8 @@ Result<crypto::SigningKey> read_owner_key(const std::string& path) {
   SecretBuffer text(kMaxFileBytes);
   TAOISM_ASSIGN_OR_RETURN(const size_t bytes, files::read_private_file(path, text.span()));
   const std::string_view all = view(text.span().first(bytes));
-  std::string_view left = all;
   SecretBuffer pair(kPairBytes);
-  const std::optional<bool> found = take_pem(left, kPrivate, pair.span());
+  const std::optional<bool> found = find_pem(all, kPrivate, pair.span());
   if (!found.has_value() && all.find(kPublic) != std::string_view::npos) {
     return invalid_argument(path + ": a public half, which signs nothing: give the owner.key");
   }
@@ -207,46 +283,28 @@ std::string public_pem(const crypto::PublicKey& key) {
 
 Result<store::Owners> parse_owners(std::string_view text) {
   store::Owners owners;
-  std::array<std::byte, kPublicBytes> der;
-  std::string_view left = text;
-  while (const std::optional<bool> found = take_pem(left, kPublic, der)) {
-    if (!*found || !begins_with(der, kPublicDer) ||
-        owners.keys.size() == store::Owners::kMostKeys) {
-      return invalid_argument("not public P-256 keys in PEM (points uncompressed), " +
-                              std::to_string(store::Owners::kMostKeys) + " at most");
-    }
-    std::memcpy(owners.keys.emplace_back().data(), der.data() + sizeof(kPublicDer),
-                crypto::kPublicKeyBytes);
-  }
-  constexpr std::string_view kRevoked = "revoked:";
-  for (size_t at = 0; (at = text.find(kRevoked, at)) != std::string_view::npos;) {
-    at += kRevoked.size();
-    const size_t digits = text.find_first_not_of(' ', at);
-    if (digits == std::string_view::npos || owners.revoked.size() == store::Owners::kMostRevoked ||
-        !read_hex(text.substr(digits, 2 * crypto::kDigestBytes), owners.revoked.emplace_back())) {
-      return invalid_argument("'revoked:' goes with the 64 digits of an owner");
+  OwnerLines lines{text};
+  while (!lines.left.empty()) {
+    if (const Status taken = take_item(lines, owners); !taken.ok()) {
+      return taken.annotate("line " + std::to_string(lines.number));
     }
   }
   if (owners.keys.empty()) {
-    return invalid_argument(
-        text.find(kPrivate) != std::string_view::npos
-            ? "an owner's key: give its public half, owner.pub, and keep this from who deploys"
-            : "no public key in it: give an owner's owner.pub");
+    return invalid_argument("no public key in it: give an owner's owner.pub");
   }
   return owners;
 }
 
 Result<store::Owners> read_owners(const std::string& path) {
+  // A pipe that nobody writes is not waited for; one that somebody does is read to its end.
   const files::Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  SecretBuffer text(kMaxFileBytes + 1);  // somebody may give an owner's key here
-  const ssize_t got =
-      file.is_open() ? read(file.get(), text.span().data(), text.span().size()) : -1;
-  if (got < 0) {
+  const int flags = file.is_open() ? fcntl(file.get(), F_GETFL) : -1;
+  if (flags < 0 || fcntl(file.get(), F_SETFL, flags & ~O_NONBLOCK) != 0) {
     return Status(errno == ENOENT ? Code::not_found : Code::invalid_argument,
                   path + ": cannot read: " + std::strerror(errno));
   }
-  const auto bytes = static_cast<size_t>(got);
-  if (bytes > kMaxFileBytes) return invalid_argument(path + ": not owners' public keys");
+  SecretBuffer text(kMaxFileBytes);  // somebody may give an owner's key here
+  TAOISM_ASSIGN_OR_RETURN(const size_t bytes, files::read_to_end(path, file.get(), text.span()));
   Result<store::Owners> owners = parse_owners(view(text.span().first(bytes)));
   if (!owners.ok()) return owners.status().annotate(path);
   return owners;

@@ -28,12 +28,13 @@ std::string public_path(const std::string& path);
 // taoism/owner.key in the user's folder for settings. Errors: invalid_argument (there is no such).
 Result<std::string> default_owner_path();
 
-// Whom a deployer trusts: any number of public keys in PEM, and lines "revoked: ID" for owners
-// whose packages are refused. Errors: not_found, invalid_argument.
+// Whom a deployer trusts, as parse_owners reads it: a file, or a pipe to its end, of 64 KiB at
+// most. Errors: not_found, invalid_argument.
 Result<store::Owners> read_owners(const std::string& path);
 
 std::string public_pem(const crypto::PublicKey& key);
-// Errors: invalid_argument: no key in it, or one of another kind.
+// Public keys in PEM, lines "revoked: ID" for owners whose packages are refused, blank lines and
+// comments behind '#'. Errors: invalid_argument, with the line: anything else, or no key in it.
 Result<store::Owners> parse_owners(std::string_view text);
 
 // 64 digits; what is printed and written after "revoked:".

@@ -2,11 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/test_folder.h"
 #include "base/text.h"
@@ -83,7 +86,7 @@ TEST_F(OwnerKeyTest, OwnersThatComeAndGo) {
   const auto a = crypto::SigningKey::create();
   const auto b = crypto::SigningKey::create();
   const std::string gone = id_text(*store::owner_id(a->public_key()));
-  const auto owners = parse_owners("Ours:\n" + public_pem(a->public_key()) + "since May\n" +
+  const auto owners = parse_owners("# Ours:\n\n" + public_pem(a->public_key()) + "# since May\r\n" +
                                    public_pem(b->public_key()) + "revoked: " + gone + "\n");
   ASSERT_TRUE(owners.ok()) << owners.status().message();
   EXPECT_EQ(owners->keys.size(), 2U);
@@ -92,6 +95,79 @@ TEST_F(OwnerKeyTest, OwnersThatComeAndGo) {
   EXPECT_FALSE(parse_owners("").ok());
   EXPECT_FALSE(parse_owners("revoked: " + gone).ok());
   EXPECT_FALSE(parse_owners(public_pem(a->public_key()) + "revoked: 12").ok());
+}
+
+// What looks like a revocation and is none must not pass for a file without one.
+TEST_F(OwnerKeyTest, WhatIsNotUnderstoodIsAnError) {
+  const auto key = crypto::SigningKey::create();
+  const std::string pem = public_pem(key->public_key());
+  const std::string id = id_text(*store::owner_id(key->public_key()));
+  for (const std::string& good :
+       {"revoked: " + id, "revoked: " + id + " \r\n", "#\n\n \t\nrevoked: " + id}) {
+    const auto owners = parse_owners(pem + good);
+    ASSERT_TRUE(owners.ok()) << good << owners.status().message();
+    EXPECT_EQ(owners->revoked.size(), 1U) << good;
+  }
+  const std::string nul(1, '\0');
+  for (const std::string& bad : {"revoked " + id,
+                                 "revoked : " + id,
+                                 "Revoked: " + id,
+                                 "REVOKED: " + id,
+                                 "revoked:" + id,
+                                 "revoked:\t" + id,
+                                 "revoked:  " + id,
+                                 " revoked: " + id,
+                                 "revoked: " + id + " # lost",
+                                 "revoked: " + id + "0",
+                                 "revoked: " + id.substr(1),
+                                 "revoked: 0x" + id,
+                                 std::string("revoked:"),
+                                 "revoked: " + id + " " + id,
+                                 "revoke: " + id,
+                                 "\xef\xbb\xbfrevoked: " + id,
+                                 id,
+                                 "# lost\rrevoked: " + id,
+                                 "#" + nul + "\rrevoked: " + id,
+                                 nul,
+                                 std::string("owner.pub")}) {
+    for (const bool is_before : {false, true}) {
+      const auto owners = parse_owners(is_before ? bad + "\n" + pem : pem + bad);
+      ASSERT_FALSE(owners.ok()) << bad;
+      EXPECT_THAT(owners.status().message(), HasSubstr(is_before ? "line 1:" : "line 5:")) << bad;
+    }
+  }
+  // A revocation within a block, and blocks of another kind or cut short.
+  const size_t first = pem.find('\n') + 1;
+  for (const std::string& bad :
+       {pem.substr(0, first) + "revoked: " + id + "\n" + pem.substr(first),
+        pem + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        pem + pem.substr(0, pem.size() - 4), "x" + pem, pem.substr(0, first - 1) + pem}) {
+    EXPECT_EQ(parse_owners(bad).code(), Code::invalid_argument) << bad;
+  }
+}
+
+// Who writes a pipe may take its time between two lines.
+TEST_F(OwnerKeyTest, APipeIsReadToItsEnd) {
+  const auto key = crypto::SigningKey::create();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const auto write_text = [&](const std::string& text) {
+    ASSERT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  };
+  const std::string path = "/proc/self/fd/" + std::to_string(ends[0]);
+  write_text(public_pem(key->public_key()));
+  std::thread writer([&] {
+    int unread = 1;
+    while (ioctl(ends[0], FIONREAD, &unread) == 0 && unread > 0) std::this_thread::yield();
+    write_text("revoked: " + id_text(*store::owner_id(key->public_key())) + "\n");
+    close(ends[1]);
+  });
+  const auto owners = read_owners(path);
+  writer.join();
+  close(ends[0]);
+  ASSERT_TRUE(owners.ok()) << owners.status().message();
+  EXPECT_EQ(owners->revoked.size(), 1U);
+  EXPECT_EQ(read_owners("/dev/zero").code(), Code::invalid_argument);
 }
 
 }  // namespace
