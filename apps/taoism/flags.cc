@@ -2,6 +2,8 @@
 
 #include "package/key_file.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -198,6 +200,17 @@ void KeyFlag::declare_owner(CLI::App& app) {
 
 Result<std::unique_ptr<package::Package>> KeyFlag::open(const std::string& package) const {
   return package::Package::open_owned(package, owner);
+}
+
+Status KeyFlag::refuse_for_model(const std::string& path_of_model) const {
+  if (path.empty() && owner.empty()) return {};
+  if (access(path_of_model.c_str(), F_OK) != 0) {
+    return not_found(path_of_model + ": cannot open: " + std::strerror(errno));
+  }
+  const std::string flag = owner.empty() ? "--key" : "--owner";
+  return integrity_error(path_of_model +
+                         ": is no package, so nothing shows whose it is; if it is " +
+                         "what you mean to run, leave " + flag + " away");
 }
 
 std::string KeyFlag::file_of(const std::string& package) const {

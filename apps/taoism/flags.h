@@ -76,6 +76,9 @@ struct KeyFlag {
   // The package at `package`, signed by --owner where that is given. Errors: those of reading it
   // and of Package::open().
   Result<std::unique_ptr<package::Package>> open(const std::string& package) const;
+  // Of a file that is no package: nothing in it is its owner's. Errors: integrity when a key or an
+  // owner was given, not_found when there is no such file.
+  Status refuse_for_model(const std::string& path_of_model) const;
   // Where the key of the package at `package` is.
   std::string file_of(const std::string& package) const;
 };

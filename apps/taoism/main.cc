@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "exit_code.h"
+#include "guards.h"
 #include "runtime/environment.h"
 #include "standard_output.h"
 #include "verb.h"
@@ -43,6 +44,7 @@ int run(int argc, char** argv) {
   }
   for (const auto& [sub, action] : actions) {
     if (!sub->parsed()) continue;
+    if (Status flags = check_flags(*sub); !flags.ok()) return print_error(flags);
     Result<int> result = action();
     if (!result.ok()) return print_error(result.status());
     if (Status output = finish_output(); !output.ok()) return print_error(output);

@@ -123,6 +123,9 @@ struct Session::State {
                              options.key_file};
     TAOISM_ASSIGN_OR_RETURN(machine, runtime::resolve(std::move(machine)));
     const bool is_package = package::is_package(path);
+    if (!is_package && !(options.key_file.empty() && options.owner_file.empty())) {
+      return integrity_error(path + ": is no package: give no key_file and no owner_file");
+    }
     if (is_package && machine.key_file.empty()) machine.key_file = package::default_key_path(path);
     TAOISM_ASSIGN_OR_RETURN(const runtime::Prepared prepared,
                             is_package ? prepare_package(path, options, machine, plan_text)

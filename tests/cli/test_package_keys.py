@@ -126,7 +126,8 @@ def test_no_file_takes_the_place_of_another(ok: Ok, run: Run, folder: Path, tmp_
     before = {p: p.read_bytes() for p in tmp_path.iterdir()}
     assert {p.name for p in before} == {"m.onnx", "m.tao", "m.key", "me.key", "me.pub"}
     # Over what is there: the model, a key, an owner's key.
-    for name in ("m.onnx", "m.key", "me.key", "me.pub"):
+    assert_one_line_error(run(*seal, "-o", tmp_path / "m.onnx"), 2, "would overwrite", "(model)")
+    for name in ("m.key", "me.key", "me.pub"):
         assert_one_line_error(run(*seal, "-o", tmp_path / name), 2, "is no package")
     # Two things under one name, however it is written.
     (tmp_path / "link").symlink_to(tmp_path)

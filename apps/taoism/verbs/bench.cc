@@ -126,6 +126,7 @@ Status bind(const Options& options, const std::string& path, int64_t batch,
     return invalid_argument(std::string(flag) +
                             ": a package has the shapes that it was sealed with; --batch picks");
   }
+  TAOISM_RETURN_IF_ERROR(options.key.refuse_for_model(path));
   TAOISM_ASSIGN_OR_RETURN(const onnx::Model model, onnx::Model::load(path));
   TAOISM_ASSIGN_OR_RETURN(ReadInputs read, options.inputs.read(model.inputs()));
   measure.inputs = std::move(read.tensors);
@@ -137,6 +138,11 @@ Status bind(const Options& options, const std::string& path, int64_t batch,
 Result<int> measure_all(const Options& options) {
   if (options.models.empty()) {
     return invalid_argument("bench: name at least one ONNX file or package");
+  }
+  for (const std::string& model : options.models) {
+    if (!package::is_package(model)) {
+      TAOISM_RETURN_IF_ERROR(options.key.refuse_for_model(model));
+    }
   }
   runtime::MeasureOptions measure;
   TAOISM_ASSIGN_OR_RETURN(const auto machine, options.machine.resolve_budgets());

@@ -111,6 +111,7 @@ Result<int> show_package(const Options& options) {
 
 Result<int> act(const Options& options) {
   if (package::is_package(options.model.path)) return show_package(options);
+  TAOISM_RETURN_IF_ERROR(options.key.refuse_for_model(options.model.path));
   TAOISM_ASSIGN_OR_RETURN(runtime::Machine machine, options.machine.resolve());
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
   TAOISM_ASSIGN_OR_RETURN(onnx::ImportOptions import,

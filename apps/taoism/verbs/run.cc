@@ -116,6 +116,7 @@ Result<Opened> open_package(const Options& options, runtime::Machine& machine) {
 
 // An ONNX file under a plan, bound to the shapes of its inputs' files.
 Result<Opened> open_model(const Options& options) {
+  TAOISM_RETURN_IF_ERROR(options.key.refuse_for_model(options.model.path));
   TAOISM_ASSIGN_OR_RETURN(onnx::Model model, onnx::Model::load(options.model.path));
   TAOISM_ASSIGN_OR_RETURN(std::string hash, model.hash());
   TAOISM_ASSIGN_OR_RETURN(ReadInputs read, options.model.inputs.read(model.inputs()));

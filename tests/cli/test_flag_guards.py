@@ -1,0 +1,122 @@
+"""What is refused before any work: flags of a package for a file that is none, files that a command
+would write over its own inputs, numbers that are none, pipes that nobody fills."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import assert_one_line_error
+from tao_file import small_model
+
+Ok = Callable[..., str]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def folder(sealed: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sealed, tmp_path / "files"))
+
+
+@pytest.fixture(scope="module")
+def sealed(ok: Ok, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, its package, its key and its owner's."""
+    folder = tmp_path_factory.mktemp("guards")
+    small_model(folder)
+    ok("seal", folder / "m.onnx", "-s", "nonlinear:first=0", "-o", folder / "m.tao", "--batch", "1",
+       "--owner", folder / "owner.key")  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize(
+    "flag", [["--owner", "owner.pub"], ["--owner", "nothing"], ["--key", "m.key"]], ids=" ".join
+)
+def test_a_model_in_place_of_a_package(run: Run, folder: Path, flag: list[str]) -> None:
+    run_flags = ["-i", "x.npy", "-s", "none", "-o", "y.npy"]
+    bench_flags = ["--strategies", "none", "--min-seconds", "0", "--min-iterations", "1"]
+    shutil.copy(folder / "m.onnx", folder / "m.tao")
+    for verb, more in (("run", run_flags), ("plan", []), ("bench", bench_flags)):
+        result = run(verb, "m.tao", *flag, *more, cwd=folder)
+        assert_one_line_error(result, 4, "m.tao: is no package", flag[0])
+        assert_one_line_error(run(verb, "missing.tao", *flag, *more, cwd=folder), 2, "missing.tao")
+    assert not (folder / "y.npy").exists()
+
+
+OVERWRITES = {
+    "key": "run m.tao -i x.npy -o m.key",
+    "named key": "run m.tao -i x.npy --key m.key -o m.key",
+    "package": "run m.tao -i x.npy -o m.tao",
+    "owner": "run m.tao -i x.npy --owner owner.pub -o owner.pub",
+    "model": "run m.onnx -s none -i x.npy -o m.onnx",
+    "input": "run m.onnx -s none -i x.npy -o x.npy",
+    "input by a name": "run m.onnx -s none -i x=x.npy -o y=x.npy",
+    "link": "run m.onnx -s none -i x.npy -o link.npy",
+    "hard link": "run m.onnx -s none -i x.npy -o hard.npy",
+    "plan's key": "plan m.tao --key m.key -o m.key",
+    "plan's package": "plan m.tao --key m.key -o m.tao",
+    "plan": "plan m.onnx --plan plan.json -o ./plan.json",
+    "bench": "bench m.onnx --strategies none --min-seconds 0 --json m.onnx",
+    "bench's key": "bench m.tao --min-seconds 0 --min-iterations 1 --csv m.key",
+    "bench twice": "bench m.onnx --strategies none --min-seconds 0 --json a.json --md ./a.json",
+    "seal's key": "seal m.onnx -s none --key m.key --owner owner.key -o m.key",
+}
+
+
+@pytest.mark.parametrize("command", OVERWRITES.values(), ids=OVERWRITES.keys())
+def test_no_output_over_an_input(run: Run, ok: Ok, folder: Path, command: str) -> None:
+    ok("plan", "m.onnx", "-o", "plan.json", cwd=folder)
+    (folder / "link.npy").symlink_to("x.npy")
+    (folder / "hard.npy").hardlink_to(folder / "x.npy")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert_one_line_error(run(*command.split(), cwd=folder), 2, "of its own")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("number", ["nan", "-nan", "inf"])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "bench compare a.json a.json --tolerance",
+        "bench m.onnx --min-seconds",
+        "demo --min-seconds",
+    ],
+)
+def test_numbers_are_finite(run: Run, folder: Path, flags: str, number: str) -> None:
+    verb, *rest = flags.split()
+    rest[-1] += f"={number}"
+    result = run(verb, *rest, cwd=folder, timeout=60)
+    assert_one_line_error(result, 2, rest[-1].split("=")[0])
+
+
+PIPES = [
+    "run m.onnx -s none -i pipe",
+    "run m.onnx -s none -i x=pipe",
+    "run m.onnx --plan pipe -i x.npy",
+    "run m.onnx -s none -i x.npy --labels pipe",
+    "plan m.onnx --plan pipe",
+    "bench m.onnx --plan pipe",
+    "bench compare pipe pipe",
+    "inspect pipe",
+]
+
+
+@pytest.mark.parametrize("command", PIPES)
+def test_a_pipe_is_not_waited_for(run: Run, folder: Path, command: str) -> None:
+    os.mkfifo(folder / "pipe")
+    assert_one_line_error(
+        run(*command.split(), cwd=folder, timeout=20), 2, "pipe", "no regular file"
+    )
+
+
+def test_a_pipe_of_the_shell_is_read(program: Path, run: Run, folder: Path) -> None:
+    plan = run("plan", "m.onnx", "-o", "plan.json", cwd=folder)
+    assert plan.returncode == 0, plan.stderr
+    command = f"'{program}' plan m.onnx --plan <(cat plan.json)"
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
