@@ -42,8 +42,12 @@ class WayFinder {
     find_fixed();
     find_clear();
     ways_.resize(graph_.value_count());
-    for (size_t v = 0; v < ways_.size(); ++v) {
-      if (!graph_.value(static_cast<ValueId>(v)).is_constant() && ends_.known[v]) begin_at(v);
+    for (const ir::Node& node : graph_.nodes()) {
+      if (node.placement != Placement::tee) continue;
+      for (const Operand& operand : moving(node)) {
+        const size_t v = idx(operand.value);
+        if (ends_.known[v] && ways_[v].all == 0) begin_at(v);
+      }
     }
     number_segments();
     taken_.assign(graph_.value_count(), false);

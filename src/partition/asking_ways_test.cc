@@ -36,10 +36,15 @@ class AskingWays : public testing::Test {
     return b.node("Slice", {x}, attrs);
   }
 
-  // Elements of the weights that are alone on a way, all nodes being inside.
-  int64_t alone(const std::vector<ValueId>& outputs) {
+  // Elements of the weights that are alone on a way, all nodes being inside but the first
+  // `outside`.
+  int64_t alone(const std::vector<ValueId>& outputs, size_t outside = 0) {
     ir::Graph graph = b.finish(outputs);
-    for (ir::Node& node : graph.nodes()) node.placement = Placement::tee;
+    for (ir::Node& node : graph.nodes()) {
+      const bool is_outside = outside > 0;
+      outside -= is_outside ? 1 : 0;
+      node.placement = is_outside ? Placement::device : Placement::tee;
+    }
     const auto partitioned = make_segments(std::move(graph));
     EXPECT_TRUE(partitioned.ok());
     int64_t elements = 0;
@@ -160,6 +165,12 @@ TEST_F(AskingWays, NetworksAreNot) {
 // The skip moves only with what it joins.
 TEST_F(AskingWays, ABlockAndAClassifierAreNot) {
   EXPECT_EQ(alone({b.classifier(b.basic_block(b.input({1, 4, 8, 8}), 4, 1), 5)}), 0);
+}
+// Nor behind however many values that the device makes and the TEE never reads.
+TEST_F(AskingWays, WhatTheDeviceDoesBeforeChangesNothing) {
+  ValueId x = b.input({1, 4, 8, 8});
+  for (int i = 0; i < 40; ++i) x = b.relu(b.conv(x, 4, 1));
+  EXPECT_EQ(alone({b.classifier(b.basic_block(x, 4, 1), 5)}, 80), 0);
 }
 TEST_F(AskingWays, AttentionAndAnOutputLayerAreNot) {
   const ValueId x = b.input({6, 8});
