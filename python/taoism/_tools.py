@@ -70,6 +70,7 @@ def plan(
             )
         package = _core.Package.open(path_text("model", model), owner_text(owner))
         return plan_of_report(package.summary(batch or max(package.batches)))
+    _refuse_for_no_package(owner)
     where = machine(device, tee, tee_memory, tee_threads, 0)
     with prepared(
         model,
@@ -185,6 +186,7 @@ def bench(
         where.key_file = path_text("key", key) if key is not None else ""
         subjects = [("package", "", where.tee_memory_bytes)]
         return _bench(path_text("model", model), subjects, sizes, {}, where, options)
+    _refuse_for_no_package(owner, key)
     if isinstance(strategies, str | Strategy):
         strategies = all_strategies() if strategies == "all" else [strategies]
     texts = [strategy_text(strategy) for strategy in listed("strategies", strategies)]
@@ -200,6 +202,12 @@ def bench(
         if placement is not None:
             subjects.append(("plan placement", ready.plan_json(), where.tee_memory_bytes))
         return _bench(str(ready.path), subjects, sizes, ready.model.shapes, where, options)
+
+
+def _refuse_for_no_package(*secrets: object) -> None:
+    """A file in a package's place is nobody's: who names an owner means a package."""
+    if any(secret is not None for secret in secrets):
+        raise InvalidArgumentError("the model is no package: give no key and no owner")
 
 
 def _bench(

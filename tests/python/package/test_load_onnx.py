@@ -136,3 +136,19 @@ def test_shapes_are_taken_wherever_a_file_is(tmp_path: Path) -> None:
             use(sealed, shapes=shapes)
     with pytest.raises(errors.InvalidArgumentError, match="shapes go with a file"):
         taoism.plan(net, x, "full", shapes=shapes)
+
+
+def test_an_owner_is_of_a_package(tmp_path: Path) -> None:
+    """Whoever puts an ONNX file in a package's place is told from its owner."""
+    path = tmp_path / "m.tao"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(nn.Linear(4, 2).eval(), (torch.zeros(1, 4),), str(path), dynamo=False)
+    for use in (
+        lambda: taoism.load(path, owner="owner.pub"),
+        lambda: taoism.plan(path, owner="owner.pub"),
+        lambda: taoism.bench(path, owner="owner.pub"),
+        lambda: taoism.bench(path, key="m.key"),
+    ):
+        with pytest.raises(errors.InvalidArgumentError, match="is no package"):
+            use()
