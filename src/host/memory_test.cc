@@ -19,19 +19,21 @@ class Cgroups : public testing::Test {
     std::filesystem::create_directories(root_.file(folder));
     root_.write(folder + "/" + name, text);
   }
+  // A group of version 2.
+  void group(const std::string& folder, const std::string& most, const std::string& used) {
+    write(folder, "memory.max", most + "\n");
+    write(folder, "memory.current", used + "\n");
+  }
   uint64_t room(const std::string& groups) const { return cgroup_room_bytes(groups, root_.path()); }
 
   const TestFolder root_;
 };
 
 TEST_F(Cgroups, Version2TakesTheLeastOfAGroupAndThoseAboveIt) {
-  write("a", "memory.max", "1000\n");
-  write("a", "memory.current", "400\n");
+  group("a", "1000", "400");
   write("a", "memory.stat", "anon 7\ninactive_file 100\nactive_file 3\n");
-  write("a/b", "memory.max", "max\n");
-  write("a/b", "memory.current", "300\n");
-  write("a/c", "memory.max", "500\n");
-  write("a/c", "memory.current", "450\n");
+  group("a/b", "max", "300");
+  group("a/c", "500", "450");
   EXPECT_EQ(room("0::/a/b\n"), 700u);
   EXPECT_EQ(room("0::/a/c\n"), 50u);
   EXPECT_EQ(room("0::/a\n"), 700u);
@@ -51,8 +53,7 @@ TEST_F(Cgroups, Version1KnowsMemoryByItsController) {
 TEST_F(Cgroups, WhatIsNotThereBoundsNothing) {
   EXPECT_EQ(room(""), kNoBound);
   EXPECT_EQ(room("nonsense\n0:\n0::/gone/away\n"), kNoBound);
-  write("full", "memory.max", "10");
-  write("full", "memory.current", "20");
+  group("full", "10", "20");
   EXPECT_EQ(room("0::/full"), 0u);
 }
 

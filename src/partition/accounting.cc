@@ -10,7 +10,6 @@ namespace {
 
 using ir::Placement;
 
-size_t idx(int32_t id) { return static_cast<size_t>(id); }
 double share(uint64_t part, uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }

@@ -4,6 +4,7 @@
 
 #include "partition/asking_ways.h"
 #include "partition/facts.h"
+#include "partition/segments.h"
 #include "partition/split_layer.h"
 
 namespace taoism::partition {
@@ -13,8 +14,6 @@ using ir::NodeId;
 using ir::Placement;
 using ir::ValueId;
 using ops::Form;
-
-size_t idx(int32_t id) { return static_cast<size_t>(id); }
 
 // What the host can make of a value that the TEE computes.
 enum class Kind : uint8_t {
@@ -60,7 +59,8 @@ class Asker {
       }
     }
     find_shown();
-    number_segments();
+    asked_.resize(segments_.count);
+    for (size_t s = 0; s < asked_.size(); ++s) asked_[s].segment = s;
     taken_.assign(graph_.value_count(), false);
     for (size_t n = 0; n < graph_.node_count(); ++n) {
       const auto id = static_cast<NodeId>(n);
@@ -136,18 +136,6 @@ class Asker {
         }
       }
     }
-  }
-
-  void number_segments() {
-    segment_of_.assign(graph_.node_count(), 0);
-    size_t next = 0;
-    for (const ir::Segment& segment : segments_) {
-      if (segment.placement != Placement::tee) continue;
-      for (const NodeId node : segment.nodes) segment_of_[idx(node)] = next;
-      ++next;
-    }
-    asked_.resize(next);
-    for (size_t s = 0; s < next; ++s) asked_[s].segment = s;
   }
 
   void visit(NodeId id) {
@@ -295,7 +283,7 @@ class Asker {
   // Counts the weights behind `value`, which node `maker` makes, up to what is known.
   void take(NodeId maker, ValueId value, const State& state) {
     if (state.kind == Kind::known) return;
-    AskedSegment& asked = asked_[segment_of_[idx(maker)]];
+    AskedSegment& asked = asked_[segments_.of_node[idx(maker)]];
     // One more for what is added; and each of both signs where an activation may hide one.
     asked.queries = std::max(asked.queries, (state.terms + 1) * (state.activated ? 2 : 1));
     asked.activated = asked.activated || state.activated;
@@ -320,13 +308,12 @@ class Asker {
 
   const ir::PartitionedGraph& partitioned_;
   const ir::Graph& graph_ = partitioned_.graph;
-  const std::vector<ir::Segment>& segments_ = partitioned_.segments;
+  const TeeSegments segments_ = tee_segments(partitioned_);
   const Ends& ends_;
   std::vector<State> states_;            // by value
   std::vector<uint32_t> readers_;        // by value: count_readers()
   std::vector<bool> is_integer_weight_;  // by value: count_readers()
   std::vector<bool> whole_, told_;       // by value: find_shown()
-  std::vector<size_t> segment_of_;       // by node: of the TEE's segments
   std::vector<bool> taken_;              // by value: take() was there
   std::vector<AskedSegment> asked_;
   Asking result_;

@@ -2,16 +2,16 @@
 
 #include <gmock/gmock.h>
 
-#include <functional>
-
 #include "partition/plan.h"
 #include "partition/segments.h"
+#include "partition/test_account.h"
 #include "partition/test_graph.h"
 
 namespace taoism::partition {
 namespace {
 
 using ir::Placement;
+using test::placed;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -32,16 +32,6 @@ Report report_of(const ir::Graph& graph, const std::string& strategy,
   return std::move(partition->report);
 }
 
-// The account of a graph whose nodes' sides are given by name, "auto" being the device.
-Report placed(ir::Graph graph, const std::function<bool(const ir::Node&)>& inside) {
-  const ir::Graph source = graph;
-  for (ir::Node& node : graph.nodes()) {
-    node.placement = inside(node) ? Placement::tee : Placement::device;
-  }
-  auto partitioned = make_segments(std::move(graph));
-  EXPECT_TRUE(partitioned.ok());
-  return *account(source, *partitioned);
-}
 bool everything(const ir::Node&) { return true; }
 
 std::string all_warnings(const Report& report) {

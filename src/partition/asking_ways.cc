@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "partition/facts.h"
+#include "partition/segments.h"
 
 namespace taoism::partition {
 namespace {
@@ -11,8 +12,6 @@ using ir::NodeId;
 using ir::Placement;
 using ir::ValueId;
 using ops::Form;
-
-size_t idx(int32_t id) { return static_cast<size_t>(id); }
 
 // A set of things that the host moves: inputs, crossing values, parts of them. All that are more
 // than 63 share one member, which nothing holds.
@@ -36,7 +35,7 @@ struct Ways {
 class WayFinder {
  public:
   WayFinder(const ir::PartitionedGraph& partitioned, const Ends& ends)
-      : graph_(partitioned.graph), segments_(partitioned.segments), ends_(ends) {}
+      : graph_(partitioned.graph), segments_(tee_segments(partitioned)), ends_(ends) {}
 
   AloneOnAWay run() {
     find_fixed();
@@ -49,7 +48,7 @@ class WayFinder {
         if (ends_.known[v] && ways_[v].all == 0) begin_at(v);
       }
     }
-    number_segments();
+    found_.weights.resize(segments_.count);
     taken_.assign(graph_.value_count(), false);
     for (size_t n = 0; n < graph_.node_count(); ++n) {
       const auto id = static_cast<NodeId>(n);
@@ -157,17 +156,6 @@ class WayFinder {
       if (const NodeId maker = graph_.value(value).producer; maker != ir::kNoNode) look(maker);
       for (const NodeId reader : readers[idx(value)]) look(reader);
     }
-  }
-
-  void number_segments() {
-    segment_of_.assign(graph_.node_count(), 0);
-    size_t next = 0;
-    for (const ir::Segment& segment : segments_) {
-      if (segment.placement != Placement::tee) continue;
-      for (const NodeId node : segment.nodes) segment_of_[idx(node)] = next;
-      ++next;
-    }
-    found_.weights.resize(next);
   }
 
   Sources new_source() {
@@ -302,7 +290,7 @@ class WayFinder {
 
   // Counts the private weights on the ways to `value`, which node `maker` makes.
   void take(NodeId maker, ValueId value) {
-    std::vector<ValueId>& found = found_.weights[segment_of_[idx(maker)]];
+    std::vector<ValueId>& found = found_.weights[segments_.of_node[idx(maker)]];
     std::vector<ValueId> open{value};
     while (!open.empty()) {
       const ValueId at = open.back();
@@ -331,13 +319,12 @@ class WayFinder {
   }
 
   const ir::Graph& graph_;
-  const std::vector<ir::Segment>& segments_;
+  const TeeSegments segments_;
   const Ends& ends_;
   std::vector<bool> fixed_, clear_, taken_;  // by value
   std::vector<bool> scaled_;                 // by value: clear but for a private scale and shift
   std::vector<bool> undone_;                 // by node: is such a scale or shift
   std::vector<Ways> ways_;                   // by value
-  std::vector<size_t> segment_of_;           // by node: of the TEE's segments
   AloneOnAWay found_;
   int source_count_ = 0;
 };

@@ -14,7 +14,6 @@ using ir::NodeId;
 using ir::Placement;
 using ir::ValueId;
 
-size_t idx(int32_t id) { return static_cast<size_t>(id); }
 uint64_t elems(const ir::Graph& graph, ValueId id) {
   return static_cast<uint64_t>(graph.value(id).desc.shape.elements());
 }

@@ -2,29 +2,18 @@
 
 #include <gmock/gmock.h>
 
-#include <functional>
-
 #include "partition/plan.h"
-#include "partition/segments.h"
+#include "partition/test_account.h"
 #include "partition/test_graph.h"
 
 namespace taoism::partition {
 namespace {
 
 using ir::Placement;
+using test::placed;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
-
-Report placed(ir::Graph graph, const std::function<bool(const ir::Node&)>& inside) {
-  const ir::Graph source = graph;
-  for (ir::Node& node : graph.nodes()) {
-    node.placement = inside(node) ? Placement::tee : Placement::device;
-  }
-  auto partitioned = make_segments(std::move(graph));
-  EXPECT_TRUE(partitioned.ok());
-  return *account(source, *partitioned);
-}
 
 // A layer outside, then three inside, of which the last is the first one's weights over again.
 ir::Graph tied(bool is_tied) {

@@ -7,6 +7,9 @@
 
 namespace taoism::partition {
 
+// A value's or node's place in a vector by value or by node.
+inline size_t idx(int32_t id) { return static_cast<size_t>(id); }
+
 // The operator's role; nonlinear, which no strategy gives away, for an operator that is not known.
 ops::Role role_of(const ir::Node& node);
 

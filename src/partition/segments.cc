@@ -4,13 +4,14 @@
 #include <functional>
 #include <queue>
 
+#include "partition/facts.h"
+
 namespace taoism::partition {
 namespace {
 
 using ir::NodeId;
 using ir::Placement;
 
-size_t idx(int32_t id) { return static_cast<size_t>(id); }
 size_t side_index(Placement side) { return side == Placement::tee ? 1 : 0; }
 
 // Runs everything that is ready on one side, then changes sides, and so on. For a given first side
@@ -98,6 +99,16 @@ Result<ir::PartitionedGraph> make_segments(ir::Graph graph) {
   if (other.size() < segments.size()) segments = std::move(other);
   list_crossings(graph, segments);
   return ir::PartitionedGraph{std::move(graph), std::move(segments)};
+}
+
+TeeSegments tee_segments(const ir::PartitionedGraph& partitioned) {
+  TeeSegments result{.of_node = std::vector<size_t>(partitioned.graph.node_count())};
+  for (const ir::Segment& segment : partitioned.segments) {
+    if (segment.placement != ir::Placement::tee) continue;
+    for (const ir::NodeId node : segment.nodes) result.of_node[idx(node)] = result.count;
+    ++result.count;
+  }
+  return result;
 }
 
 }  // namespace taoism::partition

@@ -1,4 +1,4 @@
-// Cutting a placed graph into segments. Host only. Thread-safety: pure function.
+// Cutting a placed graph into segments. Host only. Thread-safety: pure functions.
 #pragma once
 
 #include "ir/segment.h"
@@ -11,5 +11,12 @@ namespace taoism::partition {
 // side that reads it; a graph output is an output of the segment that makes it. `graph` must be
 // tidy and fully placed. Errors: unsupported when a graph output is made by no node.
 Result<ir::PartitionedGraph> make_segments(ir::Graph graph);
+
+// The TEE's segments counted from 0, by node; 0 for the device's nodes.
+struct TeeSegments {
+  size_t count = 0;
+  std::vector<size_t> of_node;
+};
+TeeSegments tee_segments(const ir::PartitionedGraph& partitioned);
 
 }  // namespace taoism::partition
