@@ -68,6 +68,9 @@ class Asker {
     }
     AloneOnAWay alone = weights_alone_on_a_way(partitioned_, ends_);
     result_.telling = std::move(alone.telling);
+    for (const ValueId weight : alone.if_at_rest) {
+      if (!taken_[idx(weight)]) result_.if_at_rest.push_back(weight);
+    }
     for (size_t s = 0; s < asked_.size(); ++s) {
       AskedSegment way{.segment = s, .activated = true};
       for (const ValueId weight : alone.weights[s]) {

@@ -38,6 +38,9 @@ struct Asking {
   // Of what the host sees and is not that: how many layers follow each other at least between what
   // it knows and what it sees, more than one. 0: there is no such value.
   int least_depth = 0;
+  // Private parameters that are in none of them, and would be if branches of the same input that
+  // join them were at rest (asking_ways.h).
+  std::vector<ir::ValueId> if_at_rest;
   // Nodes that fail or not by what private weights decide (asking_ways.h).
   std::vector<ir::NodeId> telling;
   // The largest of affine values is seen, and not the values.

@@ -40,20 +40,10 @@ class WayFinder {
   AloneOnAWay run() {
     find_fixed();
     find_clear();
-    ways_.resize(graph_.value_count());
-    for (const ir::Node& node : graph_.nodes()) {
-      if (node.placement != Placement::tee) continue;
-      for (const Operand& operand : moving(node)) {
-        const size_t v = idx(operand.value);
-        if (ends_.known[v] && ways_[v].all == 0) begin_at(v);
-      }
-    }
     found_.weights.resize(segments_.count);
-    taken_.assign(graph_.value_count(), false);
-    for (size_t n = 0; n < graph_.node_count(); ++n) {
-      const auto id = static_cast<NodeId>(n);
-      if (graph_.node(id).placement == Placement::tee) visit(id);
-    }
+    is_found_.assign(graph_.value_count(), false);
+    walk(false);
+    walk(true);
     return std::move(found_);
   }
 
@@ -62,6 +52,25 @@ class WayFinder {
     size_t index;
     ValueId value;
   };
+
+  // All ways, from the beginning on; `all_rests`: whatever joins one is at rest.
+  void walk(bool all_rests) {
+    all_rests_ = all_rests;
+    source_count_ = 0;
+    ways_.assign(graph_.value_count(), {});
+    taken_.assign(graph_.value_count(), false);
+    for (const ir::Node& node : graph_.nodes()) {
+      if (node.placement != Placement::tee) continue;
+      for (const Operand& operand : moving(node)) {
+        const size_t v = idx(operand.value);
+        if (ends_.known[v] && ways_[v].all == 0) begin_at(v);
+      }
+    }
+    for (size_t n = 0; n < graph_.node_count(); ++n) {
+      const auto id = static_cast<NodeId>(n);
+      if (graph_.node(id).placement == Placement::tee) visit(id);
+    }
+  }
 
   bool is_secret(const ir::Node& node, size_t i) const {
     const ValueId id = node.inputs[i];
@@ -170,7 +179,7 @@ class WayFinder {
   void visit(NodeId id) {
     const ir::Node& node = graph_.node(id);
     const Ways ways = through(id);
-    if (tells(node)) found_.telling.push_back(id);
+    if (!all_rests_ && tells(node)) found_.telling.push_back(id);
     for (const ValueId output : node.outputs) {
       if (output == ir::kNoValue || fixed_[idx(output)]) continue;
       ways_[idx(output)] = selected(node, output, ways);
@@ -211,7 +220,7 @@ class WayFinder {
         result.clear = 0;
       }
     }
-    const Sources held = result.hidden & ~kMany;
+    const Sources held = all_rests_ ? 0 : result.hidden & ~kMany;
     result.clear &= ~held;
     result.affine &= ~held;
     result.activated &= ~held;
@@ -290,7 +299,8 @@ class WayFinder {
 
   // Counts the private weights on the ways to `value`, which node `maker` makes.
   void take(NodeId maker, ValueId value) {
-    std::vector<ValueId>& found = found_.weights[segments_.of_node[idx(maker)]];
+    std::vector<ValueId>& found =
+        all_rests_ ? found_.if_at_rest : found_.weights[segments_.of_node[idx(maker)]];
     std::vector<ValueId> open{value};
     while (!open.empty()) {
       const ValueId at = open.back();
@@ -301,9 +311,10 @@ class WayFinder {
         const ValueId input = node.inputs[i];
         if (input == ir::kNoValue || taken_[idx(input)]) continue;
         if (graph_.value(input).is_constant()) {
-          if (!is_secret(node, i)) continue;
+          if (!is_secret(node, i) || is_found_[idx(input)]) continue;
+          is_found_[idx(input)] = true;
           found.push_back(input);
-        } else if (fixed_[idx(input)] || is_on_the_way(node, at, input, moved)) {
+        } else if (fixed_[idx(input)] || is_on_the_way(node, input, moved)) {
           open.push_back(input);
         } else {
           continue;
@@ -312,10 +323,10 @@ class WayFinder {
       }
     }
   }
-  bool is_on_the_way(const ir::Node& node, ValueId at, ValueId input, Sources moved) const {
+  bool is_on_the_way(const ir::Node& node, ValueId input, Sources moved) const {
     const Sources there = ways_[idx(input)].private_ones();
     const bool is_part = form_of(node) == Form::moves && (ways_[idx(input)].all & moved) == 0;
-    return !clear_[idx(input)] && at != input && there != 0 && (is_part || (there & moved) != 0);
+    return !clear_[idx(input)] && there != 0 && (is_part || (there & moved) != 0);
   }
 
   const ir::Graph& graph_;
@@ -325,8 +336,10 @@ class WayFinder {
   std::vector<bool> scaled_;                 // by value: clear but for a private scale and shift
   std::vector<bool> undone_;                 // by node: is such a scale or shift
   std::vector<Ways> ways_;                   // by value
+  std::vector<bool> is_found_;               // by value: of constants
   AloneOnAWay found_;
   int source_count_ = 0;
+  bool all_rests_ = false;
 };
 
 }  // namespace

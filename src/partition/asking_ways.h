@@ -1,6 +1,6 @@
 // The ways through the TEE on which a private layer is alone: the host can move what goes this way
-// and hold, or switch off, all that joins it. What lies there is
-// one layer of a network with an activation at most, and no such layer is private to who may ask.
+// and hold, or switch off, all that joins it. What lies there is one layer of a network with an
+// activation at most, and no such layer is private to who may ask.
 // Nothing is said of how many queries that takes; asking.h finds the simplest of them exactly.
 // Host only. Thread-safety: pure functions.
 #pragma once
@@ -15,6 +15,10 @@ namespace taoism::partition {
 struct AloneOnAWay {
   // Private parameters by the TEE segment, counted from 0, that shows them; each once.
   std::vector<std::vector<ir::ValueId>> weights;
+  // Those that would be alone too if all that joins them were at rest, each once. That is for the
+  // host to bring about: a branch of the same input rests where a normalization or a bounded
+  // activation follows large values, where a gate is shut, in what a window does not read.
+  std::vector<ir::ValueId> if_at_rest;
   // Nodes in the TEE that fail or not by integers that private weights decide: an index, a divisor.
   // Each failure is a bit of them that passes no gate.
   std::vector<ir::NodeId> telling;
@@ -26,8 +30,6 @@ struct AloneOnAWay {
 // private scales and shifts too. Where a way is joined by what depends on private layers behind an
 // activation, it goes on if something that the host moves is in the one and not in the other
 // (another input, another part of it), or if a known factor or condition switches the other off.
-// Not told: a branch of the same input that the host brings to rest by its choice of it (large
-// values before a normalization or a bounded activation, parts that a window does not read).
 // Linear in the graph's size.
 AloneOnAWay weights_alone_on_a_way(const ir::PartitionedGraph& partitioned, const Ends& ends);
 

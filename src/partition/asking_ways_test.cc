@@ -47,19 +47,24 @@ class AskingWays : public testing::Test {
     }
     const auto partitioned = make_segments(std::move(graph));
     EXPECT_TRUE(partitioned.ok());
-    int64_t elements = 0;
+    int64_t count = 0;
     const AloneOnAWay found = weights_alone_on_a_way(*partitioned, ends_in_clear(*partitioned));
     telling = found.telling.size();
-    for (const auto& segment : found.weights) {
-      for (const ValueId id : segment) {
-        elements += partitioned->graph.value(id).desc.shape.elements();
-      }
-    }
-    return elements;
+    if_at_rest = elements(*partitioned, found.if_at_rest);
+    for (const auto& segment : found.weights) count += elements(*partitioned, segment);
+    return count;
+  }
+  static int64_t elements(const ir::PartitionedGraph& partitioned,
+                          const std::vector<ValueId>& weights) {
+    int64_t count = 0;
+    for (const ValueId id : weights) count += partitioned.graph.value(id).desc.shape.elements();
+    return count;
   }
 
   test::GraphBuilder b;
-  size_t telling = 0;  // nodes, of the last that was asked for
+  // Of the last that was asked for: nodes, and elements.
+  size_t telling = 0;
+  int64_t if_at_rest = 0;
 };
 
 TEST_F(AskingWays, OneLayerBehindWhateverFollows) {
@@ -116,6 +121,7 @@ TEST_F(AskingWays, AKnownSwitch) {
 TEST_F(AskingWays, WithoutTheSwitchItIsDeep) {
   const ValueId x = b.input({1, 8});
   EXPECT_EQ(alone({add(b.linear(x, 4), deep(x, 4))}), 0);
+  EXPECT_EQ(if_at_rest, 36);
 }
 
 // What is seen through an activation, or less what is known, is known from there on.
@@ -161,10 +167,12 @@ TEST_F(AskingWays, AFailureTellsABit) {
 TEST_F(AskingWays, NetworksAreNot) {
   const ValueId x = b.input({1, 3, 8, 8});
   EXPECT_EQ(alone({b.classifier(b.basic_block(b.conv_bn_relu(x, 4, 3), 4, 1), 5)}), 0);
+  EXPECT_EQ(if_at_rest, 0);
 }
-// The skip moves only with what it joins.
+// The skip moves only with what it joins; where that rests, the classifier is behind nothing.
 TEST_F(AskingWays, ABlockAndAClassifierAreNot) {
   EXPECT_EQ(alone({b.classifier(b.basic_block(b.input({1, 4, 8, 8}), 4, 1), 5)}), 0);
+  EXPECT_EQ(if_at_rest, 25);
 }
 // Nor behind however many values that the device makes and the TEE never reads.
 TEST_F(AskingWays, WhatTheDeviceDoesBeforeChangesNothing) {
@@ -177,6 +185,7 @@ TEST_F(AskingWays, AttentionAndAnOutputLayerAreNot) {
   const ValueId scores = b.node("MatMul", {b.linear(x, 8), b.node("Transpose", {b.linear(x, 8)})});
   const ValueId mixed = b.node("MatMul", {b.node("Softmax", {scores}), b.linear(x, 8)});
   EXPECT_EQ(alone({b.linear(mixed, 8)}), 0);
+  EXPECT_EQ(if_at_rest, 4 * 72);  // taken so by asking with tokens that are all one
 }
 
 }  // namespace

@@ -188,6 +188,15 @@ class Exposure {
     list_following(report_.asked_weights, "follows from what can be had by asking");
   }
 
+  uint64_t count_if_at_rest() const {
+    uint64_t params = 0;
+    for (const ValueId id : asking_.if_at_rest) {
+      const size_t origin = knowledge_.origin_of(id);
+      params += elems(graph_, id) - std::min(elems(graph_, id), listed_[origin]);
+    }
+    return params;
+  }
+
   void warn() {
     if (!report_.followed_weights.empty()) {
       uint64_t params = 0;
@@ -223,6 +232,14 @@ class Exposure {
           " private layers deep: networks this shallow have been extracted by queries (Jagielski "
           "et al., USENIX Security 2020; Carlini et al., CRYPTO 2020); it is not counted as "
           "exposed");
+    }
+    if (const uint64_t params = count_if_at_rest(); params != 0) {
+      report_.warnings.push_back(
+          std::to_string(params) +
+          " private weights are joined by nothing but branches of the same input, which some "
+          "inputs "
+          "bring to rest (a normalization or a gate under large values): then they are had by "
+          "asking; they are not counted as exposed");
     }
     if (!asking_.telling.empty()) {
       report_.warnings.push_back(
