@@ -16,12 +16,7 @@ class Binder {
  public:
   Binder(const Model::File& file, const ImportOptions& options, std::vector<Unsupported>& refused,
          RowProof* proof)
-      : file_(file),
-        options_(options),
-        refused_(refused),
-        proof_(proof),
-        public_tensors_(file.public_tensors),
-        import_(file) {}
+      : file_(file), options_(options), refused_(refused), proof_(proof), import_(file) {}
 
   Result<ir::Graph> run() {
     import_.graph.name = printable(file_.proto.graph().name());
@@ -75,9 +70,7 @@ class Binder {
     for (size_t v = 0; v < import_.graph.value_count(); ++v) {
       ir::Value& value = import_.graph.value(static_cast<ir::ValueId>(v));
       if (!value.is_constant()) continue;
-      const bool follows =
-          value.origin != ir::kNoOrigin && is_public[static_cast<size_t>(value.origin)];
-      if (follows || public_tensors_.contains(value.name)) value.is_private = false;
+      if (is_public[static_cast<size_t>(value.origin)]) value.is_private = false;
     }
   }
 
@@ -187,7 +180,7 @@ class Binder {
     for (const auto& [name, constant] : file_.constants) {
       ir::Origin& origin = tensors[first_of(constant)];
       origin.elems = static_cast<uint64_t>(constant->desc.shape.elements());
-      origin.is_public = origin.is_public || public_tensors_.contains(printable(name));
+      origin.is_public = origin.is_public || file_.public_tensors.contains(printable(name));
     }
     for (const auto& [second, first] : file_.twins.transposed) {
       tensors[first].is_public = tensors[first].is_public || tensors[second].is_public;
@@ -237,17 +230,13 @@ class Binder {
       return {};
     } else if (is_shape) {
       status = import_shape(node, op);
-      publish_outputs(proto);
     } else if (fold && reads_constants_alone(node) && !repeats_by_rows(node, op)) {
       status = import_constant(node, op, fold);
-      if (reads_public_alone(proto)) publish_outputs(proto);
     } else if (import && reads_constants_alone(node) && node.needs_evaluation()) {
       status = import_evaluation(node, op);
-      if (reads_public_alone(proto)) publish_outputs(proto);
     } else if (import) {
       status = import->computes ? node.computes() : Status();
       if (status.ok()) status = import->import(node);
-      if (op == "ConstantOfShape") public_tensors_.insert(printable(name + "/value"));
     } else {
       status = unsupported("is supported only where it does not depend on the model's input");
     }
@@ -293,17 +282,6 @@ class Binder {
       if (node.has(i) && !node.input(i).constant) return false;
     }
     return node.has(0);
-  }
-
-  bool reads_public_alone(const ::onnx::NodeProto& proto) const {
-    return std::all_of(proto.input().begin(), proto.input().end(), [this](const std::string& name) {
-      return name.empty() || public_tensors_.contains(printable(name));
-    });
-  }
-
-  // What is computed from public weights and from shapes alone is no secret.
-  void publish_outputs(const ::onnx::NodeProto& proto) {
-    for (const std::string& output : proto.output()) public_tensors_.insert(printable(output));
   }
 
   Status import_shape(NodeImport& node, const std::string& op) {
@@ -485,8 +463,7 @@ class Binder {
   RowProof* const proof_;
   std::vector<int> input_rows_;
   std::vector<Rows> output_rows_;
-  std::unordered_set<std::string> row_names_;       // dim_params that count rows
-  std::unordered_set<std::string> public_tensors_;  // the file's, and what is folded from them
+  std::unordered_set<std::string> row_names_;  // dim_params that count rows
   GraphImport import_;
 };
 

@@ -58,7 +58,12 @@ ir::ValueId GraphImport::value_of(const Tensor& tensor) {
   if (tensor.id != ir::kNoValue || !tensor.constant) return tensor.id;
   const auto [it, added] = constant_ids.emplace(tensor.constant.get(), ir::kNoValue);
   if (added) {
-    it->second = graph.add_constant(printable(tensor.name), tensor.constant, tensor.origin);
+    ir::OriginId origin = tensor.origin;
+    if (origin == ir::kNoOrigin) {
+      const auto elems = static_cast<uint64_t>(tensor.constant->desc.shape.elements());
+      origin = graph.add_origin({.elems = elems, .is_public = true});
+    }
+    it->second = graph.add_constant(printable(tensor.name), tensor.constant, origin);
   }
   return it->second;
 }

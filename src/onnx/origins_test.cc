@@ -153,5 +153,22 @@ TEST(Origins, WhatFollowsFromPublicTensorsIsPublic) {
   }
 }
 
+// Half of a mean, an epsilon, what fills a tensor: the graph says them, and they hide nothing.
+TEST(Origins, WhatTheGraphSaysIsPublic) {
+  TestModel m;
+  m.input("x", {-1, 4}).input("z", {-1, 4}).output("y").weight("w", {4, 4}, numbers(16));
+  m.node("Mean", {"x", "z"}, {"mean"});
+  m.node("MatMul", {"mean", "w"}, {"y"}, "layer");
+  const ir::Graph graph = bound(m);
+  size_t secrets = 0, constants = 0;
+  for (size_t v = 0; v < graph.value_count(); ++v) {
+    const ir::Value& value = graph.value(static_cast<ir::ValueId>(v));
+    constants += value.is_constant() ? 1 : 0;
+    secrets += value.is_constant() && value.is_private ? 1 : 0;
+  }
+  EXPECT_GT(constants, 1U);
+  EXPECT_EQ(secrets, 1U);
+}
+
 }  // namespace
 }  // namespace taoism::onnx
