@@ -37,7 +37,7 @@ Result<Image> blank(int64_t height, int64_t width) {
                               std::to_string(height) + " pixels; make it smaller");
   }
   TAOISM_ASSIGN_OR_RETURN(AlignedBuffer pixels,
-                          take_memory(static_cast<uint64_t>(3 * height * width)));
+                          host::take_memory(static_cast<uint64_t>(3 * height * width)));
   return Image{height, width, std::move(pixels)};
 }
 
@@ -175,7 +175,7 @@ Result<AlignedBuffer> image_tensor(const Image& image, const ImageLayout& layout
   const auto pixels = static_cast<size_t>(image.height * image.width);
   const auto channels = static_cast<size_t>(layout.channels);
   TAOISM_ASSIGN_OR_RETURN(AlignedBuffer buffer,
-                          take_memory(pixels * channels * (as_bytes ? 1 : 4)));
+                          host::take_memory(pixels * channels * (as_bytes ? 1 : 4)));
   const uint8_t* from = image.pixels.as<uint8_t>();
   for (size_t i = 0; i < pixels; ++i) {
     for (size_t c = 0; c < channels; ++c) {

@@ -181,7 +181,7 @@ Result<std::vector<std::byte>> unpack_npz(ConstByteSpan bytes, const NpzEntry& e
   // Deflate packs at most 1032 to 1: nothing is allocated for a size that cannot be.
   constexpr uint64_t kMostRatio = 1032;
   if (entry.is_deflated && entry.bytes / kMostRatio > packed.size()) return damaged("a size");
-  TAOISM_RETURN_IF_ERROR(check_memory(entry.bytes));
+  TAOISM_RETURN_IF_ERROR(host::check_memory(entry.bytes));
   std::vector<std::byte> plain(entry.bytes);
   if (entry.is_deflated) {
     TAOISM_RETURN_IF_ERROR(inflate_into(packed, plain));

@@ -111,7 +111,7 @@ Result<Image> decode_png(ConstByteSpan bytes, Result<Image> (*blank)(int64_t, in
     if (!read_rows(reader.png, header, rgb, size_t{3} * header.width)) return reader.failed();
     return image;
   }
-  TAOISM_ASSIGN_OR_RETURN(AlignedBuffer rgba, take_memory(4 * pixels));
+  TAOISM_ASSIGN_OR_RETURN(AlignedBuffer rgba, host::take_memory(4 * pixels));
   auto* const rows = rgba.as<uint8_t>();
   if (!read_rows(reader.png, header, rows, size_t{4} * header.width)) return reader.failed();
   compose(rows, pixels, rgb);

@@ -36,7 +36,7 @@ Result<std::vector<std::byte>> read_bytes(const std::string& path) {
   (void)gzbuffer(file, 1 << 18);
   std::vector<std::byte> bytes;
   const size_t first = std::clamp<size_t>(static_cast<size_t>(st.st_size) + 1, 4096, kMaxFileBytes);
-  Status status = check_memory(first);
+  Status status = host::check_memory(first);
   if (status.ok()) bytes.resize(first);
   size_t used = 0;
   while (status.ok()) {
@@ -60,7 +60,7 @@ Result<std::vector<std::byte>> read_bytes(const std::string& path) {
       break;
     }
     const size_t next = std::min(bytes.size() * 2, kMaxFileBytes);
-    status = check_memory(next);
+    status = host::check_memory(next);
     if (status.ok()) bytes.resize(next);
   }
   (void)gzclose(file);
@@ -124,7 +124,7 @@ void append_labels(const Tensor& tensor, std::vector<int64_t>& labels) {
 }  // namespace
 
 Result<Tensor> empty_tensor(Format format, const ir::TensorDesc& desc) {
-  TAOISM_ASSIGN_OR_RETURN(AlignedBuffer memory, take_memory(desc.bytes()));
+  TAOISM_ASSIGN_OR_RETURN(AlignedBuffer memory, host::take_memory(desc.bytes()));
   return Tensor{format, desc, std::move(memory)};
 }
 

@@ -8,12 +8,12 @@
 #include <limits>
 #include <sstream>
 
-namespace taoism {
+namespace taoism::host {
 namespace {
 
 constexpr uint64_t kNoBound = std::numeric_limits<uint64_t>::max();
 
-// The number behind `key` in a file of lines "key 123" or "key: 123"; `otherwise` without it.
+// The number behind `key` in a file of lines "key 123"; `otherwise` without it.
 uint64_t number_in(const std::string& path, const std::string& key, uint64_t otherwise) {
   std::ifstream file(path);
   std::string word;
@@ -53,8 +53,15 @@ struct Machine {
 };
 
 Machine machine() {
-  constexpr const char* kInfo = "/proc/meminfo";
-  return {number_in(kInfo, "MemAvailable:", 0) * 1024, number_in(kInfo, "SwapFree:", 0) * 1024};
+  std::ifstream file("/proc/meminfo");
+  Machine found = {0, 0};
+  std::string key, rest;
+  uint64_t kib = 0;
+  while (file >> key >> kib && std::getline(file, rest)) {
+    if (key == "MemAvailable:") found.free_bytes = kib * 1024;
+    if (key == "SwapFree:") found.swap_bytes = kib * 1024;
+  }
+  return found;
 }
 
 uint64_t own_cgroup_room_bytes() {
@@ -99,8 +106,10 @@ uint64_t cgroup_room_bytes(const std::string& groups, const std::string& root) {
   return room;
 }
 
-uint64_t available_memory_bytes() {
-  return std::min(machine().free_bytes, own_cgroup_room_bytes());
+std::optional<uint64_t> available_memory_bytes() {
+  const uint64_t free_bytes = machine().free_bytes;
+  if (free_bytes == 0) return {};
+  return std::min(free_bytes, own_cgroup_room_bytes());
 }
 
 Status check_memory(uint64_t bytes) {
@@ -124,4 +133,4 @@ Result<AlignedBuffer> take_memory(uint64_t bytes) {
   return AlignedBuffer(bytes);
 }
 
-}  // namespace taoism
+}  // namespace taoism::host

@@ -3,18 +3,21 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
 #include "base/status.h"
 
-namespace taoism {
+namespace taoism::host {
 
 // What can be had without swapping and without ending another process: what the machine has left,
-// or the groups of processes (cgroups) that this one is in; the least of these. 0 when unknown.
-uint64_t available_memory_bytes();
+// or the groups of processes (cgroups) that this one is in; the least of these. Nothing where the
+// kernel does not say.
+std::optional<uint64_t> available_memory_bytes();
 
-// Of `bytes` to be allocated and filled now, swap included. Errors: resource_exhausted.
+// Of `bytes` to be allocated and filled now, the machine's swap included, a group's not. Errors:
+// resource_exhausted.
 Status check_memory(uint64_t bytes);
 
 // A zeroed buffer of so many bytes, which are there. Errors: resource_exhausted.
@@ -25,4 +28,4 @@ Result<AlignedBuffer> take_memory(uint64_t bytes);
 // `root` where the kernel shows the groups (/sys/fs/cgroup), version 1 or 2.
 uint64_t cgroup_room_bytes(const std::string& groups, const std::string& root);
 
-}  // namespace taoism
+}  // namespace taoism::host

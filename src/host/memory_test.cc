@@ -7,7 +7,7 @@
 
 #include "base/test_folder.h"
 
-namespace taoism {
+namespace taoism::host {
 namespace {
 
 constexpr uint64_t kNoBound = std::numeric_limits<uint64_t>::max();
@@ -58,11 +58,16 @@ TEST_F(Cgroups, WhatIsNotThereBoundsNothing) {
 }
 
 TEST(Memory, MoreThanTheMachineHasIsRefused) {
-  EXPECT_GT(available_memory_bytes(), uint64_t{1} << 20);
+  ASSERT_TRUE(available_memory_bytes().has_value());
+  EXPECT_GT(*available_memory_bytes(), uint64_t{1} << 20);
   EXPECT_TRUE(check_memory(0).ok());
   EXPECT_TRUE(check_memory(uint64_t{2} << 20).ok());
   EXPECT_EQ(check_memory(uint64_t{1} << 50).code(), Code::resource_exhausted);
+  EXPECT_EQ(take_memory(uint64_t{1} << 50).code(), Code::resource_exhausted);
+  const auto buffer = take_memory(uint64_t{2} << 20);
+  ASSERT_TRUE(buffer.ok());
+  EXPECT_EQ(buffer->size(), size_t{2} << 20);
 }
 
 }  // namespace
-}  // namespace taoism
+}  // namespace taoism::host

@@ -316,7 +316,7 @@ Result<Fresh> FoldBudget::make(ir::DType dtype, const ir::Shape& shape) {
     return unsupported("a constant of shape " + shape.text() + " is too large to compute ahead");
   }
   TAOISM_RETURN_IF_ERROR(spend(static_cast<uint64_t>(shape.elements())));
-  TAOISM_RETURN_IF_ERROR(check_memory(bytes));
+  TAOISM_RETURN_IF_ERROR(host::check_memory(bytes));
   used_bytes_ += bytes;
   auto [constant, data] = ir::make_constant({dtype, shape});
   return Fresh{std::move(constant), data};

@@ -280,7 +280,7 @@ Result<ConstantPtr> ComputedWeights::get(const ir::Constant& constant) const {
   auto& made = made_[&constant];
   if (ConstantPtr alive = made.lock()) return alive;
   const ir::TensorDesc desc{computed_as(constant.desc.dtype), constant.desc.shape};
-  TAOISM_RETURN_IF_ERROR(check_memory(desc.bytes()));
+  TAOISM_RETURN_IF_ERROR(host::check_memory(desc.bytes()));
   auto [computed, data] = ir::make_constant(desc);
   convert_elements(constant, computed->desc.dtype, data);
   made = computed;

@@ -121,13 +121,14 @@ Result<ModelFolder> ModelFolder::of(const std::string& path) {
   const int fd = place.open(O_NOFOLLOW);
   const bool is_link = fd < 0 && errno == ELOOP;
   if (!is_link) {
-    TAOISM_ASSIGN_OR_RETURN(SourceFile model, SourceFile::of_descriptor(fd, path));
+    TAOISM_ASSIGN_OR_RETURN(SourceFile model, SourceFile::of_descriptor(Descriptor(fd), path));
     return ModelFolder(path, std::move(model), std::move(place.folder), Descriptor());
   }
-  TAOISM_ASSIGN_OR_RETURN(SourceFile named, SourceFile::of_descriptor(place.open(0), path));
+  TAOISM_ASSIGN_OR_RETURN(SourceFile named,
+                          SourceFile::of_descriptor(Descriptor(place.open(0)), path));
   // The file is opened where its link ends: so are its data. /proc has links to what has no place.
   Place real = follow(place);
-  Result<SourceFile> model = SourceFile::of_descriptor(real.open(O_NOFOLLOW), path);
+  Result<SourceFile> model = SourceFile::of_descriptor(Descriptor(real.open(O_NOFOLLOW)), path);
   if (!model.ok() || !model->is_same_file(named)) {
     return ModelFolder(path, std::move(named), std::move(place.folder), Descriptor());
   }
@@ -145,7 +146,7 @@ Result<SourceFile> ModelFolder::open(const std::string& location) const {
   const fs::path from = fs::absolute(path_, error);
   const fs::path named = from.parent_path() / location;
   const int fd = open_beneath(folder_.get(), location, Confinement::kernel);
-  if (fd >= 0 || errno != ELOOP) return SourceFile::of_descriptor(fd, named.string());
+  if (fd >= 0 || errno != ELOOP) return SourceFile::of_descriptor(Descriptor(fd), named.string());
   // Where links lead now, by name; what is opened is beneath the same folder and no link again.
   const fs::path target = fs::weakly_canonical(named, error);
   if (error) return invalid_argument("'" + printable(location) + "': " + error.message());
@@ -157,7 +158,7 @@ Result<SourceFile> ModelFolder::open(const std::string& location) const {
     if (opened < 0 || folder.empty() || !names_beneath(inside.string()) || inside == ".") continue;
     const int linked = open_beneath(opened, inside.string(), Confinement::kernel);
     if (linked < 0 && (errno == ELOOP || errno == EXDEV)) break;
-    return SourceFile::of_descriptor(linked, target.string());
+    return SourceFile::of_descriptor(Descriptor(linked), target.string());
   }
   return led_outside(location);
 }

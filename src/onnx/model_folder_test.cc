@@ -123,7 +123,8 @@ TEST_F(ModelFolderTest, TheOpeningFollowsNoLink) {
   const Descriptor folder(::open(models_.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (const Confinement confinement : {Confinement::kernel, Confinement::walk}) {
     const auto open = [&](const char* relative) {
-      return SourceFile::of_descriptor(open_beneath(folder.get(), relative, confinement), relative);
+      return SourceFile::of_descriptor(
+          files::Descriptor(open_beneath(folder.get(), relative, confinement)), relative);
     };
     EXPECT_EQ(text(open("sub/w.bin")), "weights");
     for (const char* link :

@@ -9,21 +9,19 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "files/descriptor.h"
 
 namespace taoism::onnx {
 
 class SourceFile {
  public:
-  // Of a descriptor, which it takes over; -1: errno says why it could not be opened. `path` is for
+  // Of a descriptor; none: errno says why it could not be opened. `path` is for
   // messages. Errors: not_found, invalid_argument (a directory, a pipe, ...).
-  static Result<SourceFile> of_descriptor(int descriptor, const std::string& path);
-  SourceFile(SourceFile&& other) noexcept;
-  SourceFile& operator=(SourceFile&&) = delete;
-  ~SourceFile();
+  static Result<SourceFile> of_descriptor(files::Descriptor descriptor, const std::string& path);
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
-  int descriptor() const { return descriptor_; }
+  int descriptor() const { return descriptor_.get(); }
   // Fills `into` from `offset`. Errors: invalid_argument when the file ends before.
   Status read(uint64_t offset, ByteSpan into) const;
   bool is_same_file(const SourceFile& other) const;
@@ -34,7 +32,7 @@ class SourceFile {
   SourceFile() = default;
 
   std::string path_;
-  int descriptor_ = -1;
+  files::Descriptor descriptor_;
   uint64_t size_ = 0;
   int64_t modified_ns_ = 0;
 };

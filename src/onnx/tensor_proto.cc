@@ -108,7 +108,7 @@ Result<ConstantPtr> read_external(const TensorProto& tensor, const ir::TensorDes
                                   ExternalFiles* files) {
   const uint64_t bytes = desc.bytes();
   TAOISM_ASSIGN_OR_RETURN(const ExternalRange range, external_range(tensor, bytes, files));
-  TAOISM_RETURN_IF_ERROR(check_memory(bytes));
+  TAOISM_RETURN_IF_ERROR(host::check_memory(bytes));
   auto [constant, data] = ir::make_constant(desc);
   TAOISM_RETURN_IF_ERROR(range.file->read(range.offset, {data, bytes}));
   tidy_bools(desc.dtype, data, bytes);
@@ -141,7 +141,7 @@ Result<ConstantPtr> read_named(const TensorProto& tensor, ExternalFiles* files) 
     return invalid_argument("holds " + std::to_string(held) + (raw ? " bytes" : " elements") +
                             ", its shape says " + std::to_string(expected));
   }
-  TAOISM_RETURN_IF_ERROR(check_memory(desc.bytes()));
+  TAOISM_RETURN_IF_ERROR(host::check_memory(desc.bytes()));
   auto [constant, data] = ir::make_constant(desc);
   if (raw) {
     if (held > 0) std::memcpy(data, tensor.raw_data().data(), held);

@@ -1,19 +1,13 @@
 #include "onnx/twins.h"
 
-#include <openssl/evp.h>
-
 #include <cstring>
-#include <memory>
 #include <string>
 
 #include "ir/telling.h"
+#include "onnx/running_digest.h"
 
 namespace taoism::onnx {
 namespace {
-
-struct FreeDigest {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
 
 // A constant as rows and columns, or the same transposed. What is no matrix is one row.
 struct Matrix {
@@ -64,24 +58,16 @@ std::string matrix_sample(const Matrix& matrix) { return sample_of(matrix, 4, 4)
 
 // SHA-256 of the elements, row by row.
 Result<std::string> digest_of(const Matrix& matrix) {
-  const std::unique_ptr<EVP_MD_CTX, FreeDigest> digest(EVP_MD_CTX_new());
-  bool good = digest && EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr) == 1;
+  RunningDigest digest;
   const size_t size = matrix.elem_bytes();
   std::vector<std::byte> row(matrix.column_step == 1 ? 0 : matrix.columns * size);
-  for (size_t i = 0; good && i < matrix.rows; ++i) {
-    const std::byte* from = matrix.at(i, 0);
+  for (size_t i = 0; i < matrix.rows; ++i) {
     for (size_t j = 0; j < row.size() / size; ++j) {
       std::memcpy(row.data() + j * size, matrix.at(i, j), size);
     }
-    good =
-        EVP_DigestUpdate(digest.get(), row.empty() ? from : row.data(), matrix.columns * size) == 1;
+    digest.add({row.empty() ? matrix.at(i, 0) : row.data(), matrix.columns * size});
   }
-  unsigned char value[EVP_MAX_MD_SIZE];
-  unsigned int bytes = 0;
-  if (!good || EVP_DigestFinal_ex(digest.get(), value, &bytes) != 1) {
-    return internal_error("OpenSSL cannot compute SHA-256");
-  }
-  return std::string(reinterpret_cast<const char*>(value), bytes);
+  return digest.finish();
 }
 
 using Groups = std::unordered_map<std::string, std::vector<const ir::Constant*>>;
@@ -120,7 +106,7 @@ Status find_transposed(const std::vector<const ir::Constant*>& constants, Twins&
   std::unordered_map<const ir::Constant*, std::string> digests;
   for (const auto& [sample, group] : alike) {
     const auto others = alike.find(matrix_sample(Matrix(*group.front()).transposed()));
-    if (others == alike.end()) continue;
+    if (others == alike.end() || others->first < sample) continue;  // each pair once
     std::unordered_map<std::string, const ir::Constant*> by_digest;
     for (const ir::Constant* constant : group) {
       TAOISM_ASSIGN_OR_RETURN(std::string digest, digest_of(Matrix(*constant).transposed()));

@@ -329,7 +329,7 @@ class Sealing {
     const Store& store = *stores_[s];
     const Bound& bound = bound_[store.first_user];
     const store::WeightLayout layout(bound.lowered.program);
-    TAOISM_ASSIGN_OR_RETURN(AlignedBuffer sealed, take_memory(layout.bytes()));
+    TAOISM_ASSIGN_OR_RETURN(AlignedBuffer sealed, host::take_memory(layout.bytes()));
     TAOISM_RETURN_IF_ERROR(store::seal_weights(
         bound.lowered.program, layout, store.header,
         [&](program::WeightId w, std::byte* packed) {

@@ -13,9 +13,6 @@ using ir::Placement;
 double share(uint64_t part, uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
-uint64_t elems(const ir::Graph& graph, ir::ValueId id) {
-  return static_cast<uint64_t>(graph.value(id).desc.shape.elements());
-}
 
 class Accountant {
  public:
@@ -54,10 +51,6 @@ class Accountant {
       if (remainder != ir::kNoNode) kept_[remainder] = elems(graph_, node.inputs[2]);
     }
   }
-  uint64_t kept_of(ir::NodeId id) const {
-    const auto it = kept_.find(id);
-    return it == kept_.end() ? 0 : it->second;
-  }
 
   void count_source() {
     for (const ir::Node& node : source_.nodes()) {
@@ -74,7 +67,7 @@ class Accountant {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (is_parameter(graph_, node, i)) params += elems(graph_, node.inputs[i]);
     }
-    return params - std::min(params, kept_of(id));
+    return params - std::min(params, kept_of(kept_, id));
   }
 
   // What the model's first layer gives, or nothing.

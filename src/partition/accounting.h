@@ -23,13 +23,13 @@ struct ReportNode {
   uint64_t bytes_out = 0;  // tensors that this node makes and that cross to the other side
 };
 
-// A private weight (or a part of it) that the device holds in clear.
+// A private weight, or a part of it, that the host has or can have.
 struct ExposedWeight {
   std::string name;
   std::string node;  // the source node that it belongs to
   uint64_t params = 0;
   double share = 0;  // of all private parameters
-  std::string note;  // "" or how the device's copy differs from the weight
+  std::string note;  // "", how it is had, or how the device's copy differs
 };
 
 // What a TEE segment gives away to a host that chooses its inputs (partition/asking.h).

@@ -72,7 +72,7 @@ class Asker {
       if (!taken_[idx(weight)]) result_.if_at_rest.push_back(weight);
     }
     for (size_t s = 0; s < asked_.size(); ++s) {
-      AskedSegment way{.segment = s, .activated = true};
+      AskedSegment way{.segment = s};
       for (const ValueId weight : alone.weights[s]) {
         if (!taken_[idx(weight)]) way.weights.push_back(weight);
       }
@@ -108,10 +108,9 @@ class Asker {
       for (const ValueId input : node.inputs) {
         if (input != ir::kNoValue) ++readers_[idx(input)];
       }
-      const ops::OpDef* op = op_of(node);
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         if (!is_parameter(graph_, node, i)) continue;
-        const bool is_exact = op != nullptr && wraps(op->form);
+        const bool is_exact = wraps(form_of(node));
         const bool is_first = readers_[idx(node.inputs[i])] == 1;
         is_integer_weight_[idx(node.inputs[i])] =
             is_exact && (is_first || is_integer_weight_[idx(node.inputs[i])]);
@@ -162,8 +161,7 @@ class Asker {
   }
 
   State state_of(const ir::Node& node) const {
-    const ops::OpDef* op = op_of(node);
-    const Form form = op == nullptr ? Form::opaque : op->form;
+    const Form form = form_of(node);
     std::vector<size_t> moving;  // operands that depend on what is asked and are not known
     bool has_fixed = false;
     bool has_known = false;

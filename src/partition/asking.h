@@ -27,7 +27,7 @@ struct AskedSegment {
   size_t segment = 0;      // of the TEE's, counted from 0, the one that shows it
   uint64_t queries = 0;    // rows of a batch that suffice, where each may be chosen; 0: alone on a
                            // way, and nobody has counted
-  bool activated = false;  // seen through an activation; else affine from end to end
+  bool activated = false;  // of equations: seen through an activation; else affine all through
   std::vector<ir::ValueId> weights;  // private parameters
 };
 

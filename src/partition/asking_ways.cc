@@ -95,10 +95,6 @@ class WayFinder {
     }
     return operands;
   }
-  static Form form_of(const ir::Node& node) {
-    const ops::OpDef* op = ops::find_op(node.op);
-    return op == nullptr ? Form::opaque : op->form;
-  }
   // Whether secrets join elements of the others, so that a second such layer hides a first one.
   bool mixes(const ir::Node& node) const {
     const ops::Role role = role_of(node);

@@ -174,6 +174,16 @@ TEST_F(AskingWays, ABlockAndAClassifierAreNot) {
   EXPECT_EQ(alone({b.classifier(b.basic_block(b.input({1, 4, 8, 8}), 4, 1), 5)}), 0);
   EXPECT_EQ(if_at_rest, 25);
 }
+// More things that move than are told apart: what is not told apart is held by nothing.
+TEST_F(AskingWays, ManyParts) {
+  const ValueId x = b.input({1, 140});
+  std::vector<ValueId> parts;
+  for (int64_t part = 0; part < 70; ++part) parts.push_back(slice(x, 2 * part, 2 * part + 2));
+  ValueId sum = parts.back();
+  for (size_t part = 0; part < 69; ++part) sum = add(sum, deep(parts[part], 2));
+  EXPECT_EQ(alone({b.linear(sum, 5)}), 2 * 5 + 5);
+}
+
 // Nor behind however many values that the device makes and the TEE never reads.
 TEST_F(AskingWays, WhatTheDeviceDoesBeforeChangesNothing) {
   ValueId x = b.input({1, 4, 8, 8});

@@ -14,10 +14,6 @@ using ir::NodeId;
 using ir::Placement;
 using ir::ValueId;
 
-uint64_t elems(const ir::Graph& graph, ValueId id) {
-  return static_cast<uint64_t>(graph.value(id).desc.shape.elements());
-}
-
 class Exposure {
  public:
   Exposure(const ir::Graph& source, const ir::PartitionedGraph& partitioned, const KeptParts& kept,
@@ -80,11 +76,6 @@ class Exposure {
     }
   }
 
-  uint64_t kept_of(NodeId id) const {
-    const auto it = kept_.find(id);
-    return it == kept_.end() ? 0 : it->second;
-  }
-
   // How the device's copy of a weight differs from the weight, or "".
   std::string note_of(NodeId id, uint64_t kept, uint64_t total) const {
     if (kept > 0) {
@@ -119,7 +110,7 @@ class Exposure {
         const ValueId input = node.inputs[i];
         if (input == ir::kNoValue || !graph_.value(input).is_constant()) continue;
         const uint64_t total = elems(graph_, input);
-        const uint64_t kept = i == 1 ? std::min(total, kept_of(id)) : 0;
+        const uint64_t kept = i == 1 ? std::min(total, kept_of(kept_, id)) : 0;
         knowledge_.add(input, total - kept);
         if (!graph_.value(input).is_private || !is_parameter(graph_, node, i)) continue;
         list(report_.exposed_weights, id, input, total - kept, note_of(id, kept, total));
@@ -169,6 +160,7 @@ class Exposure {
       if (known_[origin] == knowledge_.elems(origin)) ends.known[v] = true;
     }
     asking_ = what_asking_gives(partitioned_, ends);
+    if (asking_.segments.empty()) return;
     const std::vector<std::vector<NodeId>> readers = graph_.consumers();
     for (const AskedSegment& segment : asking_.segments) {
       AskedPart part{segment.segment + 1, 0, segment.queries, segment.activated};
@@ -181,9 +173,8 @@ class Exposure {
         part.params += list(report_.asked_weights, readers[idx(id)].front(), id, known, note);
         knowledge_.add(id, known);
       }
-      report_.asked.push_back(part);
+      if (part.params != 0 || segment.weights.empty()) report_.asked.push_back(part);
     }
-    if (report_.asked.empty()) return;
     known_ = knowledge_.known();
     list_following(report_.asked_weights, "follows from what can be had by asking");
   }

@@ -12,6 +12,10 @@ namespace taoism::partition {
 
 // By device node: of how many of its weights it holds zeroes, because the TEE keeps the values.
 using KeptParts = std::unordered_map<ir::NodeId, uint64_t>;
+inline uint64_t kept_of(const KeptParts& kept, ir::NodeId node) {
+  const auto it = kept.find(node);
+  return it == kept.end() ? 0 : it->second;
+}
 
 // Fills in the private parameters of `report`, its weights and its warnings.
 void account_exposure(const ir::Graph& source, const ir::PartitionedGraph& partitioned,

@@ -11,6 +11,11 @@ ops::Role role_of(const ir::Node& node) {
   return op == nullptr ? ops::Role::nonlinear : op->role;
 }
 
+ops::Form form_of(const ir::Node& node) {
+  const ops::OpDef* op = ops::find_op(node.op);
+  return op == nullptr ? ops::Form::opaque : op->form;
+}
+
 ir::ValueId input_of(const ir::Node& node, size_t index) {
   return index < node.inputs.size() ? node.inputs[index] : ir::kNoValue;
 }

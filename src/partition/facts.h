@@ -10,11 +10,18 @@ namespace taoism::partition {
 // A value's or node's place in a vector by value or by node.
 inline size_t idx(int32_t id) { return static_cast<size_t>(id); }
 
+inline uint64_t elems(const ir::Graph& graph, ir::ValueId id) {
+  return static_cast<uint64_t>(graph.value(id).desc.shape.elements());
+}
+
 // The operator's role; nonlinear, which no strategy gives away, for an operator that is not known.
 ops::Role role_of(const ir::Node& node);
 
 // A linear operator with float weights: a "layer" in the sense of the strategies.
 bool is_layer(const ir::Graph& graph, const ir::Node& node);
+
+// What the operator claims to show; opaque for one that is not known.
+ops::Form form_of(const ir::Node& node);
 
 // A layer whose weights a rewrite can take apart: an unfused convolution or product with a matrix.
 bool is_splittable(const ir::Graph& graph, const ir::Node& node);

@@ -91,18 +91,6 @@ class Fusion {
     readers_[static_cast<size_t>(absorbed.outputs[0])].clear();
   }
 
-  // A constant that is computed from others.
-  ValueId add_folded(std::string name, std::shared_ptr<const ir::Constant> constant,
-                     const std::vector<ValueId>& sources) {
-    ir::Origin origin{.from = {}, .elems = static_cast<uint64_t>(constant->desc.shape.elements())};
-    for (const ValueId source : sources) {
-      const ir::OriginId from = graph_.value(source).origin;
-      if (from != ir::kNoOrigin) origin.from.push_back(from);
-    }
-    const ir::OriginId id = graph_.add_origin(std::move(origin));
-    return graph_.add_constant(std::move(name), std::move(constant), id);
-  }
-
   void fold_batch_norm(NodeId id) {
     Node& norm = graph_.node(id);
     if (norm.op != "BatchNormalization" || norm.inputs.size() != 5) return;
@@ -151,12 +139,8 @@ class Fusion {
           static_cast<float>(weight->f32()[i] * scale[rows_are_outputs ? i / row : i % channels]);
     }
     const std::string base = linear.name;
-    const std::vector<ValueId> statistics(norm.inputs.begin() + 1, norm.inputs.end());
-    const ValueId new_weight = add_folded(base + ".weight.folded", std::move(folded),
-                                          {linear.inputs[1], statistics[0], statistics[3]});
-    std::vector<ValueId> sources = statistics;
-    if (has_bias) sources.push_back(linear.inputs[kConvBias]);
-    const ValueId new_bias = add_folded(base + ".bias.folded", std::move(bias), sources);
+    const ValueId new_weight = graph_.add_constant(base + ".weight.folded", std::move(folded));
+    const ValueId new_bias = graph_.add_constant(base + ".bias.folded", std::move(bias));
     readers_.resize(graph_.value_count());
     linear.inputs[1] = new_weight;
     if (linear.inputs.size() <= kConvBias) linear.inputs.resize(kConvBias + 1, kNoValue);

@@ -174,7 +174,7 @@ class RowRun {
     for (size_t o = 0; o < session.outputs().size(); ++o) {
       const TensorSpec& spec = session.outputs()[o];
       TAOISM_ASSIGN_OR_RETURN(const ir::TensorDesc desc, output_of(spec, o, batch, result_.rows));
-      Result<AlignedBuffer> memory = take_memory(std::max<size_t>(desc.bytes(), 1));
+      Result<AlignedBuffer> memory = host::take_memory(std::max<size_t>(desc.bytes(), 1));
       if (!memory.ok()) {
         return memory.status().annotate("output '" + spec.name + "' of all rows");
       }

@@ -315,9 +315,9 @@ Result<std::vector<RunRecord>> Measurement::run() {
     std::vector<Contender> group;
     uint64_t largest_bytes = 0;
     while (records.size() + group.size() < options_.subjects.size()) {
-      // As many at a time as memory holds; available is 0 where it is not known.
-      uint64_t available = available_memory_bytes();
-      if (!group.empty() && available != 0 && available < 2 * largest_bytes) break;
+      // As many at a time as memory holds, where that is known.
+      const std::optional<uint64_t> available = host::available_memory_bytes();
+      if (!group.empty() && available && *available < 2 * largest_bytes) break;
       const Subject& subject = options_.subjects[records.size() + group.size()];
       report(
           static_cast<double>(measured_subjects_) / static_cast<double>(options_.subjects.size()),

@@ -78,13 +78,12 @@ void add_devices(std::vector<Finding>& findings) {
 }
 
 void add_memory(std::vector<Finding>& findings) {
-  uint64_t available = available_memory_bytes();
-  findings.push_back({"memory", "trusted memory", available > 0,
-                      available > 0
-                          ? fmt::format("the process TEE may take any --tee-memory up to {}",
-                                        report::bytes_text(available))
-                          : "/proc/meminfo cannot be read",
-                      available > 0 ? "" : "mount /proc"});
+  const std::optional<uint64_t> available = host::available_memory_bytes();
+  findings.push_back({"memory", "trusted memory", available.has_value(),
+                      available ? fmt::format("the process TEE may take any --tee-memory up to {}",
+                                              report::bytes_text(*available))
+                                : "/proc/meminfo cannot be read",
+                      available ? "" : "mount /proc"});
   std::error_code error;
   auto space = std::filesystem::space("/dev/shm", error);
   if (!error) {

@@ -115,7 +115,7 @@ class CpuDevice final : public Device {
     TAOISM_ASSIGN_OR_RETURN(
         program::Schedule schedule,
         program::make_schedule(lowered.program, program::Limits{.threads = threads()}));
-    if (const Status status = check_memory(schedule.arena_bytes()); !status.ok()) {
+    if (const Status status = host::check_memory(schedule.arena_bytes()); !status.ok()) {
       return resource_exhausted("the device's part " + status.message() + ": use a smaller batch");
     }
     return std::unique_ptr<Executable>(std::make_unique<CpuExecutable>(
