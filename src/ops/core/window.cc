@@ -72,7 +72,8 @@ Result<Window> window_of(const ir::Attrs& attrs, size_t spatial, std::span<const
 Result<int64_t> window_output(const Window& window, size_t axis, int64_t in, bool ceil_mode) {
   const int64_t stride = window.stride[axis];
   const int64_t room = in + window.pad_begin[axis] + window.pad_end[axis] - window.span(axis);
-  if (room < 0) {
+  // Rounded up, a window may reach past the end by less than a stride.
+  if (room < 0 && (!ceil_mode || room <= -stride)) {
     return invalid_argument("a kernel that spans " + std::to_string(window.span(axis)) +
                             " does not fit an input of " + std::to_string(in) + " with pads " +
                             std::to_string(window.pad_begin[axis]) + " and " +

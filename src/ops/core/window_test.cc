@@ -39,5 +39,15 @@ TEST(Window, CeilModeDropsAWindowThatStartsInTheEndPadding) {
   EXPECT_EQ(*window_output(window, 1, 4, true), 1);  // a second would start at 4 of 4
 }
 
+TEST(Window, CeilModeTakesAWindowThatReachesPastTheEndByLessThanAStride) {
+  Window window;
+  window.kernel = {1, 8};
+  window.stride = {1, 8};
+  EXPECT_EQ(*window_output(window, 1, 1, true), 1);
+  EXPECT_FALSE(window_output(window, 1, 1, false).ok());
+  window.stride = {1, 7};
+  EXPECT_FALSE(window_output(window, 1, 1, true).ok());  // as many as a stride are missing
+}
+
 }  // namespace
 }  // namespace taoism::ops

@@ -26,6 +26,7 @@ constexpr Pool2d kPool2d[] = {
     {"3x3_stride2_pad1_batch3_odd", 3, 5, 13, 9, 3, 2, 1},
     {"3x3_stride2_pad1_ceil", 3, 4, 14, 10, 3, 2, 1, 1, true},
     {"3x3_stride3_pad1_ceil", 1, 4, 10, 11, 3, 3, 1, 1, true},
+    {"8x8_stride8_ceil_beyond_the_image", 1, 6, 3, 1, 8, 8, 0, 1, true},
     {"whole_image", 2, 9, 7, 7, 7, 1, 0},
     {"1x1_stride2", 1, 5, 9, 9, 1, 2, 0},
     {"dilation2", 1, 8, 14, 14, 3, 1, 2, 2},
