@@ -162,6 +162,47 @@ def test_the_last_version(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> Non
         assert_one_line_error(run(*seal, *flags), 2, "the last version that there is", "--key")
 
 
+def test_a_rotation_file_is_taken_whole(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
+    """What deployers are given as --owner, keys and revocations, means the same to --trust and --revoke."""
+    seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1"]
+    ids = {}
+    for name in "abc":
+        key = tmp_path / f"of_{name}.key"
+        ok(*seal, "--owner", tmp_path / f"{name}.key", "--key", key, "-o", tmp_path / "x.tao")
+        ids[name] = re.search("accepts owner +([0-9a-f]{64})", ok("key", key))[1]
+
+    def owners(path: Path) -> tuple[set[str], set[str]]:
+        text = ok("key", path)
+        named = [set(re.findall(f"{word} owner +([0-9a-f]+)", text)) for word in ("accepts", "revoked")]
+        return tuple({name for name, number in ids.items() if number in numbers} for numbers in named)
+
+    def rotation(file: str, keys: str, revoked: str) -> Path:
+        path = tmp_path / file
+        lines = [f"revoked: {ids[name]}\n" for name in revoked]
+        path.write_text("".join([*((tmp_path / f"{name}.pub").read_text() for name in keys), *lines]))
+        return path
+
+    a_is_gone = rotation("all.pub", "ab", "a")
+    # Of somebody who knew only c, and of a's own, whose key is taken out.
+    ok("key", tmp_path / "of_c.key", "--trust", a_is_gone)
+    assert owners(tmp_path / "of_c.key") == ({"b", "c"}, {"a"})
+    ok("key", tmp_path / "of_a.key", "--trust", a_is_gone)
+    assert owners(tmp_path / "of_a.key") == ({"b"}, {"a"})
+    # Once more is the same.
+    before = (tmp_path / "of_c.key").read_bytes()
+    ok("key", tmp_path / "of_c.key", "--trust", a_is_gone)
+    assert (tmp_path / "of_c.key").read_bytes() == before
+    # A file that knows nothing of it does not bring a back.
+    refused = run("key", tmp_path / "of_c.key", "--trust", rotation("old.pub", "ab", ""))
+    assert_one_line_error(refused, 2, "revokes, for good")
+    # Nobody may be left out by it, and --revoke takes all that the file revokes.
+    refused = run("key", tmp_path / "of_b.key", "--trust", rotation("none.pub", "b", "b"))
+    assert_one_line_error(refused, 2, "no owner would be left")
+    assert owners(tmp_path / "of_b.key") == ({"b"}, set())
+    ok("key", tmp_path / "of_c.key", "--revoke", rotation("gone.pub", "a", "ab"))
+    assert owners(tmp_path / "of_c.key") == ({"c"}, {"a", "b"})
+
+
 def test_where_keys_may_lie(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
     open_folder = tmp_path / "open"
     open_folder.mkdir()
