@@ -14,7 +14,8 @@ class Descriptor {
   explicit Descriptor(int fd) : fd_(fd) {}
   Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
+    Descriptor taken(std::move(other));
+    std::swap(fd_, taken.fd_);
     return *this;
   }
   ~Descriptor() { reset(); }
