@@ -6,12 +6,12 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "files/same_file.h"
 #include "package/key_file.h"
 
 namespace taoism::cli {
@@ -45,23 +45,6 @@ std::string path_of(const std::string& flag, const std::string& text) {
   return text.substr(equals + 1);
 }
 
-bool is_same_file(const std::string& a, const std::string& b) {
-  const std::optional<struct stat> a_is = stat_of(a), b_is = stat_of(b);
-  if (a_is && b_is) {
-    return S_ISREG(a_is->st_mode) && a_is->st_dev == b_is->st_dev && a_is->st_ino == b_is->st_ino;
-  }
-  if (a_is || b_is) return false;
-  std::error_code error;
-  const auto canonical = [&error](const std::string& path) {
-    std::filesystem::path full = std::filesystem::absolute(path, error);
-    return error ? full : std::filesystem::weakly_canonical(full, error);
-  };
-  const std::filesystem::path a_path = canonical(a);
-  if (error) return false;
-  const std::filesystem::path b_path = canonical(b);
-  return !error && a_path == b_path;
-}
-
 Status check_numbers(const CLI::Option& option, const std::string& name) {
   if (!option.get_type_name().starts_with("FLOAT")) return {};
   for (const std::string& text : option.results()) {
@@ -86,13 +69,13 @@ Status check_writes(const std::vector<NamedFile>& reads, const std::vector<Named
   for (size_t i = 0; i < writes.size(); ++i) {
     const NamedFile& written = writes[i];
     for (const NamedFile& read : reads) {
-      if (!is_same_file(written.path, read.path)) continue;
+      if (!files::is_same_file(written.path, read.path)) continue;
       return invalid_argument(written.flag + " " + written.path + ": would overwrite " + read.path +
                               ", which the command reads (" + read.flag +
                               "); give each a file of its own");
     }
     for (size_t j = 0; j < i; ++j) {
-      if (!is_same_file(written.path, writes[j].path)) continue;
+      if (!files::is_same_file(written.path, writes[j].path)) continue;
       return invalid_argument(written.flag + " " + written.path + ": the same file as " +
                               writes[j].flag + " " + writes[j].path +
                               "; give each a file of its own");

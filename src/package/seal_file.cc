@@ -4,17 +4,13 @@
 #include <filesystem>
 
 #include "files/file_lock.h"
+#include "files/same_file.h"
 #include "package/key_file.h"
 #include "package/owner_key.h"
 #include "package/package_file.h"
 
 namespace taoism::package {
 namespace {
-
-bool is_same(const std::string& a, const std::string& b) {
-  std::error_code error;
-  return std::filesystem::weakly_canonical(a, error) == std::filesystem::weakly_canonical(b, error);
-}
 
 // No file takes the place of another that somebody needs.
 Status check_files(const std::string& package, const SealedFile& sealed) {
@@ -32,7 +28,7 @@ Status check_files(const std::string& package, const SealedFile& sealed) {
       {"the public half of --owner", public_path(sealed.owner_path)}};
   for (const auto& one : files) {
     for (const auto* other = &one + 1; other != std::end(files); ++other) {
-      if (!is_same(one.second, other->second)) continue;
+      if (!files::is_same_file(one.second, other->second)) continue;
       return invalid_argument(other->second + ": cannot be both " + one.first + " and " +
                               other->first + ": give each a file of its own");
     }

@@ -131,12 +131,14 @@ def test_no_file_takes_the_place_of_another(ok: Ok, run: Run, folder: Path, tmp_
         assert_one_line_error(run(*seal, "-o", tmp_path / name), 2, "is no package")
     # Two things under one name, however it is written.
     (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "hard").hardlink_to(tmp_path / "me.key")
     new = tmp_path / "new.tao"
     for flags in (
         [*me, "--key", new],
         [*me, "--key", tmp_path / "link" / "new.tao"],
         [*me, "--key", tmp_path / "me.key"],
         [*me, "--key", tmp_path / "me.pub"],
+        [*me, "--key", tmp_path / "hard"],
         ["--owner", new],
         ["--owner", tmp_path / "new.key"],
     ):
@@ -147,6 +149,7 @@ def test_no_file_takes_the_place_of_another(ok: Ok, run: Run, folder: Path, tmp_
     assert_one_line_error(run(*seal, *me, "-o", new), 2, "me.pub", "restore", "--owner")
     (tmp_path / "away.key").rename(tmp_path / "me.key")
     (tmp_path / "link").unlink()
+    (tmp_path / "hard").unlink()
     assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
     # What is lost is made again: the public half.
     (tmp_path / "me.pub").unlink()
