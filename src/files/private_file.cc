@@ -1,17 +1,13 @@
 #include "files/private_file.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <string_view>
 
 #include "files/descriptor.h"
 
@@ -52,25 +48,6 @@ Status check_ours(const std::string& path, const Descriptor& file) {
   return {};
 }
 
-// Whether only its user is of this group, as where everybody has one of his name: then what a group
-// may do he alone may.
-bool is_users_own(gid_t group, uid_t user) {
-  std::array<char, 4096> user_text, group_text;
-  passwd user_entry = {}, *of_user = nullptr;
-  struct group group_entry = {}, *of_group = nullptr;
-  if (getpwuid_r(user, &user_entry, user_text.data(), user_text.size(), &of_user) != 0 ||
-      getgrgid_r(group, &group_entry, group_text.data(), group_text.size(), &of_group) != 0 ||
-      of_user == nullptr || of_group == nullptr || of_user->pw_gid != group) {
-    return false;
-  }
-  const std::string_view name = of_user->pw_name;
-  if (name != of_group->gr_name) return false;
-  for (char** member = of_group->gr_mem; *member != nullptr; ++member) {
-    if (name != *member) return false;
-  }
-  return true;
-}
-
 // A folder on the way to `path`, or a link to one.
 Status check_step(const std::string& path, const std::string& step, bool is_link) {
   struct stat status = {};
@@ -88,7 +65,9 @@ Status check_step(const std::string& path, const std::string& step, bool is_link
     return invalid_argument(path + ": anybody may replace it, for anybody may write in " + step +
                             ": chmod o-w " + step);
   }
-  if ((status.st_mode & S_IWGRP) != 0 && !is_users_own(status.st_gid, status.st_uid)) {
+  // Whom a group has is not to be known; where there is an access list, these bits are the most
+  // that it gives to any.
+  if ((status.st_mode & S_IWGRP) != 0) {
     return invalid_argument(path + ": others may replace it, for a group may write in " + step +
                             ": chmod g-w " + step);
   }

@@ -8,9 +8,9 @@
 namespace taoism::files {
 
 // A regular file, no link, of this user or root, which nobody else may read, write or replace:
-// every folder and link on the way to it, from / on, is of this user or root, and only its user (or
-// a group of his name that has nobody else) may write in it, or it has the sticky bit. Errors:
-// not_found; invalid_argument naming the folder and the mend.
+// every folder and link on the way to it, from / on, is of this user or root, and only its user,
+// and no group, may write in it, or it has the sticky bit. Errors: not_found; invalid_argument
+// naming the folder and the mend.
 Status check_private_file(const std::string& path);
 // Opens such a file once, so that what is checked is what is read, and reads all of it to the front
 // of `to`: how many bytes it has. Errors also: invalid_argument (it has more than `to`).

@@ -195,6 +195,15 @@ Status take_item(OwnerLines& lines, store::Owners& owners) {
   return {};
 }
 
+// Its user's alone, whatever the umask. What cannot be made is told by who writes in it.
+void make_folders(const std::filesystem::path& path) {
+  std::filesystem::path folder;
+  for (const std::filesystem::path& name : path) {
+    folder /= name;
+    (void)mkdir(folder.c_str(), S_IRWXU);
+  }
+}
+
 Status write_public(const std::string& path, const crypto::SigningKey& key) {
   return files::write_file(public_path(path), public_pem(key.public_key()));
 }
@@ -241,9 +250,7 @@ Result<OwnerKey> open_owner_key(const std::string& path) {
     return OwnerKey{std::move(known).value(), false};
   }
   if (known.code() != Code::not_found) return known.status();
-  std::error_code error;
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  make_folders(std::filesystem::path(path).parent_path());
   TAOISM_ASSIGN_OR_RETURN(crypto::SigningKey made, crypto::SigningKey::create());
   if (const Status written = write_pair(path, made); !written.ok()) {
     // Somebody else made one at the same moment: that one counts.

@@ -42,6 +42,19 @@ TEST_F(OwnerKeyTest, IsMadeOnceAndKept) {
   EXPECT_EQ(owners->keys, (std::vector{made->key.public_key()}));
 }
 
+// Where a group may write what its users make, too.
+TEST_F(OwnerKeyTest, AFolderThatIsMadeForItIsItsUsersAlone) {
+  const mode_t mask = umask(002);
+  const std::string path = folder_ + "/new/settings/owner.key";
+  const auto made = open_owner_key(path);
+  umask(mask);
+  ASSERT_TRUE(made.ok()) << made.status().message();
+  for (const char* folder : {"/new", "/new/settings"}) {
+    EXPECT_EQ(std::filesystem::status(folder_ + folder).permissions(),
+              std::filesystem::perms::owner_all);
+  }
+}
+
 // As openssl writes and reads them; its own programs are asked.
 TEST_F(OwnerKeyTest, OpensslUnderstandsIt) {
   ASSERT_TRUE(open_owner_key(path_).ok());

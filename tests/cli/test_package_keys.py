@@ -105,7 +105,7 @@ def test_killed_at_every_step(ok: Ok, run: Run, folder: Path, tmp_path: Path, pr
 def test_killed_while_keys_are_made(ok: Ok, run: Run, folder: Path, tmp_path: Path, preload: Preload) -> None:
     for step in range(1, 40):
         new = tmp_path / str(step)
-        new.mkdir()
+        new.mkdir(0o700)
         seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1", "--owner", new / "owner.key",
                 "-o", new / "m.tao"]  # fmt: skip
         result = run(*seal, env={**preload("kill_at"), "KILL_AT": str(step)})
@@ -227,7 +227,7 @@ def test_where_keys_may_lie(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> N
 def test_packages_and_keys_are_moved_and_copied(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
     use = ["-i", folder / "x.npy"]
     there = tmp_path / "there"
-    there.mkdir()
+    there.mkdir(0o700)
     # The package alone: what is missing is named, with the flag. A key may lie anywhere.
     shutil.copy(folder / "m.tao", there / "m.tao")
     assert_one_line_error(run("run", there / "m.tao", *use), 2, str(there / "m.key"), "--key")
