@@ -5,6 +5,7 @@
 #include <turbojpeg.h>
 #include <zlib.h>
 
+#include <array>
 #include <cmath>
 #include <random>
 #include <string>
@@ -88,13 +89,17 @@ std::string chunk(const std::string& name, const std::string& data) {
   return text;
 }
 
-// Of one row with these samples, 8 or 16 bits each.
+// Of one row with these samples of `depth` bits, the first in a byte's highest.
 std::string png_of(const std::vector<unsigned>& samples, unsigned width, int depth, int kind,
                    const std::string& chunks) {
   std::string row(1, '\0');
+  int left = 0;  // of the last byte
   for (const unsigned sample : samples) {
-    if (depth == 16) row += static_cast<char>(sample >> 8);
-    row += static_cast<char>(sample & 255U);
+    for (int bit = depth - 1; bit >= 0; --bit) {
+      if (left == 0) row += '\0';
+      left = left == 0 ? 7 : left - 1;
+      row.back() = static_cast<char>(row.back() | (sample >> bit & 1U) << left);
+    }
   }
   std::string head;
   put_u32(head, width);
@@ -143,6 +148,115 @@ TEST(Image, ASampleOfAPngIsWhatIsStored) {
       }
     }
   }
+}
+
+using Colours = std::vector<std::array<int, 4>>;  // and how opaque, of 255
+
+void expect_on_white(const std::string& file, const Colours& wanted) {
+  const Result<Image> image = decode(file);
+  ASSERT_TRUE(image.ok()) << image.status().message();
+  ASSERT_EQ(image->height * image->width, static_cast<int64_t>(wanted.size()));
+  for (size_t i = 0; i < 3 * wanted.size(); ++i) {
+    const auto& colour = wanted[i / 3];
+    const double alpha = colour[3] / 255.0;
+    ASSERT_EQ(image->pixels.as<uint8_t>()[i], std::round(colour[i % 3] * alpha + 255 * (1 - alpha)))
+        << "at " << i;
+  }
+}
+
+TEST(Image, APalettesColoursMayBeTransparent) {
+  const Colours palette = {{10, 20, 30, 0}, {200, 100, 0, 77}, {255, 0, 1, 255}, {7, 8, 9, 255}};
+  std::string colours, opacities;
+  for (const auto& [r, g, b, a] : palette) {
+    colours += {static_cast<char>(r), static_cast<char>(g), static_cast<char>(b)};
+    if (a != 255) opacities += static_cast<char>(a);  // those that are not named are opaque
+  }
+  std::mt19937 random(3);
+  for (const int depth : {2, 4, 8}) {
+    SCOPED_TRACE(depth);
+    std::vector<unsigned> samples(77);
+    Colours clear, opaque;
+    for (unsigned& sample : samples) {
+      sample = random() % palette.size();
+      clear.push_back(palette[sample]);
+      opaque.push_back(palette[sample]);
+      opaque.back()[3] = 255;
+    }
+    const std::string plain = chunk("PLTE", colours);
+    expect_on_white(png_of(samples, 77, depth, PNG_COLOR_TYPE_PALETTE, plain), opaque);
+    expect_on_white(
+        png_of(samples, 77, depth, PNG_COLOR_TYPE_PALETTE, plain + chunk("tRNS", opacities)),
+        clear);
+  }
+}
+
+// One of which may be transparent.
+TEST(Image, GreyOfFewBitsGoesFromBlackToWhite) {
+  for (const int depth : {1, 2, 4}) {
+    SCOPED_TRACE(depth);
+    const unsigned most = (1U << depth) - 1, hole = most - 1;
+    std::vector<unsigned> samples;
+    Colours opaque, clear;
+    for (unsigned i = 0; i < 53; ++i) {
+      samples.push_back(i * i % 17 & most);
+      const int grey = static_cast<int>(samples.back() * 255 / most);
+      opaque.push_back({grey, grey, grey, 255});
+      clear.push_back({grey, grey, grey, samples.back() == hole ? 0 : 255});
+    }
+    expect_on_white(png_of(samples, 53, depth, PNG_COLOR_TYPE_GRAY, ""), opaque);
+    const std::string one = chunk("tRNS", {'\0', static_cast<char>(hole)});
+    expect_on_white(png_of(samples, 53, depth, PNG_COLOR_TYPE_GRAY, one), clear);
+  }
+}
+
+// All its bits count, those too that are not kept.
+TEST(Image, OneColourMayBeTransparent) {
+  const std::string one = chunk("tRNS", {'\0', 7, '\0', 8, '\0', 9});
+  expect_on_white(png_of({7, 8, 9, 7, 8, 10, 9, 8, 7}, 3, 8, PNG_COLOR_TYPE_RGB, one),
+                  {{7, 8, 9, 0}, {7, 8, 10, 255}, {9, 8, 7, 255}});
+  const std::string deep = chunk("tRNS", {5, 5, 6, 6, 7, 7});
+  expect_on_white(
+      png_of({0x505, 0x606, 0x707, 0x505, 0x606, 0x708}, 2, 16, PNG_COLOR_TYPE_RGB, deep),
+      {{5, 6, 7, 0}, {5, 6, 7, 255}});
+}
+
+// As libpng writes it: in seven passes (Adam7).
+std::string interlaced_png(int kind, const std::string& samples) {
+  std::string file;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  const auto write = [](png_structp to, png_bytep bytes, size_t count) {
+    static_cast<std::string*>(png_get_io_ptr(to))
+        ->append(reinterpret_cast<const char*>(bytes), count);
+  };
+  png_set_write_fn(png, &file, write, [](png_structp) {});
+  png_set_IHDR(png, info, kWidth, kHeight, 8, kind, PNG_INTERLACE_ADAM7, PNG_COMPRESSION_TYPE_BASE,
+               PNG_FILTER_TYPE_BASE);
+  png_write_info(png, info);
+  const size_t stride = samples.size() / kHeight;
+  for (int pass = png_set_interlace_handling(png); pass > 0; --pass) {
+    for (size_t y = 0; y < kHeight; ++y) {
+      png_write_row(png, reinterpret_cast<png_const_bytep>(samples.data() + y * stride));
+    }
+  }
+  png_write_end(png, info);
+  png_destroy_write_struct(&png, &info);
+  return file;
+}
+
+TEST(Image, AnInterlacedPngIsPutTogether) {
+  const std::string rgb = pixels();
+  Colours opaque, clear;
+  std::string rgba;
+  for (size_t i = 0; i < rgb.size(); i += 3) {
+    const auto byte = [&](size_t c) { return static_cast<int>(static_cast<uint8_t>(rgb[i + c])); };
+    opaque.push_back({byte(0), byte(1), byte(2), 255});
+    clear.push_back(opaque.back());
+    clear.back()[3] = static_cast<int>(i * 2);
+    rgba += rgb.substr(i, 3) + static_cast<char>(clear.back()[3]);
+  }
+  expect_on_white(interlaced_png(PNG_COLOR_TYPE_RGB, rgb), opaque);
+  expect_on_white(interlaced_png(PNG_COLOR_TYPE_RGB_ALPHA, rgba), clear);
 }
 
 TEST(Image, PixelRules) {
