@@ -150,27 +150,28 @@ rlim_t most_locked_bytes() {
   return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? limit.rlim_max : 0;
 }
 
-// A worker tells what it could lock; one with more memory may lock less of it.
+// Where it matters, a worker tells what it could lock; one with more memory may lock less of it.
 TeeFeature probe_swap(const std::string& worker_path) {
+  constexpr const char* kName = "process: no swap";
+  if (!has_swap()) return feature(kName, true, "this machine has no swap", "");
+  if (const rlim_t most = most_locked_bytes(); most != RLIM_INFINITY) {
+    return feature(kName, false,
+                   "the worker may lock " + std::to_string(most >> 10) +
+                       " KiB of its memory; the rest may go to swap",
+                   "ulimit -l unlimited (memlock in /etc/security/limits.conf), or swapoff -a");
+  }
   TeeOptions options;
   options.worker_path = worker_path;
   options.memory_bytes = wire::kPageBytes;
   const auto worker = start_process(options, wire::kPageBytes);
-  const rlim_t most = most_locked_bytes();
-  const bool locks = worker.ok() && (*worker)->is_locked() && most == RLIM_INFINITY;
-  const bool available = locks || !has_swap();
-  return feature("process: no swap", available,
-                 locks          ? "the worker locks its memory, and none goes to swap"
-                 : available    ? "this machine has no swap"
-                 : !worker.ok() ? "no worker to ask: " + worker.status().message()
-                 : most == RLIM_INFINITY
-                     ? "the system refuses to lock the worker's memory, which may go to swap"
-                     : "the worker may lock " + std::to_string(most >> 10) +
-                           " KiB of its memory; the rest may go to swap",
-                 most == RLIM_INFINITY
-                     ? "the container's security profile (mlock2), or swapoff -a"
-                     : "ulimit -l unlimited (memlock in /etc/security/limits.conf), or "
-                       "swapoff -a");
+  if (!worker.ok()) {
+    return feature(kName, false, "no worker to ask: " + worker.status().message(), "see above");
+  }
+  const bool locks = (*worker)->is_locked();
+  return feature(kName, locks,
+                 locks ? "the worker locks its memory, and none goes to swap"
+                       : "the system refuses to lock the worker's memory, which may go to swap",
+                 "the container's security profile (mlock2), or swapoff -a");
 }
 
 }  // namespace
