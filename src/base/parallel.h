@@ -13,9 +13,9 @@ class Parallel {
   using Task = void (*)(void* context, size_t index, size_t thread);
 
   virtual size_t threads() const = 0;
-  // Calls task(context, i, t) once for every i in [0, count), from at most threads() threads;
-  // t in [0, threads()) tells per-thread scratch apart. Returns when all are done. Does not
-  // allocate.
+  // Calls task(context, i, t) once for every i in [0, count), from at most threads() threads; t in
+  // [0, threads()) tells per-thread scratch apart. Tasks of run(threads(), ...) may wait for each
+  // other: each gets a thread. Returns when all are done. Does not allocate.
   virtual void run(size_t count, Task task, void* context) = 0;
 
  protected:

@@ -6,11 +6,11 @@
 
 namespace taoism::trusted {
 
-// Ten times what trusted code uses; a test looks below it.
+// Trusted code goes no deeper: ClosedProgram.LeavesNothingOnTheStacks finds nothing below it.
 inline constexpr size_t kStackBytes = size_t{128} << 10;
 
-// Overwrites so much below its caller on the stack of each thread, all at the same time: `parallel`
-// has its threads all at work when there are so many tasks that wait for each other.
+// Overwrites so much below its caller on the stack of each thread, by tasks that wait for each
+// other (parallel.h).
 void wipe_stacks(Parallel& parallel);
 
 }  // namespace taoism::trusted

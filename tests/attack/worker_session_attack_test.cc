@@ -307,7 +307,7 @@ const End kEnds[] = {
 
 class DeadSession : public ::testing::TestWithParam<End> {};
 
-TEST_P(DeadSession, LeavesNothingOfTheOwnersInAnyMapping) {
+TEST_P(DeadSession, EndsTheWorker) {
   WorkerSession session;
   ASSERT_TRUE(session.started().ok()) << session.started().message();
   ASSERT_TRUE(session.load().ok());
