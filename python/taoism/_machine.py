@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from taoism import _core
-from taoism.errors import ArgumentTypeError, InvalidArgumentError
+from taoism.errors import ArgumentTypeError, InvalidArgumentError, file_error
 
 _MOST_THREADS = 256
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -102,6 +102,20 @@ def path_text(name: str, value: Any) -> str:
         return os.fsdecode(value)
     except TypeError:
         raise ArgumentTypeError(f"{name}: {value!r} is no path") from None
+
+
+def refuse_for_no_package(model: Any, *secrets: object) -> None:
+    """A file in a package's place is nobody's: who names an owner or a key means a package. Errors:
+    NotFoundError, InvalidArgumentError."""
+    if all(secret is None for secret in secrets):
+        return
+    text = "the model" if isinstance(model, torch.nn.Module) else path_text("model", model)
+    if not isinstance(model, torch.nn.Module):
+        try:
+            os.stat(text)
+        except OSError as error:
+            raise file_error(text, error) from None
+    raise InvalidArgumentError(f"{text} is no package: give no key and no owner")
 
 
 def listed(name: str, values: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from torch import nn
 from taoism import _core
 from taoism._call import CallForm, TensorSpec, argument_names, package_form, tensors_form
 from taoism._file import Shapes
-from taoism._machine import machine, owner_text, path_text
+from taoism._machine import machine, owner_text, path_text, refuse_for_no_package
 from taoism._onnx_file import load_onnx
 from taoism._placement import Placement
 from taoism._plan import Plan, plan_of_report, warn_of
@@ -137,8 +137,7 @@ def load(
     where = machine(device, tee, tee_memory, tee_threads, device_threads)
     text = path_text("path", path)
     if not _core.is_package(text):
-        if key is not None or owner is not None:
-            raise InvalidArgumentError(f"{text} is no package: give no key and no owner")
+        refuse_for_no_package(text, owner, key)
         return load_onnx(text, strategy, placement, shapes, where)
     if strategy is not None or placement is not None or shapes is not None:
         raise InvalidArgumentError(

@@ -14,7 +14,15 @@ from torch import nn
 from taoism import _core
 from taoism._file import Shapes
 from taoism._interrupt import interruptible
-from taoism._machine import count, flag, listed, machine, owner_text, path_text
+from taoism._machine import (
+    count,
+    flag,
+    listed,
+    machine,
+    owner_text,
+    path_text,
+    refuse_for_no_package,
+)
 from taoism._placement import Placement
 from taoism._plan import Plan, plan_of_report, warn_of
 from taoism._prepare import prepared
@@ -70,7 +78,7 @@ def plan(
             )
         package = _core.Package.open(path_text("model", model), owner_text(owner))
         return plan_of_report(package.summary(batch or max(package.batches)))
-    _refuse_for_no_package(owner)
+    refuse_for_no_package(model, owner)
     where = machine(device, tee, tee_memory, tee_threads, 0)
     with prepared(
         model,
@@ -186,7 +194,7 @@ def bench(
         where.key_file = path_text("key", key) if key is not None else ""
         subjects = [("package", "", where.tee_memory_bytes)]
         return _bench(path_text("model", model), subjects, sizes, {}, where, options)
-    _refuse_for_no_package(owner, key)
+    refuse_for_no_package(model, owner, key)
     if isinstance(strategies, str | Strategy):
         strategies = all_strategies() if strategies == "all" else [strategies]
     texts = [strategy_text(strategy) for strategy in listed("strategies", strategies)]
@@ -202,12 +210,6 @@ def bench(
         if placement is not None:
             subjects.append(("plan placement", ready.plan_json(), where.tee_memory_bytes))
         return _bench(str(ready.path), subjects, sizes, ready.model.shapes, where, options)
-
-
-def _refuse_for_no_package(*secrets: object) -> None:
-    """A file in a package's place is nobody's: who names an owner means a package."""
-    if any(secret is not None for secret in secrets):
-        raise InvalidArgumentError("the model is no package: give no key and no owner")
 
 
 def _bench(

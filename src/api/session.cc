@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <exception>
 #include <new>
+
+#include <unistd.h>
 
 #include "package/key_file.h"
 #include "package/package.h"
@@ -124,6 +128,9 @@ struct Session::State {
     TAOISM_ASSIGN_OR_RETURN(machine, runtime::resolve(std::move(machine)));
     const bool is_package = package::is_package(path);
     if (!is_package && !(options.key_file.empty() && options.owner_file.empty())) {
+      if (access(path.c_str(), F_OK) != 0) {
+        return not_found(path + ": cannot open: " + std::strerror(errno));
+      }
       return integrity_error(path + ": is no package: give no key_file and no owner_file");
     }
     if (is_package && machine.key_file.empty()) machine.key_file = package::default_key_path(path);

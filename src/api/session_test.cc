@@ -124,6 +124,10 @@ TEST(Api, RunsAPackage) {
                           {.key_file = "/no/such.key", .worker_path = TAOISM_WORKER}, session)
                 .code,
             ErrorCode::not_found);
+  // What is not there is not called anything else.
+  EXPECT_EQ(Session::open("/no/such.tao", {.key_file = key}, session).code, ErrorCode::not_found);
+  EXPECT_EQ(Session::open(golden + "/small.onnx", {.key_file = key}, session).code,
+            ErrorCode::integrity);
   std::filesystem::remove(key);
 }
 

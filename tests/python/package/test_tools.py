@@ -190,5 +190,9 @@ def test_a_package_is_its_owners(tmp_path: Path) -> None:
             use(path, owner=tmp_path / "no.pub")
     with pytest.raises(errors.InvalidArgumentError, match="does not know this owner"):
         taoism.seal(net, path, x, "full", key=key, batches=[1], owner=tmp_path / "another.key")
-    with pytest.raises(errors.InvalidArgumentError, match="give no key and no owner"):
-        taoism.load(tmp_path / "no.onnx", owner=mine)
+    for use in (taoism.load, taoism.plan, taoism.bench):
+        with pytest.raises(errors.NotFoundError, match=r"no\.tao: "):
+            use(tmp_path / "no.tao", owner=mine)
+    for use in (taoism.plan, taoism.bench):
+        with pytest.raises(errors.InvalidArgumentError, match="the model is no package"):
+            use(net, x, owner=mine)
