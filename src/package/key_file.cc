@@ -15,18 +15,11 @@ namespace {
 // Zeros behind its end.
 using KeyText = SecretBytes<store::kMaxKeyFileBytes>;
 
-Status format(const store::PackageKey& key, KeyText& text) {
-  return store::format_key(key, text.expose_secret()).status();
-}
-
-Result<files::OutputFile> written(const std::string& path, const store::PackageKey& key) {
-  SecretBuffer text(store::kMaxKeyFileBytes);
-  TAOISM_ASSIGN_OR_RETURN(const size_t bytes,
-                          store::format_key(key, text.span().first<store::kMaxKeyFileBytes>()));
+Result<files::OutputFile> written(const std::string& path, const KeyText& text, size_t bytes) {
   TAOISM_RETURN_IF_ERROR(files::check_private_folder(path).annotate("key file"));
   TAOISM_ASSIGN_OR_RETURN(files::OutputFile file,
                           files::OutputFile::create(path, files::Access::owner_only));
-  TAOISM_RETURN_IF_ERROR(file.append(ConstByteSpan(text.span().first(bytes))));
+  TAOISM_RETURN_IF_ERROR(file.append(ConstByteSpan(text.expose_secret()).first(bytes)));
   return file;
 }
 
@@ -48,7 +41,9 @@ Result<store::PackageKey> new_key() {
 }
 
 Status create_key_file(const std::string& path, const store::PackageKey& key) {
-  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, written(path, key));
+  KeyText text;
+  TAOISM_ASSIGN_OR_RETURN(const size_t bytes, store::format_key(key, text.expose_secret()));
+  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, written(path, text, bytes));
   return file.commit_new();
 }
 
@@ -58,11 +53,11 @@ Status change_key_file(const std::string& path,
   if (!lock.ok()) return lock.status().annotate("key file");
   TAOISM_ASSIGN_OR_RETURN(store::PackageKey key, read_key_file(path));
   KeyText before, after;
-  TAOISM_RETURN_IF_ERROR(format(key, before));
+  TAOISM_RETURN_IF_ERROR(store::format_key(key, before.expose_secret()).status());
   TAOISM_RETURN_IF_ERROR(change(key));
-  TAOISM_RETURN_IF_ERROR(format(key, after));
+  TAOISM_ASSIGN_OR_RETURN(const size_t bytes, store::format_key(key, after.expose_secret()));
   if (std::ranges::equal(before.expose_secret(), after.expose_secret())) return {};
-  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, written(path, key));
+  TAOISM_ASSIGN_OR_RETURN(files::OutputFile file, written(path, after, bytes));
   return file.commit();
 }
 

@@ -258,10 +258,10 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
     // As the manifest has them, as far as it is one.
     const std::string file = package_file({reinterpret_cast<const char*>(data), size});
     const auto head = store::PackageHead::read(bytes_of(file));
-    const store::PackagePart* description = head.ok() ? head->find(PartKind::manifest, 0) : nullptr;
-    if (description != nullptr) {
-      const auto read = package::read_manifest(
-          std::string_view(file).substr(description->offset, description->bytes));
+    const store::PackagePart* at = head.ok() ? head->find(PartKind::manifest, 0) : nullptr;
+    if (at != nullptr) {
+      const auto read =
+          package::read_manifest(std::string_view(file).substr(at->offset, at->bytes));
       for (uint32_t c = 0; read.ok() && c < read->constants.size(); ++c) {
         const store::PackagePart* part = head->find(PartKind::constant, c);
         if (part == nullptr || part->bytes != read->constants[c].bytes()) break;

@@ -126,7 +126,6 @@ Status bind(const Options& options, const std::string& path, int64_t batch,
     return invalid_argument(std::string(flag) +
                             ": a package has the shapes that it was sealed with; --batch picks");
   }
-  TAOISM_RETURN_IF_ERROR(options.key.refuse_for_model(path));
   TAOISM_ASSIGN_OR_RETURN(const onnx::Model model, onnx::Model::load(path));
   TAOISM_ASSIGN_OR_RETURN(ReadInputs read, options.inputs.read(model.inputs()));
   measure.inputs = std::move(read.tensors);
