@@ -94,8 +94,8 @@ void MachineFlags::declare(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--device-threads", device_threads, "threads of the device; 0: one a core")
       ->capture_default_str();
-  app.add_option("--worker", worker,
-                 "path of the program taoism-enclave; default: beside this program");
+  reads(app.add_option("--worker", worker,
+                       "path of the program taoism-enclave; default: beside this program"));
 }
 
 Result<runtime::Machine> MachineFlags::resolve() const {
@@ -131,7 +131,7 @@ Result<std::pair<runtime::Machine, std::vector<uint64_t>>> MachineFlags::resolve
 }
 
 void ModelFlags::declare(CLI::App& app, const char* what, const char* inputs_what) {
-  app.add_option("model", path, what)->required();
+  reads(app.add_option("model", path, what))->required();
   inputs.declare(app, inputs_what);
 }
 
@@ -152,8 +152,8 @@ void SplitFlags::declare(CLI::App& app) {
       app.add_option("-s,--strategy", strategy, "what goes into the TEE; below are the names")
           ->capture_default_str();
   CLI::Option* by_file =
-      app.add_option("--plan", plan_path,
-                     "a plan.json instead, as written by `plan -o` and edited by hand")
+      reads(app.add_option("--plan", plan_path,
+                           "a plan.json instead, as written by `plan -o` and edited by hand"))
           ->excludes(by_name);
   CLI::Option* by_answer = app.add_option(
       "--answer", answer,
@@ -185,17 +185,18 @@ Status SplitFlags::refuse_for_package() const {
 }
 
 void KeyFlag::declare(CLI::App& app) {
-  app.add_option("--key", path,
-                 "of a package: its owner's key file, which the TEE alone reads; default: beside "
-                 "the package, m.key for m.tao");
+  reads(app.add_option(
+      "--key", path,
+      "of a package: its owner's key file, which the TEE alone reads; default: beside "
+      "the package, m.key for m.tao"));
   declare_owner(app);
 }
 
 void KeyFlag::declare_owner(CLI::App& app) {
-  app.add_option(
+  reads(app.add_option(
       "--owner", owner,
       "of a package: the public half of its owner's key, owner.pub; another's package is "
-      "refused. Without it the TEE alone checks, by the key file");
+      "refused. Without it the TEE alone checks, by the key file"));
 }
 
 Result<std::unique_ptr<package::Package>> KeyFlag::open(const std::string& package) const {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inputs.h"
@@ -12,6 +13,25 @@
 #include "runtime/machine.h"
 
 namespace taoism::cli {
+
+// What file an option's text names, as its type: --help shows it, check_flags() of guards.h goes by
+// it. kNamed before a type: the text may also be NAME=path, as match_paths() has it.
+inline constexpr std::string_view kNamed = "[NAME=]";
+inline constexpr std::string_view kFile = "FILE";
+inline constexpr std::string_view kNewFile = "NEW-FILE";
+inline constexpr std::string_view kNewPackage = "NEW-PACKAGE";  // in place of an older one, too
+
+inline CLI::Option* reads(CLI::Option* option) { return option->type_name(std::string(kFile)); }
+inline CLI::Option* reads_named(CLI::Option* option) {
+  return option->type_name(std::string(kNamed).append(kFile));
+}
+inline CLI::Option* writes(CLI::Option* option) { return option->type_name(std::string(kNewFile)); }
+inline CLI::Option* writes_named(CLI::Option* option) {
+  return option->type_name(std::string(kNamed).append(kNewFile));
+}
+inline CLI::Option* writes_package(CLI::Option* option) {
+  return option->type_name(std::string(kNewPackage));
+}
 
 // "65536", "64KiB", "64MiB", "1.5GiB" (also K, M, G). Errors: invalid_argument.
 Result<uint64_t> parse_size(const std::string& text);

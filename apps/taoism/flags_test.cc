@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <set>
+
 #include "exit_code.h"
 #include "verb.h"
 
@@ -51,6 +54,36 @@ TEST(Flags, InputShapes) {
   for (const char* bad : {"", "x", "=1", "x=NN", "x=xN", "x=Nx", "x=", "x=1x", "x=-1", "x=1,2",
                           "x=9999999999999x9999999999999", "x=1x1x1x1x1x1x1x1x1"}) {
     EXPECT_FALSE(parse_input_shape(bad).ok()) << bad;
+  }
+}
+
+void expect_types_of_files(const CLI::App& app) {
+  // Options of text that is no path. What is not among them has to say whether it is read or
+  // written, so that guards.cc knows.
+  static const std::set<std::string> no_files = {
+      "name",     "--input-shape", "--input-type", "--pixels",     "-s,--strategy", "--strategies",
+      "--answer", "--tee",         "--device",     "--tee-memory", "--target"};
+  static const std::regex extension(R"(\.(npy|npz|bin|gz|json|tao|key|pub|onnx|md|csv)\b)");
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() == 0) continue;  // --help, and flags
+    const std::string name = option->get_name(false, true);
+    const std::string type = option->get_type_name();
+    const bool is_file =
+        std::regex_match(type, std::regex(R"((\[NAME=\])?(NEW-)?FILE|NEW-PACKAGE)"));
+    EXPECT_TRUE(type != "TEXT" || no_files.contains(name)) << app.get_name() << " " << name;
+    EXPECT_TRUE(is_file || !std::regex_search(option->get_description(), extension))
+        << app.get_name() << " " << name << " " << type;
+  }
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    expect_types_of_files(*sub);
+  }
+}
+
+TEST(Flags, WhatNamesAFileSaysSo) {
+  for (const Verb* verb : all_verbs()) {
+    CLI::App app(verb->summary, verb->name);
+    const Action action = verb->declare(app);
+    expect_types_of_files(app);
   }
 }
 

@@ -2,33 +2,34 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "files/same_file.h"
+#include "flags.h"
 #include "package/key_file.h"
+#include "package/package_file.h"
+#include "store/package_key.h"
 
 namespace taoism::cli {
 namespace {
 
-constexpr std::array kWrites = {"--output", "--json", "--jsonl", "--csv", "--md"};
-constexpr std::array kReads = {"model",    "models",      "file",    "package", "before",
-                               "after",    "--input",     "--plan",  "--key",   "--owner",
-                               "--labels", "--reference", "--trust", "--revoke"};
-
-bool is_one_of(const std::string& name, const auto& names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 struct NamedFile {
   std::string flag;
   std::string path;
+  size_t text = 0;  // of which text of the flags: two readings of one are no two files
+  bool is_new_package = false;
+  std::string what;  // of what is read, for a message
+};
+
+struct NamedFiles {
+  std::vector<NamedFile> reads, writes;
 };
 
 std::optional<struct stat> stat_of(const std::string& path) {
@@ -37,12 +38,13 @@ std::optional<struct stat> stat_of(const std::string& path) {
   return info;
 }
 
-// "NAME=path" is that path, unless a file is called so.
-std::string path_of(const std::string& flag, const std::string& text) {
+// Whether "a=b" is the file b for the name a, or a file called so, only the model's names tell,
+// which are not known here: both.
+std::vector<std::string> paths_of(const std::string& text, bool may_be_named) {
+  std::vector<std::string> paths = {text};
   const size_t equals = text.find('=');
-  const bool may_be_named = flag == "--input" || flag == "--output";
-  if (!may_be_named || equals == std::string::npos || stat_of(text)) return text;
-  return text.substr(equals + 1);
+  if (may_be_named && equals != std::string::npos) paths.push_back(text.substr(equals + 1));
+  return paths;
 }
 
 Status check_numbers(const CLI::Option& option, const std::string& name) {
@@ -71,10 +73,10 @@ Status check_writes(const std::vector<NamedFile>& reads, const std::vector<Named
     for (const NamedFile& read : reads) {
       if (!files::is_same_file(written.path, read.path)) continue;
       return invalid_argument(written.flag + " " + written.path + ": would overwrite " + read.path +
-                              ", which the command reads (" + read.flag +
-                              "); give each a file of its own");
+                              ", which " + read.what + "; give each a file of its own");
     }
     for (size_t j = 0; j < i; ++j) {
+      if (written.text == writes[j].text) continue;
       if (!files::is_same_file(written.path, writes[j].path)) continue;
       return invalid_argument(written.flag + " " + written.path + ": the same file as " +
                               writes[j].flag + " " + writes[j].path +
@@ -84,32 +86,84 @@ Status check_writes(const std::vector<NamedFile>& reads, const std::vector<Named
   return {};
 }
 
+// A package, or a key that opens or signs one, by its first bytes. Null: any other file, or none.
+const char* irreplaceable(const std::string& path) {
+  const std::optional<struct stat> info = stat_of(path);
+  if (!info || !S_ISREG(info->st_mode)) return nullptr;
+  if (package::is_package(path)) return "a package";
+  std::array<char, 16> begin{};
+  std::ifstream(path, std::ios::binary).read(begin.data(), begin.size());
+  const std::string_view text(begin.data(), begin.size());
+  const bool is_key = text.starts_with(store::kKeyFileBegin) || text.starts_with("-----BEGIN ");
+  return is_key ? "a key file" : nullptr;
+}
+
+Status check_kept(const NamedFile& written) {
+  const char* what = written.is_new_package ? nullptr : irreplaceable(written.path);
+  if (what == nullptr) return {};
+  return invalid_argument(written.flag + " " + written.path + ": is " + what +
+                          ", which would be lost; write elsewhere, or move it away");
+}
+
+// Of "-o,--output" the long one, of a positional its name.
+std::string name_of(const CLI::Option& option) {
+  return option.get_lnames().empty() ? option.get_name() : "--" + option.get_lnames().front();
+}
+
+NamedFiles files_of(const std::vector<const CLI::Option*>& given) {
+  NamedFiles files;
+  size_t text_index = 0;
+  for (const CLI::Option* option : given) {
+    const std::string type_name = option->get_type_name();
+    // Behind a colon stands what a validator says.
+    std::string_view type = std::string_view(type_name).substr(0, type_name.find(':'));
+    const bool may_be_named = type.starts_with(kNamed);
+    if (may_be_named) type.remove_prefix(kNamed.size());
+    const std::string name = name_of(*option);
+    for (const std::string& text : option->results()) {
+      ++text_index;
+      for (std::string& path : paths_of(text, may_be_named)) {
+        NamedFile file{name, std::move(path), text_index, type == kNewPackage, ""};
+        if (type == kFile) {
+          file.what = "the command reads (" + name + ")";
+          files.reads.push_back(std::move(file));
+        } else if (type == kNewFile || type == kNewPackage) {
+          files.writes.push_back(std::move(file));
+        }
+      }
+    }
+  }
+  return files;
+}
+
+// The key that is beside a package is read without a flag.
+void add_default_keys(std::vector<NamedFile>& reads) {
+  for (size_t i = 0, count = reads.size(); i < count; ++i) {
+    const std::string package = reads[i].path;
+    if (!package::is_package(package)) continue;
+    reads.push_back({.flag = "--key",
+                     .path = package::default_key_path(package),
+                     .what = "is the key of " + package});
+  }
+}
+
 }  // namespace
 
 Status check_flags(const CLI::App& app) {
-  std::vector<NamedFile> reads, writes;
-  std::vector<std::string> models;
+  std::vector<const CLI::Option*> given;
   for (const CLI::Option* option : app.get_options()) {
     if (option->count() == 0 || option->get_items_expected_max() == 0) continue;
-    // Of "-o,--output" the long one, of a positional its name.
-    const std::string name =
-        option->get_lnames().empty() ? option->get_name() : "--" + option->get_lnames().front();
-    TAOISM_RETURN_IF_ERROR(check_numbers(*option, name));
-    const bool is_read = is_one_of(name, kReads);
-    if (!is_read && !is_one_of(name, kWrites)) continue;
-    for (const std::string& text : option->results()) {
-      (is_read ? reads : writes).push_back({name, path_of(name, text)});
-      if (name == "model" || name == "models") models.push_back(text);
-    }
+    TAOISM_RETURN_IF_ERROR(check_numbers(*option, name_of(*option)));
+    given.push_back(option);
   }
-  for (const NamedFile& file : reads) TAOISM_RETURN_IF_ERROR(check_pipe(file));
-  // The key that is beside a package is read without a flag.
-  const CLI::Option* key = app.get_option_no_throw("--key");
-  for (const std::string& model : models) {
-    if (key == nullptr || key->count() > 0) break;
-    reads.push_back({"--key", package::default_key_path(model)});
+  NamedFiles files = files_of(given);
+  for (const NamedFile& file : files.reads) TAOISM_RETURN_IF_ERROR(check_pipe(file));
+  if (!files.writes.empty()) {
+    const CLI::Option* key = app.get_option_no_throw("--key");
+    if (key != nullptr && key->count() == 0) add_default_keys(files.reads);
+    TAOISM_RETURN_IF_ERROR(check_writes(files.reads, files.writes));
+    for (const NamedFile& file : files.writes) TAOISM_RETURN_IF_ERROR(check_kept(file));
   }
-  TAOISM_RETURN_IF_ERROR(check_writes(reads, writes));
   for (const CLI::App* sub : app.get_subcommands()) TAOISM_RETURN_IF_ERROR(check_flags(*sub));
   return {};
 }

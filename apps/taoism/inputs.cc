@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "files/convert.h"
 #include "files/image.h"
+#include "flags.h"
 
 namespace taoism::cli {
 namespace {
@@ -135,7 +136,7 @@ Result<std::vector<NamedPath>> match_paths(const std::vector<std::string>& texts
 }
 
 void InputFlags::declare(CLI::App& app, const char* what) {
-  app.add_option("-i,--input", files, what);
+  reads_named(app.add_option("-i,--input", files, what));
   app.add_option("--input-shape", shapes,
                  "NAME=1x3x224x224 for dimensions that the model leaves open (N: leave it so), and "
                  "for raw files");

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kHeading = "taoism key 2\n";
 constexpr std::string_view kOlderHeading = "taoism key 1\n";
+static_assert(kHeading.starts_with(kKeyFileBegin) && kOlderHeading.starts_with(kKeyFileBegin));
 
 Result<crypto::ChunkCipher> cipher_of(const PackageKey& key, const PackageContext& context) {
   return crypto::ChunkCipher::create(key.secret, context.package,

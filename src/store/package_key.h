@@ -26,6 +26,7 @@ struct PackageKey {
 // A key file, lines of text: "taoism key 2", the secret, the versions, the owners, and a MAC of all
 // that under the secret (docs/formats/tao.md).
 inline constexpr size_t kMaxKeyFileBytes = 4096;
+inline constexpr std::string_view kKeyFileBegin = "taoism key ";  // of every version
 // Errors: invalid_argument (no key file), unsupported (an older one), integrity (its MAC is wrong:
 // changed by something other than this function's fellow).
 Result<PackageKey> parse_key(ConstByteSpan text);

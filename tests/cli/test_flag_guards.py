@@ -1,5 +1,5 @@
 """What is refused before any work: flags of a package for a file that is none, files that a command
-would write over its own inputs, numbers that are none, pipes that nobody fills."""
+would write over its own inputs, a package or a key, numbers that are none, pipes that nobody fills."""
 
 from __future__ import annotations
 
@@ -54,6 +54,9 @@ OVERWRITES = {
     "model": "run m.onnx -s none -i x.npy -o m.onnx",
     "input": "run m.onnx -s none -i x.npy -o x.npy",
     "input by a name": "run m.onnx -s none -i x=x.npy -o y=x.npy",
+    "input by a name, a file called so": "run m.onnx -s none -i copy.npy -o y=copy.npy",
+    "input called so": "run m.onnx -s none -i a=b.npy -o ./a=b.npy",
+    "output by a name twice": "run m.onnx -s none -i x.npy -o y=new.npy -o new.npy",
     "link": "run m.onnx -s none -i x.npy -o link.npy",
     "hard link": "run m.onnx -s none -i x.npy -o hard.npy",
     "plan's key": "plan m.tao --key m.key -o m.key",
@@ -71,9 +74,58 @@ def test_no_output_over_an_input(run: Run, ok: Ok, folder: Path, command: str) -
     ok("plan", "m.onnx", "-o", "plan.json", cwd=folder)
     (folder / "link.npy").symlink_to("x.npy")
     (folder / "hard.npy").hardlink_to(folder / "x.npy")
+    for name in ("copy.npy", "y=copy.npy", "a=b.npy"):
+        shutil.copy(folder / "x.npy", folder / name)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert_one_line_error(run(*command.split(), cwd=folder), 2, "of its own")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_key_beside_a_package_is_its_own(run: Run, ok: Ok, folder: Path) -> None:
+    """Whatever is there by that name; a model has none."""
+    (folder / "m.key").write_text("something else")
+    result = run("run", "m.tao", "-i", "x.npy", "-o", "m.key", cwd=folder)
+    assert_one_line_error(result, 2, "m.key", "is the key of m.tao")
+    shutil.copy(folder / "m.onnx", folder / "n.onnx")
+    for model in ("m.onnx", "n.onnx"):
+        ok("plan", model, "-o", f"{model}.key", cwd=folder)
+    seal = ["-s", "nonlinear:first=0", "--batch", "1", "--owner", "owner.key"]
+    assert (folder / "n.onnx.key").read_text().startswith("{")
+    (folder / "n.onnx.key").unlink()
+    ok("seal", "n.onnx", *seal, "-o", "n.onnx.key", cwd=folder)
+
+
+KEPT = ["old.tao", "old.key", "older.key", "owner.key", "owner.pub", "link.key"]
+NEW_FILES = [
+    "zoo resnet18 --image 32 -o",
+    "plan m.onnx -o",
+    "run m.onnx -s none -i x.npy -o",
+    "bench m.onnx --strategies none --min-seconds 0 --min-iterations 1 --csv",
+]
+
+
+@pytest.mark.parametrize("kept", KEPT)
+@pytest.mark.parametrize("command", NEW_FILES)
+def test_nothing_takes_the_place_of_a_package_or_a_key(
+    run: Run, folder: Path, command: str, kept: str
+) -> None:
+    (folder / "m.tao").rename(folder / "old.tao")
+    (folder / "m.key").rename(folder / "old.key")
+    (folder / "older.key").write_text("taoism key 1\n")
+    (folder / "link.key").symlink_to("old.key")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = run(*command.split(), kept, cwd=folder)
+    assert_one_line_error(result, 2, kept, "which would be lost")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_package_takes_the_place_of_its_older_one_alone(run: Run, ok: Ok, folder: Path) -> None:
+    seal = ["seal", "m.onnx", "-s", "nonlinear:first=0", "--batch", "1", "--owner", "owner.key"]
+    before = (folder / "m.tao").read_bytes()
+    ok(*seal, "-o", "m.tao", cwd=folder)
+    assert (folder / "m.tao").read_bytes() != before
+    (folder / "old.key").write_bytes((folder / "m.key").read_bytes())
+    assert_one_line_error(run(*seal, "-o", "old.key", cwd=folder), 2, "old.key", "is no package")
 
 
 @pytest.mark.parametrize("number", ["nan", "-nan", "inf"])

@@ -204,22 +204,22 @@ Result<int> compare(const CompareOptions& options) {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option(
+  reads(app.add_option(
       "models", options->models,
-      "ONNX files, and packages (.tao), which are measured under the plan sealed in them");
+      "ONNX files, and packages (.tao), which are measured under the plan sealed in them"));
   options->inputs.declare(app, "x.npy, ...: measure with what files hold, as `run` takes them");
   app.add_option("--strategies", options->strategies,
                  "all, or a list: none,full,deep:k=2,intermediate:theta=0.9,seed=7")
       ->capture_default_str();
-  app.add_option("--plan", options->plans, "also measure this plan.json; may be repeated");
+  reads(app.add_option("--plan", options->plans, "also measure this plan.json; may be repeated"));
   app.add_option("--batch", options->batches,
                  "batch sizes: 1,8,64; default: what the model or a file says, or 1")
       ->delimiter(',')
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   options->machine.declare(app);
   options->key.declare(app);
-  app.add_option("--reference", options->reference,
-                 "the ONNX file of a package, to compare its answers with");
+  reads(app.add_option("--reference", options->reference,
+                       "the ONNX file of a package, to compare its answers with"));
   app.add_option("--min-iterations", options->min_iterations, "samples of each run, at least")
       ->check(CLI::Range(size_t{1}, size_t{20000}))
       ->capture_default_str();
@@ -227,19 +227,19 @@ Action declare(CLI::App& app) {
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   app.add_option("--seed", options->seed, "of the order and the input")->capture_default_str();
-  app.add_option("--json", options->json,
-                 "write all results with raw samples (docs/formats/bench.schema.json)");
-  app.add_option("--jsonl", options->jsonl, "write one run a line");
-  app.add_option("--csv", options->csv, "write a CSV table");
-  app.add_option("--md", options->md, "write a Markdown table");
+  writes(app.add_option("--json", options->json,
+                        "write all results with raw samples (docs/formats/bench.schema.json)"));
+  writes(app.add_option("--jsonl", options->jsonl, "write one run a line"));
+  writes(app.add_option("--csv", options->csv, "write a CSV table"));
+  writes(app.add_option("--md", options->md, "write a Markdown table"));
   app.footer(strategies_help());
 
   auto compared = std::make_shared<CompareOptions>();
   CLI::App* sub = app.add_subcommand(
       "compare",
       "two files of bench --json; exit code 1 when a run of the second is slower or wrong");
-  sub->add_option("before", compared->before, "the older file")->required();
-  sub->add_option("after", compared->after, "the newer file")->required();
+  reads(sub->add_option("before", compared->before, "the older file"))->required();
+  reads(sub->add_option("after", compared->after, "the newer file"))->required();
   sub->add_option("--tolerance", compared->tolerance,
                   "0.05: slower only from 5 % beyond the interval")
       ->check(CLI::Range(0.0, 100.0))

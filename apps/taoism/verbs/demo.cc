@@ -217,9 +217,10 @@ class Demo {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("model", options->model,
-                 "default: models/fashion_resnet.onnx beside this program");
+  reads(app.add_option("model", options->model,
+                       "default: models/fashion_resnet.onnx beside this program"));
   app.add_option("--data", options->data, "folder of the Fashion-MNIST test files")
+      ->type_name("FOLDER")
       ->capture_default_str();
   app.add_option("--batch", options->batch, "of the accuracy and throughput run")
       ->check(CLI::Range(int64_t{1}, int64_t{10000}))

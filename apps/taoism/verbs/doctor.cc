@@ -10,6 +10,7 @@
 
 #include "device/torch/torch_device.h"
 #include "exit_code.h"
+#include "flags.h"
 #include "host/memory.h"
 #include "kernels/target.h"
 #include "report/units.h"
@@ -133,7 +134,7 @@ Result<int> act(const Options& options) {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("--worker", options->worker, "path of the program taoism-enclave");
+  reads(app.add_option("--worker", options->worker, "path of the program taoism-enclave"));
   app.add_flag("--json", options->json, "print JSON instead of text");
   return [options] { return act(*options); };
 }

@@ -113,12 +113,12 @@ Result<int> act(const Options& options) {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("file", options->path, "m.key")->required();
-  app.add_option("--trust", options->trust,
-                 "owner.pub: accept what this owner signs too (a new key of yours, say); what the "
-                 "file revokes is revoked");
-  app.add_option("--revoke", options->revoke,
-                 "owner.pub: never again accept what this owner signs");
+  reads(app.add_option("file", options->path, "m.key"))->required();
+  reads(app.add_option("--trust", options->trust,
+                       "owner.pub: accept what this owner signs too (a new key of yours, say); "
+                       "what the file revokes is revoked"));
+  reads(app.add_option("--revoke", options->revoke,
+                       "owner.pub: never again accept what this owner signs"));
   app.add_option("--retire-before", options->retire_before,
                  "open no package of an older version than this")
       ->check(CLI::Range(uint64_t{1}, UINT64_MAX));

@@ -139,10 +139,10 @@ Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->model.declare(app, "an ONNX file, or a package (.tao)");
   options->split.declare(app);
-  app.add_option(
+  reads(app.add_option(
       "--key", options->key.path,
       "of a package: its key file; shows, and with -o writes, the plan that is sealed in "
-      "it");
+      "it"));
   options->key.declare_owner(app);
   options->machine.declare(app);
   app.add_option("--batch", options->batch,
@@ -150,8 +150,8 @@ Action declare(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_flag("--sweep", options->sweep, "every point of the strategy");
   app.add_flag("--json", options->json, "print JSON instead of text");
-  app.add_option("-o,--output", options->output,
-                 "write the plan, to be edited and given back with --plan");
+  writes(app.add_option("-o,--output", options->output,
+                        "write the plan, to be edited and given back with --plan"));
   return [options] { return act(*options); };
 }
 

@@ -186,8 +186,10 @@ Action declare(CLI::App& app) {
       app, "an ONNX file, or a package (.tao)",
       "x.npy, x.npz (arrays named as the inputs), IDX (.gz too), a picture (PNG, JPEG, PPM) or raw "
       "elements (.bin); NAME=x.npy with several inputs");
-  app.add_option("-o,--output", options->outputs, "y.npy; NAME=y.npy with several outputs");
-  app.add_option("--labels", options->labels, "class numbers (.npy or IDX): prints the accuracy");
+  writes_named(
+      app.add_option("-o,--output", options->outputs, "y.npy; NAME=y.npy with several outputs"));
+  reads(app.add_option("--labels", options->labels,
+                       "class numbers (.npy or IDX): prints the accuracy"));
   options->batch_flag =
       app.add_option("--batch", options->batch,
                      "rows at a time, at most, of models whose rows may be run apart")

@@ -104,13 +104,15 @@ Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->model.declare(app);
   options->split.declare(app);
-  app.add_option("-o,--output", options->output, "m.tao")->required();
-  app.add_option("--key", options->key.path,
-                 "the owner's key file, made if there is none; default: beside the package, m.key "
-                 "for m.tao");
-  app.add_option("--owner", options->key.owner,
-                 "your key that signs the package, owner.key, made if there is none; default: "
-                 "taoism/owner.key in the folder for settings, ~/.config");
+  writes_package(app.add_option("-o,--output", options->output, "m.tao"))->required();
+  reads(app.add_option(
+      "--key", options->key.path,
+      "the owner's key file, made if there is none; default: beside the package, m.key "
+      "for m.tao"));
+  reads(
+      app.add_option("--owner", options->key.owner,
+                     "your key that signs the package, owner.key, made if there is none; default: "
+                     "taoism/owner.key in the folder for settings, ~/.config"));
   app.add_option(
          "--batch", options->batches,
          "the batch sizes that the package can run: 1,8,64; default: these, or the one that "

@@ -33,9 +33,10 @@ Result<int> act(const Options& options) {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("package", options->path, "m.tao")->required();
-  app.add_option("--owner", options->owner,
-                 "the public half of its owner's key, owner.pub: whom you trust to have made it")
+  reads(app.add_option("package", options->path, "m.tao"))->required();
+  reads(app.add_option(
+            "--owner", options->owner,
+            "the public half of its owner's key, owner.pub: whom you trust to have made it"))
       ->required();
   return [options] { return act(*options); };
 }
