@@ -289,9 +289,9 @@ def _attributes(module: nn.Module) -> dict[tuple[str, str], Any]:
         held = (part.__dict__, part._buffers, part._parameters)
         for key, value in ((key, value) for kept in held for key, value in kept.items()):
             if key not in ("_buffers", "_parameters", "_modules") and not key.endswith("_hooks"):
-                found[name, key] = value.copy() if type(value) in _CONTAINERS else value
                 if isinstance(value, torch.Tensor) and _storage(value):
-                    found[name, key] = (value, value.detach())  # the latter keeps its memory
+                    value = value.detach()  # keeps the memory that it has now
+                found[name, key] = value.copy() if type(value) in _CONTAINERS else value
     return found
 
 
@@ -305,37 +305,43 @@ def _changes(
         missing = ((name, key) in before) != ((name, key) in after)
         if not missing and _same(before[name, key], after[name, key]):
             continue
-        is_equal = not missing and _equal_tensors(before[name, key], after[name, key])
+        is_equal = not missing and _same(before[name, key], after[name, key], _equal)
         (remade if is_equal else changed).append(
             f"attribute '{key}' of {f'module {name!r}' if name else 'the module'}"
         )
     return changed, remade
 
 
-def _equal_tensors(a: Any, b: Any) -> bool:
-    if not (isinstance(a, tuple) and isinstance(b, tuple)):
-        return False
-    one, other = a[-1], b[-1]
-    if not (isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)):
+def _shared(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether they are the same memory."""
+    return bool(_storage(one)) and _storage(one) == _storage(other) and one.shape == other.shape
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether they hold the same."""
+    if not (_storage(one) and _storage(other)):
         return False
     alike = one.shape == other.shape and one.dtype == other.dtype and one.device == other.device
     return alike and torch.equal(one, other)
 
 
-def _same(a: Any, b: Any) -> bool:
-    """Whether an attribute still holds what it did; of containers, one level deep."""
+def _same(
+    a: Any, b: Any, alike: Callable[[torch.Tensor, torch.Tensor], bool] = _shared
+) -> bool:
+    """Whether an attribute still holds what it did, tensors being as `alike` says; of containers,
+    their items."""
     if a is b:
         return True
     if type(a) is not type(b):
         return False
     if isinstance(a, torch.Tensor):
-        return bool(_storage(a)) and _storage(a) == _storage(b) and a.shape == b.shape
+        return alike(a, b)
     if isinstance(a, _SIMPLE):
         return bool(a == b) or a != a
     if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+        return a.keys() == b.keys() and all(_same(a[key], b[key], alike) for key in a)
     if isinstance(a, list | tuple | collections.deque):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(_same(x, y, alike) for x, y in zip(a, b, strict=True))
     return isinstance(a, set) and a == b
 
 

@@ -32,6 +32,8 @@ class Momentum(nn.Module):
         self.seen: list[torch.Tensor] = []
         self.queue: deque[int] = deque(maxlen=3)
         self.cache: dict[int, torch.Tensor] = {}
+        self.shape: tuple[int, ...] = (5,)
+        self.pair = (0, torch.ones(5))
         self.update = update
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -109,6 +111,21 @@ def last(net, x):
     return x
 
 
+def emptied(net, x):
+    net.shape = ()
+    return x
+
+
+def counted_in_a_pair(net, x):
+    net.pair = (net.pair[0] + 1, net.pair[1])
+    return x + net.pair[1]
+
+
+def made_again_in_a_pair(net, x):
+    net.pair = (0, torch.ones(5))
+    return x + net.pair[1]
+
+
 def rotary(net, x):
     length = x.shape[1]
     if getattr(net, "table", None) is None or net.table.shape[0] < length:
@@ -177,6 +194,9 @@ STATE = {
     "the process's count": keeps(of_the_process, refused=(errors.StatefulError, r"answers the same input otherwise.*where is not known")),
     "the process's tensor": keeps(tensor_of_the_process, refused=(errors.StatefulError, r"answers the same input otherwise.*where is not known")),
     "the last one": keeps(last, warns="'last'"),
+    "an empty shape": keeps(emptied),
+    "a count in a pair": keeps(counted_in_a_pair, warns="'pair'"),
+    "a pair made again": keeps(made_again_in_a_pair),
     "a table that grows": keeps(rotary),
     "batch norm in training": at_training(lambda: nn.BatchNorm1d(5)),
     "dropout in training": at_training(lambda: nn.Dropout(0.3)),
