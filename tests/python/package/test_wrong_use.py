@@ -49,7 +49,7 @@ class Loops(nn.Module):
 def test_data_dependent_control_flow(net: nn.Module) -> None:
     with pytest.raises(errors.ControlFlowError, match="depends on values of its input") as caught:
         taoism.shield(net.eval(), torch.ones(2, 3))
-    assert "\n" not in str(caught.value)
+    assert "\n" not in caught.value.args[0]
     assert "test_wrong_use.py:" in str(caught.value)
 
 
@@ -67,7 +67,7 @@ def test_an_index_out_of_range_ends_the_call_alone(strategy: str) -> None:
         for wrong in (5, -6, 2**40):
             with pytest.raises(errors.InvalidArgumentError, match="Gather") as caught:
                 module(torch.tensor([[0, wrong, 2]]))
-            assert "\n" not in str(caught.value)
+            assert "\n" not in caught.value.args[0]
             torch.testing.assert_close(module(good), net(good))
 
 
@@ -106,7 +106,7 @@ def test_inputs_other_than_exported(
 ) -> None:
     with pytest.raises(kind, match=message) as caught:
         shielded(x)
-    assert isinstance(caught.value, taoism.Error) and "\n" not in str(caught.value)
+    assert isinstance(caught.value, taoism.Error) and "\n" not in caught.value.args[0]
 
 
 def test_other_arguments_than_exported(shielded: taoism.ShieldedModule) -> None:
@@ -270,10 +270,13 @@ def test_what_is_said_of_a_build_is_said_of_an_installation() -> None:
     assert len(of_builds) > 3
     for text in of_builds:
         assert "'programs'" not in errors.in_python(text), text
-    said_here = errors.in_python("which this processor has not: seal it with --target avx2")
-    assert said_here.endswith("with the command taoism seal --target avx2")
+    of_targets = [text for text in said if "--target" in text and "processor" in text]
+    assert of_targets
+    for text in of_targets:
+        assert "with the command taoism seal --target" in errors.in_python(text), text
 
 
 def test_no_name_reaches_a_terminal_as_a_command() -> None:
-    error = taoism.errors.PlacementError("'a\x1b[31m\x9b\u202e\u200bb\nc' is no module")
-    assert str(error) == "'a?[31m???b c' is no module"
+    name = "a\x1b[31m\x9b\u202e\u200bb\nc"
+    with pytest.raises(errors.PlacementError, match=r"there is no module 'a\?\[31m\?\?\?b c'"):
+        taoism.plan(Mlp().eval(), torch.zeros(1, 6), placement={name: "tee"})
