@@ -9,7 +9,7 @@ from torch import fx
 from torch.jit._trace import TracerWarning
 
 from taoism._places import chain_of, frames_of, place_of_error, shown_module
-from taoism.errors import ControlFlowError, ExportError
+from taoism.errors import ControlFlowError, Error, ExportError, UnsupportedError
 
 # What torch.export says, whatever the version, where a value of the input decides what runs.
 _DATA_DEPENDENT = re.compile(r"data[- ]dependent|dynamic control flow", re.IGNORECASE)
@@ -21,6 +21,7 @@ _SCRIPT_OPERATOR = re.compile(r"the operator '?(aten::\w+)")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _VALUES = re.compile(r"(?:Parameter containing:\s*)?\btensor\(.*", re.DOTALL)
 _DUMPS = re.compile(r"\s*(?:\[Caused by|%\w+ ?:|graph\(|def forward\(|Traceback \().*", re.DOTALL)
+_NO_GRADIENT = "does not require grad"
 _LONGEST = 300
 
 
@@ -75,9 +76,14 @@ def export_error(error: BaseException, names: Mapping[int, str]) -> ExportError:
     )
 
 
-def forward_error(error: BaseException, names: Mapping[int, str]) -> ExportError:
-    """The error for a module that failed on its example."""
+def forward_error(error: BaseException, names: Mapping[int, str]) -> Error:
+    """The error for a module that failed on its example, where it runs without gradients."""
     where = place_of_error(error, names) or "the module"
+    if _NO_GRADIENT in str(error):
+        return UnsupportedError(
+            f"{where} computes gradients in its forward, and an export holds none: compute them in "
+            "closed form, or shield the parts before and after it"
+        )
     return ExportError(
         f"{where} fails on the example inputs, before any export: {type(error).__name__}: "
         f"{_first_line(str(error))}"

@@ -101,13 +101,14 @@ def export(
         call = trial.call
         job = _exporters.Job(module, call, trial.form, tensors, path, trial.is_open)
         exporter, fixed_batch = _run_job(job, trial, names)
-    if _exporters.is_empty(path):
+    graph = _exporters.graph_of(path)
+    if not graph.node:
         raise UnsupportedError("the module computes nothing: it returns its inputs as they are")
     if fixed_batch:
         call = replace(call.with_batch_of((), tensors), fixed_batch=fixed_batch)
     elif trial.is_open and trial.single is None:
         call = replace(call, least_batch=2)
-    drawing = _exporters.drawing_nodes(path)
+    drawing = _exporters.drawing_nodes(graph)
     if drawing:
         raise StatefulError(
             f"{(trial.watch.draws or ['the module draws random numbers'])[0]}, and the answer "
@@ -116,7 +117,7 @@ def export(
     batch = next((tensor.shape[0] for tensor in tensors if tensor.dim() > 0), 0)
     example = trial.larger if trial.larger is not None and not fixed_batch else trial.whole()
     single = None if fixed_batch else trial.single
-    feeds = job.feeds(exporter)
+    feeds = job.feeds(exporter, graph)
     return Exported(path, call, feeds, trial.form, batch, exporter, example, single, trial.warnings)
 
 
@@ -151,11 +152,6 @@ def _run_job(job: _exporters.Job, trial: _Trial, names: dict[int, str]) -> tuple
                     raise flow from error
                 first = first or error
     assert first is not None
-    if trial.watch.branches:
-        raise UnsupportedError(
-            f"{trial.watch.branches[0]}, whose parts cannot be exported: write it with torch.where "
-            "or masks, or shield the parts before and after it"
-        ) from first
     for draw in trial.watch.draws:
         operator = draw.rpartition("(")[2].rstrip(")").replace(".", "::")
         if f"{operator}(" in str(first):

@@ -73,11 +73,9 @@ class Job:
                 self._ask_export()
             self._torchscript(is_open)
 
-    def feeds(self, exporter: str) -> tuple[int, ...]:
-        """Which tensors of a call the written file's inputs are. Errors: ExportError."""
-        import onnx
-
-        graph = onnx.load(str(self._path), load_external_data=False).graph
+    def feeds(self, exporter: str, graph: onnx.GraphProto) -> tuple[int, ...]:
+        """Which tensors of a call the inputs are of the graph that was written. Errors:
+        ExportError."""
         constants = {tensor.name for tensor in graph.initializer}
         given = [value.name for value in graph.input if value.name not in constants]
         names = [spec.name for spec in self._call.tensors]
@@ -197,18 +195,15 @@ class _Flat(nn.Module):
         self.forward = forward
 
 
-def is_empty(path: Path) -> bool:
-    """Whether an ONNX file computes nothing."""
+def graph_of(path: Path) -> onnx.GraphProto:
+    """That of an ONNX file, without the weights that lie beside it."""
     import onnx
 
-    return not onnx.load(str(path), load_external_data=False).graph.node
+    return onnx.load(str(path), load_external_data=False).graph
 
 
-def drawing_nodes(path: Path) -> list[str]:
-    """The operators of an ONNX file that draw random numbers which reach its outputs."""
-    import onnx
-
-    graph = onnx.load(str(path), load_external_data=False).graph
+def drawing_nodes(graph: onnx.GraphProto) -> list[str]:
+    """The operators that draw random numbers which reach its outputs."""
     maker = {output: node for node in graph.node for output in node.output}
     todo = [value.name for value in graph.output]
     seen: set[str] = set()

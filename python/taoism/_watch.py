@@ -38,7 +38,7 @@ class Watch:
     draws: list[str] = field(default_factory=list)  # "module 'drop' (Dropout) calls aten.bernoulli"
     python_draws: list[str] = field(default_factory=list)  # "Python's random", "numpy.random"
     changed: list[str] = field(default_factory=list)  # "attribute 'calls' of module 'a'"
-    branches: list[str] = field(default_factory=list)  # "the module calls torch.cond"
+    has_branches: bool = False  # torch.cond and its like
     remade: list[str] = field(default_factory=list)  # so named: other tensors of the same values
     refusal: str = ""
 
@@ -57,6 +57,11 @@ def watched(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, Watch]:
     except Exception:
         if not watch.refusal:
             raise
+    finally:
+        if watch.has_branches:
+            # PyTorch notes for good that the code of torch.cond, which ran under a mode, is not to
+            # be compiled, and cannot export it after that.
+            torch._dynamo.reset()
     if watch.refusal:  # the module may have caught it
         raise StatefulError(watch.refusal)
     watch.python_draws = [name for name, state in generators if state() is False]
@@ -106,7 +111,7 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         if not isinstance(func, torch._ops.OpOverload):  # they write nothing
-            self._watch.branches.append(f"{self._caller()} calls torch.{func.name()}")
+            self._watch.has_branches = True
             return func(*args, **kwargs)
         for tensor in _written(func, args, kwargs):
             found = self._state.get(_storage(tensor))
@@ -325,9 +330,7 @@ def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
     return alike and torch.equal(one, other)
 
 
-def _same(
-    a: Any, b: Any, alike: Callable[[torch.Tensor, torch.Tensor], bool] = _shared
-) -> bool:
+def _same(a: Any, b: Any, alike: Callable[[torch.Tensor, torch.Tensor], bool] = _shared) -> bool:
     """Whether an attribute still holds what it did, tensors being as `alike` says; of containers,
     their items."""
     if a is b:
