@@ -48,6 +48,15 @@ def owner_text(owner: str | Path | None) -> str:
     return "" if owner is None else path_text("owner", owner)
 
 
+def refuse_choices(*choices: object) -> None:
+    """Of a package, what it was sealed with. Errors: InvalidArgumentError."""
+    if any(choice is not None for choice in choices):
+        raise InvalidArgumentError(
+            "a package has its plan and its shapes sealed in it: give no strategy, placement or "
+            "shapes"
+        )
+
+
 def machine(
     device: str | torch.device | None,
     tee: str,

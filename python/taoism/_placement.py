@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from torch import Tensor, nn
+from torch import nn
 
+from taoism._machine import listed
 from taoism._modules import is_within, nearest_owner, source_module
 from taoism.errors import PlacementError
 
@@ -70,15 +71,14 @@ def privacy_of(
     private: Iterable[str] | None, public: Iterable[str] | None, modules: Iterable[str]
 ) -> dict[str, bool]:
     """By module, whether its weights are private. With `private` alone all others are public;
-    otherwise what nothing names is private. Errors: PlacementError."""
+    otherwise what nothing names is private. Errors: PlacementError,
+    ArgumentTypeError."""
     known = list(modules)
     result: dict[str, bool] = {}
     if private is not None and public is None:
         result[""] = False
     for names, is_private, what in ((private, True, "private"), (public, False, "public")):
-        if isinstance(names, str | Tensor) or not isinstance(names, Iterable | None):
-            raise PlacementError(f"{what}: give a list of module names, [{names!r}]")
-        for name in () if names is None else names:
+        for name in () if names is None else listed(what, names):
             check_module(name, known, what)
             if what == "public" and result.get(name) is True:
                 raise PlacementError(f"module '{name}' is listed as private and as public")

@@ -32,6 +32,7 @@ from taoism.errors import (
     InvalidArgumentError,
     PlacementError,
     ResourceExhaustedError,
+    UnsupportedError,
 )
 from taoism.strategies import Strategy, strategy_text
 
@@ -79,6 +80,11 @@ class Prepared:
     exported: Exported | None = None  # of a module
     module_of: dict[str, str] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
+
+    @property
+    def least_batch(self) -> int:
+        """The smallest batch at which the model is the module."""
+        return self.exported.call.least_batch if self.exported is not None else 1
 
     def plan_json(self, answer: str = "logits") -> str:
         """Errors: InvalidArgumentError, PlacementError."""
@@ -163,10 +169,13 @@ def prepared(
             with stage(f"exporting {name}"), disk_named(folder):
                 exported = export(model, example_inputs, path, is_open)
                 module_of = label_nodes(path, modules, privacy)
-            with stage(f"reading {name}"), _of_the_exporter(path):
-                loaded = interruptible(lambda: _core.Model.load(str(path), {}))
-                if check:
-                    exported = _checked(exported, loaded, name)
+            with stage(f"reading {name}"):
+                with _of_the_exporter(path):
+                    loaded = interruptible(lambda: _core.Model.load(str(path), {}))
+                    if check:
+                        _check(exported, loaded, name)
+                if (check or exported.batch == 1) and not _is_same_alone(exported, loaded):
+                    exported = replace(exported, call=replace(exported.call, least_batch=2))
             return exported, module_of, loaded
 
         path = folder / f"{name}.onnx"
@@ -203,18 +212,24 @@ def _of_the_exporter(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _checked(exported: Exported, model: _core.Model, name: str) -> Exported:
-    """Compares the file's answers with PyTorch's; where they differ at a batch of one alone, the
-    call takes none. Errors: ExportMismatchError."""
+def _check(exported: Exported, model: _core.Model, name: str) -> None:
+    """Compares the file's answers with PyTorch's. Errors: ExportMismatchError."""
     found = _difference(exported, exported.example, model)
     if found:
         raise ExportMismatchError(
             f"{name}: the exported module answers otherwise than PyTorch at a batch of "
             f"{exported.example.batch}: {found}; check=False takes it as it is"
         )
-    if exported.single is not None and _difference(exported, exported.single, model):
-        return replace(exported, call=replace(exported.call, least_batch=2))
-    return exported
+
+
+def _is_same_alone(exported: Exported, model: _core.Model) -> bool:
+    """Whether the file answers as PyTorch at a batch of one too, if that can be asked."""
+    if exported.single is None:
+        return True
+    try:
+        return not _difference(exported, exported.single, model)
+    except (InvalidArgumentError, UnsupportedError):  # it is of more rows alone
+        return False
 
 
 def _difference(exported: Exported, example: Example, model: _core.Model) -> str:

@@ -12,7 +12,13 @@ from torch import nn
 from taoism import _core
 from taoism._call import CallForm, TensorSpec, argument_names, package_form, tensors_form
 from taoism._file import Shapes
-from taoism._machine import machine, owner_text, path_text, refuse_for_no_package
+from taoism._machine import (
+    machine,
+    owner_text,
+    path_text,
+    refuse_choices,
+    refuse_for_no_package,
+)
 from taoism._onnx_file import load_onnx
 from taoism._placement import Placement
 from taoism._plan import Plan, plan_of_report, warn_of
@@ -139,11 +145,7 @@ def load(
     if not _core.is_package(text):
         refuse_for_no_package(text, owner, key)
         return load_onnx(text, strategy, placement, shapes, where)
-    if strategy is not None or placement is not None or shapes is not None:
-        raise InvalidArgumentError(
-            "a package has its plan and its shapes sealed in it: give no strategy, placement or "
-            "shapes"
-        )
+    refuse_choices(strategy, placement, shapes)
     with stage(f"opening {text}"):
         package = _core.Package.open(text, owner_text(owner))
     where.key_file = path_text("key", key) if key is not None else _core.default_key_path(text)

@@ -21,6 +21,7 @@ from taoism._machine import (
     machine,
     owner_text,
     path_text,
+    refuse_choices,
     refuse_for_no_package,
 )
 from taoism._placement import Placement
@@ -71,11 +72,7 @@ def plan(
     batch = count("batch", batch, _MOST_BATCH)
     _check_answer(answer)
     if not isinstance(model, nn.Module) and _core.is_package(path_text("model", model)):
-        if strategy is not None or placement is not None or shapes is not None:
-            raise InvalidArgumentError(
-                "a package has its plan and its shapes sealed in it: give no strategy, placement "
-                "or shapes"
-            )
+        refuse_choices(strategy, placement, shapes)
         package = _core.Package.open(path_text("model", model), owner_text(owner))
         return plan_of_report(package.summary(batch or max(package.batches)))
     refuse_for_no_package(model, owner)
@@ -189,8 +186,7 @@ def bench(
     if not sizes:
         raise InvalidArgumentError("batches: name at least one batch size")
     if not isinstance(model, nn.Module) and _core.is_package(path_text("model", model)):
-        if shapes is not None:
-            raise InvalidArgumentError("a package has its shapes sealed in it: give none")
+        refuse_choices(placement, shapes)
         where.key_file = path_text("key", key) if key is not None else ""
         subjects = [("package", "", where.tee_memory_bytes)]
         return _bench(path_text("model", model), subjects, sizes, {}, where, options)
@@ -206,6 +202,7 @@ def bench(
         public=public,
         shapes=shapes,
     ) as ready:
+        _check_batches(sizes, ready.least_batch)
         subjects = [(text, "", where.tee_memory_bytes) for text in texts]
         if placement is not None:
             subjects.append(("plan placement", ready.plan_json(), where.tee_memory_bytes))
@@ -311,8 +308,7 @@ def seal(
     ) as ready:
         plan_json = ready.plan_json(answer)
         made = ready.plan(plan_json, where)
-        least = ready.exported.call.least_batch if ready.exported is not None else 1
-        return _seal(ready.model, plan_json, made, least, *options)
+        return _seal(ready.model, plan_json, made, ready.least_batch, *options)
 
 
 def _seal(
@@ -330,11 +326,7 @@ def _seal(
 ) -> SealedPackage:
     if batches is None:
         batches = [least_batch, 8, 64] if model.batch_is_dynamic else [model.inputs[0][2][0]]
-    if min(batches, default=least_batch) < least_batch:
-        raise InvalidArgumentError(
-            "batches: the module does something else for a batch of one than for more; seal it "
-            "with example inputs of one, or give batches from 2"
-        )
+    _check_batches(batches, least_batch)
     warn_of(plan, 2)
     key_path = key if key is not None else _core.default_key_path(path)
     with stage(f"sealing {path}"):
@@ -359,6 +351,14 @@ def _seal(
         public_weight_bytes=made["public_weight_bytes"],
         warnings=tuple(warnings),
     )
+
+
+def _check_batches(batches: Sequence[int], least: int) -> None:
+    if min(batches, default=least) < least:
+        raise InvalidArgumentError(
+            "batches: the module does something else for a batch of one than for more, and the "
+            "export holds one of them: give example inputs of one, or batches from 2"
+        )
 
 
 def _check_answer(answer: str) -> None:

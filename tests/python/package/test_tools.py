@@ -196,3 +196,30 @@ def test_a_package_is_its_owners(tmp_path: Path) -> None:
     for use in (taoism.plan, taoism.bench):
         with pytest.raises(errors.InvalidArgumentError, match="the model is no package"):
             use(net, x, owner=mine)
+
+
+class OtherAlone(torch.nn.Module):
+    """Of one row it makes something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = torch.nn.Linear(5, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(x) if x.shape[0] > 1 else x * 2
+
+
+def test_a_module_that_does_something_else_for_a_batch_of_one(tmp_path: Path) -> None:
+    def operators(rows: int) -> list[str]:
+        made = taoism.plan(OtherAlone().eval(), torch.randn(rows, 5), "full")
+        return [node["name"] for node in json.loads(made.plan_json)["nodes"]]
+
+    assert operators(1) == ["Mul"] and not set(operators(2)) & {"Mul"}
+    net, x = OtherAlone().eval(), torch.randn(2, 5)
+    for batches in ((1,), (4, 1)):
+        with pytest.raises(errors.InvalidArgumentError, match="batches from 2"):
+            taoism.bench(net, x, ["none"], batches=batches)
+        with pytest.raises(errors.InvalidArgumentError, match="batches from 2"):
+            taoism.seal(net, tmp_path / "m.tao", x, "full", batches=batches)
+    measured = taoism.bench(net, x, ["none"], batches=[2], min_seconds=0, min_iterations=1)
+    assert measured.runs[0]["valid"]
