@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import logging
 import sys
@@ -17,6 +18,7 @@ from torch import nn
 from torch.jit._trace import TracerWarning
 
 from taoism._call import CallForm, OutputForm
+from taoism._interrupt import interruptible
 from taoism._structure import flatten
 from taoism.errors import ExportError
 
@@ -28,6 +30,14 @@ _one_at_a_time = threading.RLock()
 # Before 2.6 the exporter behind dynamo=True was another one, without what is needed here.
 _HAS_DYNAMO = "optimize" in inspect.signature(torch.onnx.export).parameters
 _NOISY = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript")
+_LATE = (
+    "torch._dynamo",
+    "torch.export._trace",
+    "torch.onnx._internal.exporter",
+    "onnxscript.function_libs.torch_lib.ops",
+    "onnxscript.optimizer",
+    "onnx",
+)
 _DRAWING = frozenset(
     ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli")
 ) | {"Multinomial"}
@@ -65,6 +75,7 @@ class Job:
 
     def write(self, exporter: str, is_open: bool) -> None:
         """The file, with an open batch or the example's. Raises what the exporter does."""
+        interruptible(_import_what_exporters_need)
         with _one_at_a_time:
             if exporter == "dynamo":
                 self._dynamo(is_open)
@@ -172,6 +183,14 @@ class Job:
         except Exception as error:
             if "data-dependent" in str(error) or "DataDependent" in type(error).__name__:
                 raise
+
+
+def _import_what_exporters_need() -> None:
+    """What PyTorch imports at the first export, for a thread that no Ctrl-C ends: a module that is
+    imported half cannot be used, nor imported again."""
+    for name in _LATE:
+        with contextlib.suppress(ImportError):  # versions differ in what they have
+            importlib.import_module(name)
 
 
 class _Flat(nn.Module):

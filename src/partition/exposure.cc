@@ -227,10 +227,9 @@ class Exposure {
     if (const uint64_t params = count_if_at_rest(); params != 0) {
       report_.warnings.push_back(
           std::to_string(params) +
-          " private weights are joined by nothing but branches of the same input, which some "
-          "inputs "
-          "bring to rest (a normalization or a gate under large values): then they are had by "
-          "asking; they are not counted as exposed");
+          " private weights are joined by nothing but branches of the same input, which some inputs "
+          "may bring to rest (a normalization or a gate under large values) so that queries give "
+          "them; they are not counted as exposed");
     }
     if (!asking_.telling.empty()) {
       report_.warnings.push_back(
