@@ -42,8 +42,10 @@ std::optional<struct stat> stat_of(const std::string& path) {
 // which are not known here: both.
 std::vector<std::string> paths_of(const std::string& text, bool may_be_named) {
   std::vector<std::string> paths = {text};
-  const size_t equals = text.find('=');
-  if (may_be_named && equals != std::string::npos) paths.push_back(text.substr(equals + 1));
+  for (size_t at = text.find('='); may_be_named && at != std::string::npos;
+       at = text.find('=', at + 1)) {
+    paths.push_back(text.substr(at + 1));
+  }
   return paths;
 }
 
@@ -99,6 +101,11 @@ const char* irreplaceable(const std::string& path) {
 }
 
 Status check_kept(const NamedFile& written) {
+  if (written.path == "-") {
+    return invalid_argument(written.flag +
+                            " -: results go to files, not to the standard output; "
+                            "give a path (./- for a file called so)");
+  }
   const char* what = written.is_new_package ? nullptr : irreplaceable(written.path);
   if (what == nullptr) return {};
   return invalid_argument(written.flag + " " + written.path + ": is " + what +

@@ -110,22 +110,26 @@ std::string shape_hint(const onnx::DeclaredInput& input) {
 Result<std::vector<NamedPath>> match_paths(const std::vector<std::string>& texts,
                                            const std::vector<std::string>& names,
                                            const char* flag) {
-  auto known = [&](const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
+  // A name may be written as messages show it.
+  const auto find = [&](const std::string& text) {
+    return std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+      return name == text || printable(name) == text;
+    });
   };
   const std::string list = fmt::format("{}", fmt::join(names, ", "));
   std::vector<NamedPath> paths;
   for (const std::string& text : texts) {
-    size_t equals = text.find('=');
     NamedPath path{"", text};
-    if (equals != std::string::npos && known(text.substr(0, equals))) {
-      path = {text.substr(0, equals), text.substr(equals + 1)};
-    } else if (names.size() == 1) {
-      path.name = names.front();
-    } else {
+    for (size_t equals = text.find('='); equals != std::string::npos && path.name.empty();
+         equals = text.find('=', equals + 1)) {
+      const auto name = find(text.substr(0, equals));
+      if (name != names.end()) path = {*name, text.substr(equals + 1)};
+    }
+    if (path.name.empty() && names.size() != 1) {
       return invalid_argument(fmt::format(
           "{} {}: the model has several; write NAME={} with one of: {}", flag, text, text, list));
     }
+    if (path.name.empty()) path.name = names.front();
     for (const NamedPath& other : paths) {
       if (other.name != path.name) continue;
       return invalid_argument(fmt::format("{}: '{}' twice", flag, path.name));

@@ -17,6 +17,14 @@ std::vector<std::string>& words() {
   return words;
 }
 
+// A flag that may be repeated takes one value each time: `--strategies none m.onnx` names a model.
+void take_one_value_each(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (!option->get_positional()) option->allow_extra_args(false);
+  }
+  for (CLI::App* sub : app.get_subcommands({})) take_one_value_each(*sub);
+}
+
 int run(int argc, char** argv) {
   words().assign(argv, argv + argc);
   CLI::App app{
@@ -35,6 +43,7 @@ int run(int argc, char** argv) {
     CLI::App* sub = app.add_subcommand(verb->name, verb->summary);
     actions.emplace_back(sub, verb->declare(*sub));
   }
+  take_one_value_each(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -125,8 +125,7 @@ std::pair<std::string, std::string> report(const ModelHandle& self, const std::s
 
 // What of a package is known without its key: JSON and text.
 std::pair<std::string, std::string> package_summary(const PackageHandle& self, int64_t batch) {
-  const package::BatchEntry* entry = self.package->entry_at_most(batch);
-  if (entry == nullptr) check(self.package->no_batch_for(static_cast<size_t>(batch)));
+  const package::BatchEntry* entry = take(self.package->entry_of(batch));
   return {entry->summary, entry->summary_text};
 }
 

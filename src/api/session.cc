@@ -96,7 +96,8 @@ struct Session::State {
     const int64_t batch =
         options.batch == 0 ? package->manifest().batches.front().batch : options.batch;
     TAOISM_ASSIGN_OR_RETURN(runtime::Prepared prepared, package->prepare(batch, machine));
-    text = package->entry_at_most(batch)->summary_text;
+    TAOISM_ASSIGN_OR_RETURN(const package::BatchEntry* entry, package->entry_of(batch));
+    text = entry->summary_text;
     return prepared;
   }
 

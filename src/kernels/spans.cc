@@ -393,16 +393,16 @@ float squares(const float* x, float center, int64_t count) {
 }
 
 struct Normalize {
-  Vec factor, offset;
-  HWY_INLINE Vec operator()(Vec x) const { return hn::MulAdd(x, factor, offset); }
+  Vec mean, factor;
+  HWY_INLINE Vec operator()(Vec x) const { return hn::Mul(hn::Sub(x, mean), factor); }
   HWY_INLINE Vec operator()(Vec x, Vec scale, Vec shift) const {
-    return hn::MulAdd(hn::MulAdd(x, factor, offset), scale, shift);
+    return hn::MulAdd((*this)(x), scale, shift);
   }
 };
 
-void normalize(const float* x, float factor, float offset, const float* scale, const float* shift,
+void normalize(const float* x, float mean, float factor, const float* scale, const float* shift,
                float* y, int64_t count) {
-  const Normalize f{hn::Set(Tag(), factor), hn::Set(Tag(), offset)};
+  const Normalize f{hn::Set(Tag(), mean), hn::Set(Tag(), factor)};
   if (scale != nullptr && shift != nullptr) {
     map(count, y, f, Stream{x}, Stream{scale}, Stream{shift});
   } else if (scale != nullptr) {
@@ -527,9 +527,9 @@ float squares_span(const float* x, float center, int64_t count) {
   return TAOISM_DISPATCH(squares)(x, center, count);
 }
 
-void normalize_span(const float* x, float factor, float offset, const float* scale,
+void normalize_span(const float* x, float mean, float factor, const float* scale,
                     const float* shift, float* y, int64_t count) {
-  TAOISM_DISPATCH(normalize)(x, factor, offset, scale, shift, y, count);
+  TAOISM_DISPATCH(normalize)(x, mean, factor, scale, shift, y, count);
 }
 
 float exp_span(const float* x, float shift, float* y, int64_t count) {

@@ -45,8 +45,9 @@ void fold_into_span(Fold fold, const float* x, const Rows& rows, float* y, int64
 
 // The sum of (x[i] - center)^2.
 float squares_span(const float* x, float center, int64_t count);
-// y[i] = (x[i] * factor + offset) * scale[i] + shift[i]; scale and shift may be null: 1 and 0.
-void normalize_span(const float* x, float factor, float offset, const float* scale,
+// y[i] = (x[i] - mean) * factor * scale[i] + shift[i]; scale and shift may be null: 1 and 0. The
+// difference comes first: of numbers near their mean it loses nothing.
+void normalize_span(const float* x, float mean, float factor, const float* scale,
                     const float* shift, float* y, int64_t count);
 
 // The sum of exp(x[i] - shift), which goes to y[i] unless y is null.

@@ -163,14 +163,21 @@ Result<RowProof> Model::prove_rows(const ImportOptions& options) const {
     TAOISM_ASSIGN_OR_RETURN(const std::vector<ir::Shape> shapes, bind_shapes(*file_, options));
     RowProof proof;
     bool has_one = false;  // row: any dimension of 1 could count them then
+    std::optional<int64_t> rows;
     for (size_t i = 0; i < shapes.size(); ++i) {
-      const bool counts = has_open_rows(file_->inputs[i]) && shapes[i].rank() > 0;
-      has_one = has_one || (counts && shapes[i][0] == 1);
-      proof.inputs.push_back(counts ? 0 : -1);
+      const bool is_open = has_open_rows(file_->inputs[i]) && shapes[i].rank() > 0;
+      has_one = has_one || (is_open && shapes[i][0] == 1);
+      if (is_open && !rows) rows = shapes[i][0];
+      proof.inputs.push_back(is_open && shapes[i][0] == *rows ? 0 : -1);
     }
     ImportOptions several = options;
     if (has_one) {
-      TAOISM_ASSIGN_OR_RETURN(several, with_rows(options, 2));
+      int64_t count = 2;  // and not so many as another input has of something else
+      const auto is_count = [&](const ir::Shape& shape) {
+        return shape.rank() > 0 && shape[0] == count;
+      };
+      while (std::any_of(shapes.begin(), shapes.end(), is_count)) ++count;
+      TAOISM_ASSIGN_OR_RETURN(several, with_rows(options, count));
     }
     std::vector<Unsupported> refused;
     RowProof proven;

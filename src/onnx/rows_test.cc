@@ -38,7 +38,11 @@ void target(TestModel& m, const std::vector<int64_t>& rest) {
 const RowCase kCases[] = {
     {"relu", [](TestModel& m) { m.node("Relu", {"x"}, {"out"}); }},
     {"mean of rows", [](TestModel& m) { reduce(m, {0}); }, "'mean' (ReduceMean)"},
-    {"mean of all", [](TestModel& m) { reduce(m, {0, 1, 2}); }, "reduces over them"},
+    {"mean of all",
+     [](TestModel& m) {
+       reduce(m, {0, 1, 2});
+     },
+     "reduces over them"},
     {"mean of columns", [](TestModel& m) { reduce(m, {1}); }},
     {"softmax of rows", [](TestModel& m) { axis(m.node("Softmax", {"x"}, {"out"}), 0); },
      "(Softmax) mixes rows"},
@@ -56,7 +60,9 @@ const RowCase kCases[] = {
        set_ints(m.node("Transpose", {"b"}, {"out"}), "perm", {1, 0, 2});
      }},
     {"transposed",
-     [](TestModel& m) { set_ints(m.node("Transpose", {"x"}, {"out"}), "perm", {1, 0, 2}); },
+     [](TestModel& m) {
+       set_ints(m.node("Transpose", {"x"}, {"out"}), "perm", {1, 0, 2});
+     },
      nullptr, 1},
     {"transposed and reduced",
      [](TestModel& m) {
@@ -138,8 +144,14 @@ const RowCase kCases[] = {
        axis(m.node("Gather", {"x", "i"}, {"out"}, "pick"), 0);
      },
      "'pick' (Gather)"},
-    {"concatenated", [](TestModel& m) { axis(m.node("Concat", {"x", "y"}, {"out"}), 2); }},
-    {"rows concatenated", [](TestModel& m) { axis(m.node("Concat", {"x", "y"}, {"out"}), 0); },
+    {"concatenated",
+     [](TestModel& m) {
+       axis(m.node("Concat", {"x", "y"}, {"out"}), 2);
+     }},
+    {"rows concatenated",
+     [](TestModel& m) {
+       axis(m.node("Concat", {"x", "y"}, {"out"}), 0);
+     },
      "(Concat) mixes rows"},
     {"weight for each row",
      [](TestModel& m) {
@@ -311,8 +323,7 @@ const RowCase kCases[] = {
        m.node("Squeeze", {"a"}, {"out"});
      },
      "drops their dimension"},
-    {"squeezed where nothing else is one",
-     [](TestModel& m) { m.node("Squeeze", {"x"}, {"out"}); },
+    {"squeezed where nothing else is one", [](TestModel& m) { m.node("Squeeze", {"x"}, {"out"}); },
      "drops their dimension"},
     {"filter over rows",
      [](TestModel& m) {
@@ -414,17 +425,39 @@ TEST(Rows, AnInputWithoutThemIsTheSameForAll) {
   TestModel m;
   m.input("x", {-1, 4}).input("w", {4, 4}).output("y");
   m.node("MatMul", {"x", "w"}, {"y"});
-  const Result<RowProof> proof = m.load()->prove_rows({.batch = 4, .input_shapes = {{"w", {4, 4}}}});
+  const Result<RowProof> proof =
+      m.load()->prove_rows({.batch = 4, .input_shapes = {{"w", {4, 4}}}});
   ASSERT_TRUE(proof.ok()) << proof.status().message();
   EXPECT_TRUE(proof->independent.ok()) << proof->independent.message();
   EXPECT_EQ(proof->inputs, (std::vector<int>{0, -1}));
+}
+
+TEST(Rows, OfOneAndOfSeveralAreNotTheSame) {
+  TestModel m;
+  m.input("x", {-1, 4}).input("z", {-1, 4}).output("y");
+  m.graph()
+      .mutable_input(1)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
+      ->set_dim_param("M");
+  m.node("Add", {"x", "z"}, {"y"});
+  for (const int64_t others : {2, 3}) {
+    const Result<RowProof> proof =
+        m.load()->prove_rows({.input_shapes = {{"x", {1, 4}}, {"z", {others, 4}}}});
+    ASSERT_TRUE(proof.ok()) << proof.status().message();
+    EXPECT_FALSE(proof->independent.ok());
+    EXPECT_EQ(proof->inputs, (std::vector<int>{0, -1}));
+  }
 }
 
 TEST(Rows, ADimensionOfTheSameNameIsNoOther) {
   TestModel m;
   m.input("x", {-1, 4}).input("mask", {3, -1}).output("y");
   m.node("MatMul", {"mask", "x"}, {"y"});
-  const Result<RowProof> proof = m.load()->prove_rows({.batch = 4, .input_shapes = {{"mask", {3, 4}}}});
+  const Result<RowProof> proof =
+      m.load()->prove_rows({.batch = 4, .input_shapes = {{"mask", {3, 4}}}});
   ASSERT_TRUE(proof.ok()) << proof.status().message();
   EXPECT_NE(proof->independent.message().find("input 'mask'"), std::string::npos)
       << proof->independent.message();

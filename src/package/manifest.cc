@@ -42,7 +42,7 @@ class Reader {
     if (value == nullptr || !value->is_string()) return fail(name), "";
     std::string text;
     std::istringstream stream(value->get_ref<const std::string&>());
-    for (std::string line; std::getline(stream, line);) text += printable(line) + "\n";
+    for (std::string line; std::getline(stream, line);) text += printable_text(line) + "\n";
     return text;
   }
   uint64_t number(const json& in, const char* name) {

@@ -69,26 +69,33 @@ Result<onnx::RowProof> Package::proven_rows() const {
   return rows;
 }
 
-const BatchEntry* Package::entry_at_most(int64_t most) const {
-  const BatchEntry* found = nullptr;
+Result<const BatchEntry*> Package::entry_of(int64_t batch) const {
   for (const BatchEntry& entry : manifest().batches) {
-    if (entry.batch <= most) found = &entry;
+    if (entry.batch == batch) return &entry;
+  }
+  return invalid_argument("the package was sealed for batches of " + batches_text() + ", not " +
+                          std::to_string(batch));
+}
+
+int64_t Package::batch_at_most(int64_t most) const {
+  int64_t found = 0;
+  for (const BatchEntry& entry : manifest().batches) {
+    if (entry.batch <= most) found = entry.batch;
   }
   return found;
 }
 
-int64_t Package::batch_at_most(int64_t most) const {
-  const BatchEntry* entry = entry_at_most(most);
-  return entry != nullptr ? entry->batch : 0;
+std::string Package::batches_text() const {
+  std::string text;
+  for (const BatchEntry& entry : manifest().batches) {
+    text += (text.empty() ? "" : ", ") + std::to_string(entry.batch);
+  }
+  return text;
 }
 
 Status Package::no_batch_for(size_t rows) const {
-  std::string batches;
-  for (const BatchEntry& entry : manifest().batches) {
-    batches += (batches.empty() ? "" : ", ") + std::to_string(entry.batch);
-  }
-  return invalid_argument("the package was sealed for batches of " + batches + ", of which " +
-                          std::to_string(rows) +
+  return invalid_argument("the package was sealed for batches of " + batches_text() +
+                          ", of which " + std::to_string(rows) +
                           " rows cannot be made up: give other rows, or seal it with --batch " +
                           (rows_.independent.ok() ? "1" : std::to_string(rows)) + " too");
 }
@@ -151,10 +158,7 @@ Status Package::check_constants() const {
 }
 
 Result<runtime::Prepared> Package::prepare(int64_t batch, const runtime::Machine& machine) const {
-  const BatchEntry* entry = entry_at_most(batch);
-  if (entry == nullptr || entry->batch != batch) {
-    return no_batch_for(static_cast<size_t>(batch));
-  }
+  TAOISM_ASSIGN_OR_RETURN(const BatchEntry* entry, entry_of(batch));
   const auto index = static_cast<uint32_t>(entry - manifest().batches.data());
   runtime::Prepared prepared;
   TAOISM_ASSIGN_OR_RETURN(prepared.partitioned, graph(index));

@@ -23,8 +23,8 @@ class Package final : public runtime::Source {
 
   const PackageFile& file() const { return *file_; }
   const Manifest& manifest() const { return file_->manifest(); }
-  // The largest entry of at most `most`, or null.
-  const BatchEntry* entry_at_most(int64_t most) const;
+  // Errors: invalid_argument for a batch that it was not sealed for.
+  Result<const BatchEntry*> entry_of(int64_t batch) const;
 
   const std::vector<runtime::TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<runtime::TensorSpec>& outputs() const override { return outputs_; }
@@ -41,6 +41,7 @@ class Package final : public runtime::Source {
   explicit Package(std::shared_ptr<const PackageFile> file) : file_(std::move(file)) {}
   Result<ir::PartitionedGraph> graph(uint32_t index) const;
   Status check_constants() const;
+  std::string batches_text() const;
   Result<onnx::RowProof> proven_rows() const;
 
   std::shared_ptr<const PackageFile> file_;

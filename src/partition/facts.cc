@@ -1,6 +1,5 @@
 #include "partition/facts.h"
 
-#include <algorithm>
 
 #include "ops/graph_view.h"
 
@@ -50,16 +49,6 @@ bool is_parameter(const ir::Graph& graph, const ir::Node& node, size_t index) {
   const ops::OpDef* op = ops::find_op(node.op);
   if (op != nullptr && index < 8 && (op->place_inputs >> index & 1) != 0) return false;
   return !(node.op == "BatchNormalization" && index > 2);
-}
-
-std::string unused_node_name(const ir::Graph& graph, const std::string& name) {
-  const auto taken = [&](const std::string& candidate) {
-    return std::any_of(graph.nodes().begin(), graph.nodes().end(),
-                       [&](const ir::Node& node) { return node.name == candidate; });
-  };
-  std::string candidate = name;
-  for (int suffix = 2; taken(candidate); ++suffix) candidate = name + "." + std::to_string(suffix);
-  return candidate;
 }
 
 }  // namespace taoism::partition

@@ -37,7 +37,4 @@ bool is_parameter(const ir::Graph& graph, const ir::Node& node, size_t index);
 // Input `index`, or kNoValue when the node has none there.
 ir::ValueId input_of(const ir::Node& node, size_t index);
 
-// "name", or "name.2" and so on when a node of the graph is called that already.
-std::string unused_node_name(const ir::Graph& graph, const std::string& name);
-
 }  // namespace taoism::partition

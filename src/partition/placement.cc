@@ -1,5 +1,8 @@
 #include "partition/placement.h"
 
+#include <string>
+#include <unordered_set>
+
 namespace taoism::partition {
 namespace {
 
@@ -12,6 +15,19 @@ Status rewrite_node(ir::Graph& graph, ir::NodeId id, const std::string& transfor
   TAOISM_ASSIGN_OR_RETURN(const Parameters arguments,
                           Parameters::resolve(spec, strategy->transform_parameters));
   return strategy->rewrite(graph, id, arguments);
+}
+
+// Gives the nodes that rewrites have added, from `first` on, names that no other node has.
+void name_apart(ir::Graph& graph, size_t first) {
+  std::unordered_set<std::string> taken;
+  for (size_t n = 0; n < graph.node_count(); ++n) {
+    std::string& name = graph.node(static_cast<ir::NodeId>(n)).name;
+    const std::string wanted = name;
+    for (int suffix = 2; n >= first && taken.contains(name); ++suffix) {
+      name = wanted + "." + std::to_string(suffix);
+    }
+    taken.insert(name);
+  }
 }
 
 }  // namespace
@@ -52,6 +68,7 @@ Result<ir::Graph> apply(const ir::Graph& source, const Annotations& annotations)
       return status.annotate(where);
     }
   }
+  name_apart(graph, source.node_count());
   TAOISM_RETURN_IF_ERROR(graph.tidy());
   resolve_automatic(graph);
   return graph;

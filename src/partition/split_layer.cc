@@ -37,7 +37,7 @@ ir::Node split_off(ir::Graph& graph, ir::NodeId id, ir::ValueId weights, const c
       graph.add_value(graph.value(whole).name + ".partial", graph.value(whole).desc);
   ir::Node inside;
   inside.op = op;
-  inside.name = unused_node_name(graph, graph.node(id).name + suffix);
+  inside.name = graph.node(id).name + suffix;
   inside.inputs = {partial};
   inside.outputs = {whole};
   inside.placement = ir::Placement::tee;
@@ -151,7 +151,7 @@ Status split_restore(ir::Graph& graph, ir::NodeId id, const LayerWeights& layer,
     ir::Node add = inside;
     add.op = "Add";
     add.attrs = {};
-    add.name = unused_node_name(graph, graph.node(id).name + ".bias");
+    add.name = graph.node(id).name + ".bias";
     add.inputs = {restored, bias};
     inside.outputs = {restored};
     graph.add_node(std::move(inside));

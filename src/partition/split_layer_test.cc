@@ -156,6 +156,21 @@ TEST(SplitLayer, RefusesWhatIsNoLayer) {
   EXPECT_THAT(split.status().message(), testing::HasSubstr("node 'Relu_0'"));
 }
 
+TEST(Placement, WhatIsAddedHasANameOfItsOwn) {
+  test::GraphBuilder b;
+  const ir::ValueId first = b.linear(b.input({3, 8}), 5, true, true);
+  ir::Graph graph = b.finish({b.relu(b.relu(first))});
+  const std::string added = graph.node(0).name + ".restore";
+  graph.node(1).name = added;
+  graph.node(2).name = added + ".2";
+  const auto split = rewritten(graph, "intermediate:mu=0.5");
+  ASSERT_TRUE(split.ok()) << split.status().message();
+  std::vector<std::string> names;
+  for (const ir::Node& node : split->nodes()) names.push_back(node.name);
+  EXPECT_THAT(names,
+              testing::UnorderedElementsAre(graph.node(0).name, added, added + ".2", added + ".3"));
+}
+
 TEST(Placement, AutomaticFollowsTheInput) {
   test::GraphBuilder b;
   const ir::ValueId x = b.input({1, 4});

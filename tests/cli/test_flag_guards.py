@@ -95,6 +95,19 @@ def test_the_key_beside_a_package_is_its_own(run: Run, ok: Ok, folder: Path) -> 
     ok("seal", "n.onnx", *seal, "-o", "n.onnx.key", cwd=folder)
 
 
+def test_a_flag_takes_one_value(run: Run, ok: Ok, folder: Path) -> None:
+    few = ["--min-seconds", "0", "--min-iterations", "1"]
+    ok("bench", *few, "--strategies", "none", "m.onnx", cwd=folder)
+    ok("bench", *few, "--strategies", "none", "--strategies", "full", "--batch", "1", "m.onnx", cwd=folder)
+    ok("run", "-s", "none", "-i", "x.npy", "m.onnx", cwd=folder)
+
+
+@pytest.mark.parametrize("command", ["run m.onnx -s none -i x.npy -o -", "plan m.onnx -o -"])
+def test_no_file_is_called_as_the_standard_output(run: Run, folder: Path, command: str) -> None:
+    assert_one_line_error(run(*command.split(), cwd=folder), 2, "--output -", "give a path")
+    assert not (folder / "-").exists()
+
+
 KEPT = ["old.tao", "old.key", "older.key", "owner.key", "owner.pub", "link.key"]
 NEW_FILES = [
     "zoo resnet18 --image 32 -o",

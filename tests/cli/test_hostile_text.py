@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import subprocess
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def run_bytes(*arguments: object) -> subprocess.CompletedProcess[bytes]:
         seen = sorted({ord(c) for c in text if ord(c) in FORBIDDEN and c != "\n"})
         assert not seen, (arguments[0], [hex(c) for c in seen], text)
     return result
+
+
+def test_nothing_unseen_leaves() -> None:
+    """Whatever Unicode has that is not seen, in names of files that are not there."""
+    # Format characters that stand before digits and are drawn.
+    drawn = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
+    kinds = ("Cc", "Cf", "Zl", "Zp")
+    points = [p for p in range(1, 0x110000) if unicodedata.category(chr(p)) in kinds]
+    points = [p for p in points if p not in drawn] + [0x2800, 0x3164, 0xFFA0, 0xFE0F]
+    for first in range(0, len(points), 32):
+        name = "".join(f"a{chr(p)}" for p in points[first : first + 32])
+        result = subprocess.run([BIN / "taoism", "inspect", name], capture_output=True, check=False)
+        assert result.returncode == 2
+        text = result.stderr.decode().removesuffix("\n")
+        seen = [hex(p) for p in points if chr(p) in text]
+        assert "a?" in text and not seen, seen
 
 
 def test_no_control_character_leaves(tmp_path: Path) -> None:

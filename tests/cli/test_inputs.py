@@ -176,6 +176,10 @@ def test_inputs_with_different_first_dimensions(given: Given, tmp_path: Path) ->
     path = model(tmp_path / "m.onnx", [node("Add", ["x", "m"], "y")], {"x": [1, 4], "m": [2, 4]}, {"y": None})
     feed = {"x": np.ones((1, 4), np.float32), "m": np.arange(8, dtype=np.float32).reshape(2, 4)}
     assert given.answer(path, feed).tolist() == (feed["x"] + feed["m"]).tolist()
+    path = model(tmp_path / "open.onnx", [node("Add", ["x", "m"], "y")], {"x": ["A", 4], "m": ["B", 4]}, {"y": None})
+    assert given.answer(path, feed).tolist() == (feed["x"] + feed["m"]).tolist()
+    turned = {"x": feed["m"], "m": feed["x"]}
+    assert given.answer(path, turned).tolist() == (feed["x"] + feed["m"]).tolist()
     # A state of [layers, batch, width] beside inputs of [batch, width].
     path = model(
         tmp_path / "state.onnx",
@@ -192,6 +196,22 @@ def test_inputs_with_different_first_dimensions(given: Given, tmp_path: Path) ->
     assert given.answer(path, feed).tolist() == ((feed["state"] + feed["x"]) * feed["mask"]).tolist()
     wrong = given(path, {**feed, "x": feed["x"][:2]})
     assert_one_line_error(wrong, 2, "dimension 'N' is 3 in input 'state' (dimension 1) and 2 in input 'x'")
+
+
+def test_names_that_no_flag_can_hold(run: Run, tmp_path: Path) -> None:
+    """With "=", and what no terminal shows: these are written as messages have them."""
+    names = {"in=put": "in=put", "x=": "x=", "b\x1b[m": "b?[m"}
+    nodes = [node("Add", ["in=put", "x="], "sum=of=all"), node("Neg", ["b\x1b[m"], "c\u202e")]
+    path = model(tmp_path / "m.onnx", nodes, {name: [2] for name in names}, {"sum=of=all": [2], "c\u202e": [2]})
+    flags: list[object] = []
+    for i, written in enumerate(names.values()):
+        np.save(tmp_path / f"{i}.npy", np.full(2, i + 1, np.float32))
+        flags += ["-i", f"{written}={tmp_path}/{i}.npy"]
+    flags += ["-o", f"sum=of=all={tmp_path}/sum.npy", "-o", f"c?={tmp_path}/c.npy"]
+    result = run("run", path, *flags, "-s", "none")
+    assert result.returncode == 0, result.stderr
+    assert np.load(tmp_path / "sum.npy").tolist() == [3, 3]
+    assert np.load(tmp_path / "c.npy").tolist() == [-3, -3]
 
 
 def test_scalars(given: Given, tmp_path: Path) -> None:

@@ -83,9 +83,17 @@ def test_plan_shows_what_is_public_and_with_the_key_the_plan(
     assert report["strategy"] == "deep:k=2"
     assert report["package"]["batches"] == [1, 8]
     assert report["package"]["batch"] == 8
+    warnings = [line.removeprefix("warning: ") for line in shown.splitlines() if "warning: " in line]
+    assert warnings == report["warnings"] and max(map(len, warnings)) > 200
     ok("plan", sealed, "--key", sealed.with_suffix(".key"), "-o", tmp_path / "plan.json")
     again = json.loads(ok("plan", small, "--plan", tmp_path / "plan.json", "--json"))
     assert again["tee_macs_share"] == report["tee_macs_share"]
+
+
+def test_a_batch_that_it_was_not_sealed_for_has_no_plan(run: Run, sealed: Path) -> None:
+    for batch in (2, 9):
+        result = run("plan", sealed, "--batch", batch)
+        assert_one_line_error(result, 2, "--batch: ", "for batches of 1, 8, not")
 
 
 def test_bench(ok: Ok, small: Path, sealed: Path, tmp_path: Path) -> None:

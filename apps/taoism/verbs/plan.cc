@@ -66,8 +66,9 @@ Result<int> show_package(const Options& options) {
                           options.key.open(options.model.path));
   const int64_t least = package->manifest().batches.front().batch;
   const int64_t batch = options.batch > 0 ? options.batch : least;
-  const package::BatchEntry* entry = package->entry_at_most(batch);
-  if (entry == nullptr) return package->no_batch_for(static_cast<size_t>(batch));
+  Result<const package::BatchEntry*> found = package->entry_of(batch);
+  if (!found.ok()) return found.status().annotate("--batch");
+  const package::BatchEntry* entry = *found;
   std::string plan;
   bool is_verified = package->file().is_verified();
   if (!options.key.path.empty()) {
