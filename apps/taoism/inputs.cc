@@ -18,7 +18,7 @@ namespace {
 Result<std::pair<std::string, std::string>> split_name(const std::string& text,
                                                        std::span<const onnx::DeclaredInput> inputs,
                                                        const char* flag) {
-  const size_t equals = text.find('=');
+  const size_t equals = text.rfind('=');  // no value has one
   if (equals != std::string::npos && equals > 0) {
     return std::pair(text.substr(0, equals), text.substr(equals + 1));
   }
@@ -120,7 +120,8 @@ Result<std::vector<NamedPath>> match_paths(const std::vector<std::string>& texts
   std::vector<NamedPath> paths;
   for (const std::string& text : texts) {
     NamedPath path{"", text};
-    for (size_t equals = text.find('='); equals != std::string::npos && path.name.empty();
+    // The longest name that there is.
+    for (size_t equals = text.find('='); equals != std::string::npos;
          equals = text.find('=', equals + 1)) {
       const auto name = find(text.substr(0, equals));
       if (name != names.end()) path = {*name, text.substr(equals + 1)};

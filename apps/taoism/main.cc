@@ -47,7 +47,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    const int code = app.exit(success);
+    const Status output = finish_output();
+    return output.ok() ? code : print_error(output);
   } catch (const CLI::ParseError& error) {
     return print_error(invalid_argument(std::string(error.what()) + " (see taoism --help)"));
   }

@@ -25,11 +25,18 @@ inline constexpr OriginId kNoOrigin = -1;
 enum class Placement : uint8_t { automatic, tee, device };
 const char* placement_name(Placement placement);  // "auto", "tee", "device"
 
+// A part of a tensor: in each dimension where it begins and ends.
+struct Box {
+  std::vector<int64_t> begin, end;
+};
+
 // Where the elements of constants come from: a tensor that the model has, or what is computed from
 // others. Constants have one together where they have the same elements, or some of the same.
 struct Origin {
   std::vector<OriginId> from;  // smaller numbers; none: a tensor that the model has
   uint64_t elems = 0;
+  // Of what comes from one: all its elements come from in here. Empty: from anywhere.
+  Box box;
   bool is_public = false;  // such a tensor that is no secret
 };
 

@@ -78,6 +78,12 @@ class Binder {
     return !input.has_shape || (!input.dims.empty() && input.dims[0] < 0);
   }
 
+  bool may_have_rows(const DeclaredInput& input) const {
+    const std::vector<std::string>& without = options_.without_rows;
+    return (!import_.rows_are_open || has_open_rows(input)) &&
+           std::find(without.begin(), without.end(), input.name) == without.end();
+  }
+
   // The first dimension of the first input that has one, open if there is any such input: so many
   // rows are bound, and every input has them whose first dimension is like that one.
   void find_rows(const std::vector<ir::Shape>& shapes) {
@@ -85,7 +91,7 @@ class Binder {
     bool found = false;
     for (size_t i = 0; i < shapes.size(); ++i) {
       const DeclaredInput& input = file_.inputs[i];
-      if (shapes[i].rank() == 0 || (import_.rows_are_open && !has_open_rows(input))) continue;
+      if (shapes[i].rank() == 0 || !may_have_rows(input)) continue;
       if (!found) import_.rows = shapes[i][0];
       found = true;
       if (shapes[i][0] == import_.rows && !input.dim_names.empty()) {
@@ -96,7 +102,7 @@ class Binder {
   }
 
   Rows rows_of_input(const DeclaredInput& input, const ir::Shape& shape) const {
-    const bool counts = !import_.rows_are_open || has_open_rows(input);
+    const bool counts = may_have_rows(input);
     Rows rows;
     if (counts && shape.rank() > 0 && shape[0] == import_.rows) rows.at.axis = 0;
     for (size_t i = 1; i < input.dims.size(); ++i) {
@@ -355,14 +361,17 @@ class Binder {
   Status import_constant(NodeImport& node, const std::string& op, Fold fold) {
     std::vector<ConstantPtr> inputs;
     for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(node.input(i).constant);
-    const FoldNode folded{op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget};
+    std::vector<ir::Box> boxes;
+    FoldNode folded{op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget, &boxes};
     TAOISM_ASSIGN_OR_RETURN(const std::vector<ConstantPtr> outputs, fold(folded));
+    folded.boxes = nullptr;
+    boxes.resize(outputs.size());
     TAOISM_ASSIGN_OR_RETURN(const std::vector<Rows> rows, folded_rows(node, folded, fold, outputs));
     // What says where elements go hides none of them.
     const size_t moved = moved_inputs(op, node.inputs());
     const std::span<const Tensor> from = node.all_inputs(moved == 0 ? node.inputs() : moved);
     for (size_t i = 0; i < outputs.size(); ++i) {
-      Tensor made = node.made_from("", outputs[i], from);
+      Tensor made = node.made_from("", outputs[i], from, std::move(boxes[i]));
       made.rows = rows[i];
       TAOISM_RETURN_IF_ERROR(node.give(std::move(made), i));
     }

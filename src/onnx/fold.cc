@@ -151,6 +151,23 @@ Constants fold_concat(const FoldNode& node) {
   return one(out.constant);
 }
 
+// Says what is cut out of `x` by walking from `offset` with `strides`, `shape` times.
+void note_box(const FoldNode& node, const ir::Constant& x, int64_t offset, const Index& strides,
+              const ir::Shape& shape) {
+  if (node.boxes == nullptr) return;
+  const Index whole = ops::strides_of(x.desc.shape);
+  ir::Box box;
+  for (size_t d = 0; d < shape.rank(); ++d) {
+    const int64_t first =
+        whole[d] == 0 ? 0 : offset / whole[d] % std::max<int64_t>(x.desc.shape[d], 1);
+    const int64_t step = whole[d] == 0 ? 0 : strides[d] / whole[d];
+    const int64_t last = first + std::max<int64_t>(shape[d] - 1, 0) * step;
+    box.begin.push_back(std::min(first, last));
+    box.end.push_back(std::max(first, last) + 1);
+  }
+  node.boxes->push_back(std::move(box));
+}
+
 Constants fold_slice(const FoldNode& node) {
   const ir::Constant& x = *node.inputs[0];
   TAOISM_ASSIGN_OR_RETURN(const auto starts, node.ints(1, ""));
@@ -187,6 +204,7 @@ Constants fold_slice(const FoldNode& node) {
     offset += start * strides[axis];
     strides[axis] *= step;
   }
+  note_box(node, x, offset, strides, shape);
   TAOISM_ASSIGN_OR_RETURN(ConstantPtr out, copy_strided(node, x, offset, strides, shape));
   return one(std::move(out));
 }
@@ -205,6 +223,7 @@ Constants fold_split(const FoldNode& node) {
   for (const int64_t length : lengths) {
     ir::Shape shape = x.desc.shape;
     shape[axis] = length;
+    note_box(node, x, at * strides[axis], strides, shape);
     TAOISM_ASSIGN_OR_RETURN(ConstantPtr part,
                             copy_strided(node, x, at * strides[axis], strides, shape));
     parts.push_back(std::move(part));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <span>
 
+#include "ir/graph.h"
 #include "onnx/node_attributes.h"
 #include "onnx/tensor_proto.h"
 
@@ -48,6 +49,9 @@ struct FoldNode {
   NodeAttributes& attrs;
   std::span<const ConstantPtr> inputs;
   FoldBudget& budget;
+  // Where to write, an entry an output, which part of the first input an output is cut from, by
+  // operators that cut; null: nobody asks.
+  std::vector<ir::Box>* boxes = nullptr;
 
   bool has(size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
   // The integers of input `i`, or of the attribute where the operator has it there. Empty: absent.

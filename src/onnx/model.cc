@@ -143,7 +143,13 @@ Result<ImportOptions> Model::with_rows(const ImportOptions& options, int64_t row
     std::optional<int64_t> bound;
     for (size_t i = 0; i < shapes.size(); ++i) {
       if (!has_open_rows(file_->inputs[i]) || shapes[i].rank() == 0) continue;
-      if (bound.value_or(shapes[i][0]) != shapes[i][0]) continue;
+      const std::string& name = file_->inputs[i].name;
+      const auto& without = options.without_rows;
+      if (std::find(without.begin(), without.end(), name) != without.end()) continue;
+      if (bound.value_or(shapes[i][0]) != shapes[i][0]) {
+        changed.without_rows.push_back(name);
+        continue;
+      }
       bound = shapes[i][0];
       auto given = std::find_if(changed.input_shapes.begin(), changed.input_shapes.end(),
                                 [&](const auto& g) { return g.first == file_->inputs[i].name; });

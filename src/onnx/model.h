@@ -28,6 +28,8 @@ struct ImportOptions {
   int64_t batch = 0;
   // Shapes by input name. ir::Shape::kDynamic leaves a dimension to the file and to `batch`.
   std::vector<std::pair<std::string, ir::Shape>> input_shapes = {};
+  // Inputs whose first dimension counts something else than rows, also where it is as large.
+  std::vector<std::string> without_rows = {};
 };
 
 // An input as the file declares it.

@@ -68,7 +68,8 @@ ir::ValueId GraphImport::value_of(const Tensor& tensor) {
   return it->second;
 }
 
-ir::OriginId GraphImport::origin_of(const ir::Constant& made, std::span<const Tensor> tensors) {
+ir::OriginId GraphImport::origin_of(const ir::Constant& made, std::span<const Tensor> tensors,
+                                    ir::Box box) {
   ir::Origin origin{.from = {}, .elems = static_cast<uint64_t>(made.desc.shape.elements())};
   for (const Tensor& tensor : tensors) {
     if (tensor.constant == nullptr || tensor.origin == ir::kNoOrigin) continue;
@@ -78,6 +79,7 @@ ir::OriginId GraphImport::origin_of(const ir::Constant& made, std::span<const Te
     if (is_same) return tensor.origin;
     origin.from.push_back(tensor.origin);
   }
+  if (origin.from.size() == 1) origin.box = std::move(box);
   return origin.from.empty() ? ir::kNoOrigin : graph.add_origin(std::move(origin));
 }
 

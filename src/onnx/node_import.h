@@ -55,8 +55,9 @@ struct GraphImport {
 
   ir::ValueId value_of(const Tensor& tensor);
   // The origin of `made`, which is computed from the constants of `tensors`: theirs, where it has
-  // the elements of one as they lie there.
-  ir::OriginId origin_of(const ir::Constant& made, std::span<const Tensor> tensors);
+  // the elements of one as they lie there. `box`: the part of the first that it is cut from.
+  ir::OriginId origin_of(const ir::Constant& made, std::span<const Tensor> tensors,
+                         ir::Box box = {});
   // The constant, which must be one of those that a model can run with, as it is computed with.
   Result<ConstantPtr> computed(const Tensor& tensor);
   // A constant of the budget's.
@@ -132,8 +133,9 @@ class NodeImport {
   Result<Tensor> expand(const Tensor& tensor, const ir::Shape& shape, const Growth& growth,
                         const char* suffix = "");
   // `made`, computed from the constants `from`, under a name.
-  Tensor made_from(std::string name, ConstantPtr made, std::span<const Tensor> from) {
-    const ir::OriginId origin = import_.origin_of(*made, from);
+  Tensor made_from(std::string name, ConstantPtr made, std::span<const Tensor> from,
+                   ir::Box box = {}) {
+    const ir::OriginId origin = import_.origin_of(*made, from, std::move(box));
     return {.name = std::move(name), .constant = std::move(made), .origin = origin};
   }
   // A constant to be filled. Errors: unsupported when there are too many of them.

@@ -111,6 +111,41 @@ TEST(Origins, EqualTensorsAreOne) {
   }
 }
 
+// Which part of a tensor a slice is.
+TEST(Origins, OfPartsOfATensor) {
+  const auto part = [](const std::function<void(TestModel&)>& cut) {
+    TestModel m = looked_up();
+    cut(m);
+    m.node("MatMul", {"h", "w"}, {"y"}, "head");
+    const ir::Graph graph = bound(m);
+    ir::OriginId id = operand(graph, graph.node_count() - 1, 1).origin;
+    const auto& origins = graph.origins();
+    // The head's weight is the part transposed.
+    id = origins[static_cast<size_t>(id)].from.front();
+    const ir::Box& box = origins[static_cast<size_t>(id)].box;
+    return std::pair(box.begin, box.end);
+  };
+  using Ints = std::vector<int64_t>;
+  EXPECT_EQ(part([](TestModel& m) {
+              m.ints("from", {4}).ints("to", {12}).ints("axes", {0});
+              m.node("Slice", {"table", "from", "to", "axes"}, {"s"});
+              m.node("Transpose", {"s"}, {"w"});
+            }),
+            std::pair(Ints({4, 0}), Ints({12, 16})));
+  EXPECT_EQ(part([](TestModel& m) {
+              m.ints("from", {-2}).ints("to", {1}).ints("axes", {0}).ints("back", {-3});
+              m.node("Slice", {"table", "from", "to", "axes", "back"}, {"s"});
+              m.node("Transpose", {"s"}, {"w"});
+            }),
+            std::pair(Ints({3, 0}), Ints({19, 16})));
+  EXPECT_EQ(part([](TestModel& m) {
+              m.ints("lengths", {5, 8, 7});
+              set_int(m.node("Split", {"table", "lengths"}, {"a", "s", "c"}), "axis", 0);
+              m.node("Transpose", {"s"}, {"w"});
+            }),
+            std::pair(Ints({5, 0}), Ints({13, 16})));
+}
+
 // As an exporter writes what it has folded itself.
 TEST(Origins, OfATensorThatIsThereTransposed) {
   for (const bool is_transposed : {true, false}) {
@@ -168,6 +203,30 @@ TEST(Origins, WhatTheGraphSaysIsPublic) {
   }
   EXPECT_GT(constants, 1U);
   EXPECT_EQ(secrets, 1U);
+}
+
+// The weight of a 1x1 convolution is a matrix too.
+TEST(Origins, OfAConvolutionThatIsThereTransposed) {
+  TestModel m;
+  m.input("x", {-1, 20, 4, 4}).output("y").output("z");
+  std::vector<float> turned(320);
+  for (size_t i = 0; i < 20; ++i) {
+    for (size_t j = 0; j < 16; ++j) turned[j * 20 + i] = static_cast<float>(i * 16 + j);
+  }
+  m.weight("w", {16, 20, 1, 1}, turned);
+  m.weight("again", {20, 16}, numbers(320));
+  m.node("Conv", {"x", "w"}, {"y"}, "conv");
+  m.node("GlobalAveragePool", {"x"}, {"g"}, "pool");
+  m.node("Flatten", {"g"}, {"f"}, "flat");
+  m.node("MatMul", {"f", "again"}, {"z"}, "head");
+  const ir::Graph graph = bound(m);
+  ir::OriginId conv = ir::kNoOrigin, head = ir::kNoOrigin;
+  for (const ir::Node& node : graph.nodes()) {
+    if (node.name == "conv") conv = graph.value(node.inputs[1]).origin;
+    if (node.name == "head") head = graph.value(node.inputs[1]).origin;
+  }
+  const auto from = [&](ir::OriginId id) { return graph.origins()[static_cast<size_t>(id)].from; };
+  EXPECT_TRUE(from(conv) == std::vector{head} || from(head) == std::vector{conv});
 }
 
 }  // namespace

@@ -452,6 +452,28 @@ TEST(Rows, OfOneAndOfSeveralAreNotTheSame) {
   }
 }
 
+// A part of the rows is bound as all of them were, whatever number it happens to have.
+TEST(Rows, WhatCountsNoneCountsNoneOfAPartEither) {
+  TestModel m;
+  m.input("x", {-1, 4}).input("z", {-1, 4}).output("y");
+  m.graph().mutable_input(1)->mutable_type()->mutable_tensor_type()->mutable_shape()
+      ->mutable_dim(0)->set_dim_param("M");
+  m.node("Shape", {"z"}, {"s"});
+  m.ints("zero", {0}).ints("one", {1});
+  m.node("Gather", {"s", "zero"}, {"rows"});
+  set_int(m.node("Concat", {"rows", "one"}, {"times"}), "axis", 0);
+  m.node("Tile", {"x", "times"}, {"t"});
+  m.node("Relu", {"t"}, {"y"});
+  const Model model = *m.load();
+  const ImportOptions all{.input_shapes = {{"x", {5, 4}}, {"z", {1, 4}}}};
+  const size_t nodes = model.bind(all)->node_count();
+  for (const int64_t rows : {1, 2, 3}) {
+    const Result<ImportOptions> some = model.with_rows(all, rows);
+    ASSERT_TRUE(some.ok()) << some.status().message();
+    EXPECT_EQ(model.bind(*some)->node_count(), nodes) << rows;
+  }
+}
+
 TEST(Rows, ADimensionOfTheSameNameIsNoOther) {
   TestModel m;
   m.input("x", {-1, 4}).input("mask", {3, -1}).output("y");

@@ -9,14 +9,17 @@
 namespace taoism::onnx {
 namespace {
 
-// A constant as rows and columns, or the same transposed. What is no matrix is one row.
+// A constant as rows and columns, or the same transposed. A matrix is what has two dimensions of
+// more than one, as the weight of a 1x1 convolution has too; anything else is one row.
 struct Matrix {
   explicit Matrix(const ir::Constant& of) : constant(&of) {
-    const ir::Shape& shape = of.desc.shape;
-    const auto dim = [](int64_t size) { return static_cast<size_t>(size); };
-    is_matrix = shape.rank() == 2 && shape[0] > 1 && shape[1] > 1;
-    rows = is_matrix ? dim(shape[0]) : 1;
-    columns = is_matrix ? dim(shape[1]) : dim(shape.elements());
+    std::vector<size_t> sides;
+    for (const int64_t size : of.desc.shape.dims()) {
+      if (size > 1) sides.push_back(static_cast<size_t>(size));
+    }
+    is_matrix = sides.size() == 2;
+    rows = is_matrix ? sides[0] : 1;
+    columns = is_matrix ? sides[1] : static_cast<size_t>(of.desc.shape.elements());
     row_step = columns;
   }
   Matrix transposed() const {

@@ -130,6 +130,7 @@ Outcome run_mod(const RunContext& context) {
 constexpr OpDef mod_op() {
   OpDef def = pair_op("Mod", Types::number, run_mod);
   def.attrs = kModAttrs;
+  def.jumps = true;
   def.sure_fault = sure_division_fault;
   return def;
 }

@@ -151,6 +151,9 @@ struct OpDef {
   // Bit i: input i says where, or which, and not what: indices, a condition. A constant there is
   // part of the model's structure and no parameter of it.
   uint8_t place_inputs = 0;
+  // Whether the output jumps where an element of the first input passes a value. (What makes
+  // integers or truth values of numbers jumps anyway.)
+  bool jumps = false;
   // Whether inputs may have no elements, in constants that import computes with.
   bool takes_empty = false;
   Storage storage = Storage::fresh;

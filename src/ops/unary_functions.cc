@@ -30,6 +30,11 @@ constexpr OpDef function_op(const char* name, Outcome (*run)(const RunContext&))
           .split_rows = split_rows_alike};
 }
 
+constexpr OpDef jumping(OpDef def) {
+  def.jumps = true;
+  return def;
+}
+
 constexpr OpDef of_form(Form form, OpDef def) {
   def.form = form;
   return def;
@@ -179,16 +184,18 @@ TAOISM_OP(Asin) = math_op("Asin", run<[](double x) { return std::asin(x); }>);
 TAOISM_OP(Asinh) = math_op("Asinh", run<[](double x) { return std::asinh(x); }>);
 TAOISM_OP(Atan) = math_op("Atan", run<[](double x) { return std::atan(x); }>);
 TAOISM_OP(Atanh) = math_op("Atanh", run<[](double x) { return std::atanh(x); }>);
-TAOISM_OP(Ceil) = kernel_op<UnaryOp::ceil, [](double x) { return std::ceil(x); }>("Ceil");
+TAOISM_OP(Ceil) = jumping(kernel_op<UnaryOp::ceil, [](double x) { return std::ceil(x); }>("Ceil"));
 TAOISM_OP(Cos) = math_op("Cos", run<[](double x) { return std::cos(x); }>);
 TAOISM_OP(Cosh) = math_op("Cosh", run<[](double x) { return std::cosh(x); }>);
 TAOISM_OP(Exp) = kernel_op<UnaryOp::exp, [](double x) { return std::exp(x); }>("Exp", kRounds);
-TAOISM_OP(Floor) = kernel_op<UnaryOp::floor, [](double x) { return std::floor(x); }>("Floor");
+TAOISM_OP(Floor) =
+    jumping(kernel_op<UnaryOp::floor, [](double x) { return std::floor(x); }>("Floor"));
 TAOISM_OP(Log) = kernel_op<UnaryOp::log, [](double x) { return std::log(x); }>("Log", kRounds);
 TAOISM_OP(Reciprocal) =
     kernel_op<UnaryOp::reciprocal, [](double x) { return 1 / x; }>("Reciprocal");
 // Halves to the even neighbour.
-TAOISM_OP(Round) = kernel_op<UnaryOp::round, [](double x) { return std::nearbyint(x); }>("Round");
+TAOISM_OP(Round) =
+    jumping(kernel_op<UnaryOp::round, [](double x) { return std::nearbyint(x); }>("Round"));
 TAOISM_OP(Sin) = math_op("Sin", run<[](double x) { return std::sin(x); }>);
 TAOISM_OP(Sinh) = math_op("Sinh", run<[](double x) { return std::sinh(x); }>);
 TAOISM_OP(Softplus) = kernel_op<UnaryOp::softplus, softplus>("Softplus", kRounds);
@@ -199,12 +206,12 @@ TAOISM_OP(Tan) = math_op("Tan", run<[](double x) { return std::tan(x); }>);
 
 TAOISM_OP(Abs) = number_op<UnaryOp::abs, Absolute>("Abs");
 TAOISM_OP(Neg) = of_form(Form::affine, number_op<UnaryOp::neg, Negative>("Neg"));
-TAOISM_OP(Sign) = of_form(Form::opaque, number_op<UnaryOp::sign, Sign>("Sign"));
+TAOISM_OP(Sign) = jumping(of_form(Form::opaque, number_op<UnaryOp::sign, Sign>("Sign")));
 
 TAOISM_OP(IsInf) = predicate_op("IsInf", kIsInfAttrs, run_is_inf);
 TAOISM_OP(IsNaN) = predicate_op("IsNaN", {}, run_is_nan);
 TAOISM_OP(Not) = not_op();
-TAOISM_OP(Shrink) = with_attrs("Shrink", kShrinkAttrs, run_shrink);
-TAOISM_OP(ThresholdedRelu) = with_attrs("ThresholdedRelu", kAlpha, run_thresholded);
+TAOISM_OP(Shrink) = jumping(with_attrs("Shrink", kShrinkAttrs, run_shrink));
+TAOISM_OP(ThresholdedRelu) = jumping(with_attrs("ThresholdedRelu", kAlpha, run_thresholded));
 
 }  // namespace taoism::ops

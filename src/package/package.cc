@@ -158,7 +158,9 @@ Status Package::check_constants() const {
 }
 
 Result<runtime::Prepared> Package::prepare(int64_t batch, const runtime::Machine& machine) const {
-  TAOISM_ASSIGN_OR_RETURN(const BatchEntry* entry, entry_of(batch));
+  const Result<const BatchEntry*> found = entry_of(batch);
+  if (!found.ok()) return no_batch_for(static_cast<size_t>(batch));
+  const BatchEntry* entry = *found;
   const auto index = static_cast<uint32_t>(entry - manifest().batches.data());
   runtime::Prepared prepared;
   TAOISM_ASSIGN_OR_RETURN(prepared.partitioned, graph(index));

@@ -28,7 +28,6 @@ enum class Kind : uint8_t {
 struct State {
   Kind kind = Kind::known;
   uint64_t terms = 1;  // known elements that one element depends on, at most
-  int depth = 0;       // layers between known values and this
   // The host moves each element by itself: it is the sum of that and something. So an activation
   // does not hide it: the host sees to it that the others are at rest.
   bool is_free = false;
@@ -59,6 +58,7 @@ class Asker {
       }
     }
     find_shown();
+    is_hidden_end_.assign(graph_.value_count(), false);
     asked_.resize(segments_.count);
     for (size_t s = 0; s < asked_.size(); ++s) asked_[s].segment = s;
     taken_.assign(graph_.value_count(), false);
@@ -66,6 +66,7 @@ class Asker {
       const auto id = static_cast<NodeId>(n);
       if (graph_.node(id).placement == Placement::tee) visit(id);
     }
+    find_depth();
     AloneOnAWay alone = weights_alone_on_a_way(partitioned_, ends_);
     result_.telling = std::move(alone.telling);
     for (const ValueId weight : alone.if_at_rest) {
@@ -143,6 +144,7 @@ class Asker {
   void visit(NodeId id) {
     const ir::Node& node = graph_.node(id);
     const State state = state_of(node);
+    if (steps(node)) result_.stepping.push_back(id);
     for (const ValueId output : node.outputs) {
       if (output == ir::kNoValue) continue;
       states_[idx(output)] = state;
@@ -151,13 +153,59 @@ class Asker {
       }
       if (!whole_[idx(output)]) continue;
       if (state.kind == Kind::ranks) result_.shows_ranks = true;
-      if (state.kind == Kind::hidden && state.depth > 1) {
-        const int least = result_.least_depth;
-        result_.least_depth = least == 0 ? state.depth : std::min(least, state.depth);
-      }
+      is_hidden_end_[idx(output)] = state.kind == Kind::hidden;
       // Whatever it is: from here on the host has it.
       states_[idx(output)] = {};
     }
+  }
+
+  bool steps(const ir::Node& node) const {
+    const ops::OpDef* op = op_of(node);
+    const ValueId output = node.outputs.front();
+    if (op == nullptr || output == ir::kNoValue || whole_[idx(output)]) return false;
+    const bool is_number = is_real(graph_.value(output).desc.dtype);
+    return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
+      if (input == ir::kNoValue) return false;
+      const Kind kind = states_[idx(input)].kind;
+      const bool follows = kind == Kind::affine || kind == Kind::shown;
+      return follows && is_real(graph_.value(input).desc.dtype) && (op->jumps || !is_number);
+    });
+  }
+
+  // How many private layers follow each other from known values to those that are seen and hidden.
+  void find_depth() {
+    constexpr int kNowhere = -1;  // no such value is reached
+    std::vector<int> onward(graph_.value_count(), kNowhere);
+    for (size_t n = graph_.node_count(); n-- > 0;) {
+      const ir::Node& node = graph_.node(static_cast<NodeId>(n));
+      if (node.placement != Placement::tee) continue;
+      int reached = kNowhere;
+      for (const ValueId output : node.outputs) {
+        if (output == ir::kNoValue) continue;
+        const int from_here = whole_[idx(output)] ? kNowhere : onward[idx(output)];
+        reached = std::max({reached, from_here, is_hidden_end_[idx(output)] ? 0 : kNowhere});
+      }
+      if (reached == kNowhere) continue;
+      if (is_private_layer(node)) ++reached;
+      for (const ValueId input : node.inputs) {
+        if (input != ir::kNoValue) onward[idx(input)] = std::max(onward[idx(input)], reached);
+      }
+    }
+    for (size_t v = 0; v < onward.size(); ++v) {
+      const bool is_known = ends_.known[v] || whole_[v];
+      if (!is_known || graph_.value(static_cast<ValueId>(v)).is_constant() || onward[v] < 1)
+        continue;
+      const int least = result_.least_depth;
+      result_.least_depth = least == 0 ? onward[v] : std::min(least, onward[v]);
+    }
+  }
+  // One that mixes elements, by weights that the host has not.
+  bool is_private_layer(const ir::Node& node) const {
+    const ops::Role role = role_of(node);
+    if (role != ops::Role::linear && role != ops::Role::protocol) return false;
+    constexpr size_t kWeights = 1;
+    if (role == ops::Role::protocol || !is_parameter(graph_, node, kWeights)) return true;
+    return states_[idx(node.inputs[kWeights])].kind == Kind::fixed;
   }
 
   State state_of(const ir::Node& node) const {
@@ -174,7 +222,6 @@ class Asker {
       const State& operand = states_[idx(node.inputs[i])];
       const bool is_float = is_real(graph_.value(node.inputs[i]).desc.dtype);
       const bool is_constant = graph_.value(node.inputs[i]).is_constant();
-      state.depth = std::max(state.depth, operand.depth);
       state.activated = state.activated || operand.activated;
       if (!is_constant) {
         all_free = all_free && operand.is_free;
@@ -204,11 +251,9 @@ class Asker {
     if (!is_hidden && !is_ranked && moving.empty() && !has_known) {
       return {.kind = Kind::fixed, .terms = 0};
     }
-    if (role_of(node) == ops::Role::linear || is_rewritten || state.depth == 0) ++state.depth;
     state.kind = is_hidden                     ? Kind::hidden
                  : is_ranked && moving.empty() ? Kind::ranks
                                                : kind_of(node, form, moving);
-    if (state.kind <= Kind::shown) state.depth = 1;
     if (form == Form::moves && has_fixed) state.terms = std::max(state.terms, rows_looked_up(node));
     if (state.kind == Kind::affine && node.attrs.has("activation")) state.kind = Kind::shown;
     state.activated = state.activated || state.kind == Kind::shown;
@@ -316,6 +361,7 @@ class Asker {
   std::vector<bool> is_integer_weight_;  // by value: count_readers()
   std::vector<bool> whole_, told_;       // by value: find_shown()
   std::vector<bool> taken_;              // by value: take() was there
+  std::vector<bool> is_hidden_end_;      // by value: seen whole, and not what the host made of it
   std::vector<AskedSegment> asked_;
   Asking result_;
 };

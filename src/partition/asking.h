@@ -35,9 +35,12 @@ struct Asking {
   // Those that give weights away, in order; one may be there twice, by equations and by a way. Each
   // weight is in one of them.
   std::vector<AskedSegment> segments;
-  // Of what the host sees and is not that: how many layers follow each other at least between what
-  // it knows and what it sees, more than one. 0: there is no such value.
+  // Of what the host sees and is not that: from each value that it knows, how many private layers
+  // follow each other at most up to there; the least of these. 0: there is no such value.
   int least_depth = 0;
+  // Nodes whose output jumps where an element behind the first private layer passes a value: where
+  // it does is found through whatever follows, and so, up to factors, is the layer.
+  std::vector<ir::NodeId> stepping;
   // Private parameters that are in none of them, and would be if branches of the same input that
   // join them were at rest (asking_ways.h).
   std::vector<ir::ValueId> if_at_rest;

@@ -83,6 +83,53 @@ TEST(Asking, ShallowNetworksAreWarnedOf) {
               testing::Not(HasSubstr("layers deep")));
 }
 
+// A second input near the end meets few layers, however many the first one meets.
+TEST(Asking, DepthIsThatOfTheNearestInput) {
+  for (const bool has_second : {false, true}) {
+    test::GraphBuilder b;
+    ir::ValueId x = b.input({1, 8});
+    for (int i = 0; i < 4; ++i) x = b.relu(b.linear(x, 8));
+    if (has_second) x = b.node("Add", {x, b.input({1, 8})});
+    const std::string warnings =
+        all_warnings(placed(b.finish({b.linear(b.relu(b.linear(x, 8)), 8)}), everything));
+    const bool is_warned = warnings.find("2 private layers deep") != std::string::npos;
+    EXPECT_EQ(is_warned, has_second) << warnings;
+  }
+}
+
+// What the device has hides nothing between private layers.
+TEST(Asking, DepthIsThatOfPrivateLayers) {
+  test::GraphBuilder b;
+  ir::ValueId x = b.input({1, 8});
+  for (int i = 0; i < 6; ++i) x = b.relu(b.linear(x, 8));
+  ir::Graph graph = b.finish({b.linear(x, 8)});
+  for (size_t n : {2, 4, 6, 8}) graph.value(graph.node(n).inputs[1]).is_private = false;
+  EXPECT_THAT(all_warnings(placed(graph, everything)), HasSubstr("3 private layers deep"));
+}
+
+// Where a step is behind one layer, queries find it through whatever follows.
+TEST(Asking, AStepBehindOneLayerIsWarnedOf) {
+  for (const char* op : {"Round", "Sign", "Floor", "Shrink", "Relu"}) {
+    test::GraphBuilder b;
+    ir::ValueId x = b.node(op, {b.linear(b.input({1, 8}), 8)});
+    for (int i = 0; i < 4; ++i) x = b.relu(b.linear(x, 8));
+    const Report report = placed(b.finish({x}), everything);
+    EXPECT_EQ(all_warnings(report).find("jumps where") != std::string::npos,
+              std::string_view(op) != "Relu")
+        << op;
+  }
+}
+
+// What is had by asking is known to who asks for the rest.
+TEST(Asking, GoesOnWithWhatItHasFound) {
+  test::GraphBuilder b;
+  ir::ValueId x = b.relu(b.linear(b.relu(b.linear(b.input({1, 8}), 8)), 8));
+  for (int i = 0; i < 3; ++i) x = b.linear(b.relu(b.node("Add", {x, b.input({1, 8})})), 8);
+  const Report report = placed(b.finish({x}), everything);
+  // All but the first two, which no input of their own meets.
+  EXPECT_EQ(report.private_params_asked, 3U * (64 + 8));
+}
+
 TEST(Asking, ALabelShowsOrderAndNoWeights) {
   const Report report = report_of(test::small_resnet(), "deep:k=1", Answer::label);
   EXPECT_THAT(report.asked, IsEmpty());

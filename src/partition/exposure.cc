@@ -151,7 +151,19 @@ class Exposure {
     });
   }
 
+  // What is had so is known from then on, and something else may follow from it.
   void list_asked() {
+    std::vector<NodeId> telling;
+    for (int round = 0; round < kMostRounds; ++round) {
+      asking_ = what_asking_gives(partitioned_, ends());
+      if (round == 0) telling = std::move(asking_.telling);
+      if (!list_round(round == 0)) break;
+      looked_at_all_ = round + 1 < kMostRounds;
+    }
+    asking_.telling = std::move(telling);
+  }
+
+  Ends ends() const {
     Ends ends = ends_in_clear(partitioned_);
     for (size_t v = 0; v < graph_.value_count(); ++v) {
       const auto id = static_cast<ValueId>(v);
@@ -159,9 +171,13 @@ class Exposure {
       const size_t origin = knowledge_.origin_of(id);
       if (known_[origin] == knowledge_.elems(origin)) ends.known[v] = true;
     }
-    asking_ = what_asking_gives(partitioned_, ends);
-    if (asking_.segments.empty()) return;
+    return ends;
+  }
+
+  // Whether anything was new. `is_first`: what shows no weights is named too.
+  bool list_round(bool is_first) {
     const std::vector<std::vector<NodeId>> readers = graph_.consumers();
+    bool is_new = false;
     for (const AskedSegment& segment : asking_.segments) {
       AskedPart part{segment.segment + 1, 0, segment.queries, segment.activated};
       const std::string note =
@@ -170,13 +186,16 @@ class Exposure {
         const size_t origin = knowledge_.origin_of(id);
         const uint64_t known =
             std::min(knowledge_.elems(origin), listed_[origin] + elems(graph_, id));
+        is_new = is_new || known > known_[origin];
         part.params += list(report_.asked_weights, readers[idx(id)].front(), id, known, note);
         knowledge_.add(id, known);
       }
-      if (part.params != 0 || segment.weights.empty()) report_.asked.push_back(part);
+      if (part.params != 0 || (is_first && segment.weights.empty())) report_.asked.push_back(part);
     }
+    if (!is_new) return false;
     known_ = knowledge_.known();
     list_following(report_.asked_weights, "follows from what can be had by asking");
+    return true;
   }
 
   uint64_t count_if_at_rest() const {
@@ -220,23 +239,35 @@ class Exposure {
     if (asking_.least_depth != 0 && asking_.least_depth <= kExtracted) {
       report_.warnings.push_back(
           "what the TEE shows is " + std::to_string(asking_.least_depth) +
-          " private layers deep: networks this shallow have been extracted by queries (Jagielski "
+          (asking_.least_depth == 1 ? " private layer" : " private layers") +
+          " deep: networks this shallow have been extracted by queries (Jagielski "
           "et al., USENIX Security 2020; Carlini et al., CRYPTO 2020); it is not counted as "
           "exposed");
     }
     if (const uint64_t params = count_if_at_rest(); params != 0) {
       report_.warnings.push_back(
           std::to_string(params) +
-          " private weights are joined by nothing but branches of the same input, which some inputs "
+          " private weights are joined by nothing but branches of the same input, which some "
+          "inputs "
           "may bring to rest (a normalization or a gate under large values) so that queries give "
           "them; they are not counted as exposed");
     }
+    if (!asking_.stepping.empty()) {
+      report_.warnings.push_back(named(asking_.stepping) +
+                                 " in the TEE jumps where what one private layer makes passes a "
+                                 "value: queries find where, "
+                                 "through whatever follows, and so that layer up to factors; it is "
+                                 "not counted as exposed");
+    }
+    if (!looked_at_all_) {
+      report_.warnings.emplace_back(
+          "what follows from what can be had by asking goes on further than was looked: more than "
+          "is "
+          "counted is exposed");
+    }
     if (!asking_.telling.empty()) {
       report_.warnings.push_back(
-          "node '" + graph_.node(asking_.telling.front()).name + "'" +
-          (asking_.telling.size() > 1
-               ? " and " + std::to_string(asking_.telling.size() - 1) + " more"
-               : std::string()) +
+          named(asking_.telling) +
           " in the TEE fails or not by indices or divisors that private weights decide: each "
           "answer "
           "tells one bit of them, with --answer label too; it is not counted as exposed");
@@ -249,6 +280,16 @@ class Exposure {
     }
   }
 
+  // "node 'a' and 2 more".
+  std::string named(const std::vector<NodeId>& nodes) const {
+    const std::string more =
+        nodes.size() > 1 ? " and " + std::to_string(nodes.size() - 1) + " more" : std::string();
+    return "node '" + graph_.node(nodes.front()).name + "'" + more;
+  }
+
+  // Layers that follow from each other one by one; no real model has so many.
+  static constexpr int kMostRounds = 64;
+
   const ir::Graph& source_;
   const ir::PartitionedGraph& partitioned_;
   const ir::Graph& graph_;
@@ -260,6 +301,7 @@ class Exposure {
   std::vector<uint64_t> known_;   // by origin
   std::vector<bool> is_scaled_;   // by value
   Asking asking_;
+  bool looked_at_all_ = true;
 };
 
 }  // namespace

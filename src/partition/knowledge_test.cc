@@ -13,8 +13,12 @@ constexpr uint64_t kLarge = 12;
 struct Constants {
   ir::Graph graph;
 
-  ir::ValueId add(int64_t elems, std::vector<ir::ValueId> from = {}, bool is_public = false) {
-    ir::Origin origin{.from = {}, .elems = static_cast<uint64_t>(elems), .is_public = is_public};
+  ir::ValueId add(int64_t elems, std::vector<ir::ValueId> from = {}, bool is_public = false,
+                  ir::Box box = {}) {
+    ir::Origin origin{.from = {},
+                      .elems = static_cast<uint64_t>(elems),
+                      .box = std::move(box),
+                      .is_public = is_public};
     for (const ir::ValueId source : from) origin.from.push_back(graph.value(source).origin);
     auto constant = ir::make_constant({ir::DType::f32, {elems}}).first;
     const ir::OriginId id = graph.add_origin(std::move(origin));
@@ -48,9 +52,22 @@ TEST(Knowledge, OfSiblingsAsFarAsTheyTellOfTheirSource) {
 // Two slices of one tensor tell nothing of each other, but that the whole is half known.
 TEST(Knowledge, NothingOfASliceBesideIt) {
   Constants c;
-  const auto whole = c.add(kLarge), first = c.add(kLarge / 2, {whole});
-  c.add(kLarge / 2, {whole});
-  EXPECT_THAT(c.known({{first, kLarge / 2}}), ElementsAre(kLarge / 2, kLarge / 2, 0));
+  const auto part = [&](ir::ValueId whole, int64_t begin, int64_t end) {
+    return c.add(end - begin, {whole}, false, {{0, begin}, {4, end}});
+  };
+  const auto whole = c.add(kLarge), first = part(whole, 0, 6);
+  part(whole, 6, 12);
+  part(whole, 4, 10);
+  EXPECT_THAT(c.known({{first, 6}}), ElementsAre(6, 6, 0, 6));
+  EXPECT_THAT(c.known({{first, 2}}), ElementsAre(2, 2, 0, 2));
+}
+
+// Of parts of which nobody says where they lie, any may be any.
+TEST(Knowledge, OfPartsThatMayBeTheSame) {
+  Constants c;
+  const auto whole = c.add(kLarge), first = c.add(5, {whole});
+  c.add(8, {whole});
+  EXPECT_THAT(c.known({{first, 5}}), ElementsAre(5, 5, 5));
 }
 
 TEST(Knowledge, AFewUnknownNumbersHideAFew) {

@@ -308,8 +308,9 @@ def test_output_that_cannot_be_written(run: Run, linear: Path, folder: Path, tmp
         for path in ("/dev/full", folder / "no" / "such", folder):
             assert_one_line_error(run(*args, path), 2, str(path))
     with Path("/dev/full").open("w") as full:
-        result = subprocess.run([BIN / "taoism", "plan", linear], stdout=full, stderr=subprocess.PIPE, text=True)
-    assert_one_line_error(result, 2, "standard output")
+        for words in (["plan", linear], ["--help"], ["plan", "--help"], ["--version"]):
+            result = subprocess.run([BIN / "taoism", *words], stdout=full, stderr=subprocess.PIPE, text=True)
+            assert_one_line_error(result, 2, "standard output")
     assert not list(folder.iterdir())
 
 

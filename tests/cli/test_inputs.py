@@ -200,8 +200,8 @@ def test_inputs_with_different_first_dimensions(given: Given, tmp_path: Path) ->
 
 def test_names_that_no_flag_can_hold(run: Run, tmp_path: Path) -> None:
     """With "=", and what no terminal shows: these are written as messages have them."""
-    names = {"in=put": "in=put", "x=": "x=", "b\x1b[m": "b?[m"}
-    nodes = [node("Add", ["in=put", "x="], "sum=of=all"), node("Neg", ["b\x1b[m"], "c\u202e")]
+    names = {"in=put": "in=put", "in": "in", "b\x1b[m": "b?[m"}
+    nodes = [node("Add", ["in=put", "in"], "sum=of=all"), node("Neg", ["b\x1b[m"], "c\u202e")]
     path = model(tmp_path / "m.onnx", nodes, {name: [2] for name in names}, {"sum=of=all": [2], "c\u202e": [2]})
     flags: list[object] = []
     for i, written in enumerate(names.values()):
