@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
@@ -113,8 +114,16 @@ std::optional<uint64_t> available_memory_bytes() {
 }
 
 Status check_memory(uint64_t bytes) {
-  constexpr uint64_t kSmall = uint64_t{1} << 20;  // what is smaller stops at an exception
-  if (bytes < kSmall) return {};
+  // To ask takes a fraction of a millisecond.
+  constexpr uint64_t kSmall = uint64_t{1} << 20;
+  constexpr uint64_t kTogether = uint64_t{16} << 20;
+  constexpr uint64_t kBeside = uint64_t{16} << 20;
+  static std::atomic<uint64_t> small_bytes = 0;  // not asked for yet, by the whole process
+  if (bytes < kSmall) {
+    if (small_bytes.fetch_add(bytes) + bytes < kTogether) return {};
+    small_bytes = 0;
+    bytes = kTogether;  // for those that follow
+  }
   const Machine all = machine();
   uint64_t available = all.free_bytes + all.swap_bytes;
   if (all.free_bytes == 0) {  // no /proc: as much as there is
@@ -122,6 +131,7 @@ Status check_memory(uint64_t bytes) {
                 static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE));
   }
   available = std::min(available, own_cgroup_room_bytes());
+  available -= std::min(available, kBeside);
   if (bytes <= available && may_allocate(bytes)) return {};
   return resource_exhausted("takes " + std::to_string(bytes) +
                             " bytes of memory, this process can have " +

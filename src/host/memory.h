@@ -1,5 +1,5 @@
 // How much memory this process can have, asked before it is taken: memory that is promised and not
-// there would end the process when it is touched. Thread-safety: pure.
+// there would end the process when it is touched. Thread-safety: free functions.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,9 @@ namespace taoism::host {
 // kernel does not say.
 std::optional<uint64_t> available_memory_bytes();
 
-// Of `bytes` to be allocated and filled now, the machine's swap included, a group's not. Errors:
+// Of `bytes` to be allocated and filled now, the machine's swap included, a group's not: whether
+// they are there, and a little more for whatever else is needed beside them. Small allocations are
+// judged by their sum, so that many of them are as safe as one: call it for each. Errors:
 // resource_exhausted.
 Status check_memory(uint64_t bytes);
 

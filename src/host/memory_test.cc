@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "base/test_folder.h"
@@ -67,6 +72,38 @@ TEST(Memory, MoreThanTheMachineHasIsRefused) {
   const auto buffer = take_memory(uint64_t{2} << 20);
   ASSERT_TRUE(buffer.ok());
   EXPECT_EQ(buffer->size(), size_t{2} << 20);
+}
+
+// In a process that may have 8 MiB more than it has: how many of so many allocations are said to
+// be there, none of which is made.
+int said_to_be_there(uint64_t bytes, int allocations) {
+  const pid_t child = ::fork();  // a limit is the whole process's
+  if (child == 0) {
+    std::ifstream file("/proc/self/statm");
+    uint64_t pages = 0;
+    file >> pages;
+    const rlim_t most = pages * static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE)) + (8U << 20);
+    const rlimit limit{most, most};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) _exit(255);
+    int there = 0;
+    for (int i = 0; i < allocations; ++i) there += check_memory(bytes).ok() ? 1 : 0;
+    _exit(there);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+TEST(Memory, ManySmallAllocationsAreAskedForTogether) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "needs a build without sanitizer, which takes all addresses";
+#endif
+  EXPECT_EQ(said_to_be_there(1000, 100), 100);
+  const int few = said_to_be_there(1000 << 10, 100);  // 98 MiB in all
+  EXPECT_GT(few, 0);
+  EXPECT_LT(few, 100);
+  EXPECT_EQ(said_to_be_there(20 << 20, 1), 0);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "onnx/bind.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "onnx/bind_shapes.h"
 #include "onnx/evaluate.h"
@@ -328,19 +329,13 @@ class Binder {
                                         const std::vector<ConstantPtr>& made) {
     const size_t moved = moved_inputs(folded.op, folded.inputs.size());
     std::vector<Rows> rows(made.size());
-    std::vector<ConstantPtr> growths(folded.inputs.begin(), folded.inputs.end());
     bool grows = false, known = true;
     for (size_t i = 0; i < node.inputs(); ++i) {
       const Rows& from = node.input(i).rows;
       if (from.mixed != nullptr) return std::vector<Rows>(made.size(), from);
-      const Growth growth = node.use_growth(i);
-      grows = grows || !growth.empty();
-      known = known && (i < moved || growth.empty());
-      if (i >= moved || growths[i] == nullptr) continue;
-      const ir::Shape& shape = growths[i]->desc.shape;
-      Growth elements = growth;
-      elements.resize(static_cast<size_t>(shape.elements()));
-      growths[i] = ir::make_i64_constant(shape, elements);
+      const bool grows_here = !node.use_growth(i).empty();
+      grows = grows || grows_here;
+      known = known && (i < moved || !grows_here);
     }
     if (!grows) return rows;
     if (!known) {
@@ -348,11 +343,23 @@ class Binder {
           .at = {}, .growth = {}, .mixed = mixed_by(node.name(), folded.op, "it counts them")};
       return std::vector<Rows>(made.size(), mixed);
     }
+    std::vector<ConstantPtr> growths(folded.inputs.begin(), folded.inputs.end());
+    for (size_t i = 0; i < std::min(moved, node.inputs()); ++i) {
+      if (growths[i] == nullptr) continue;
+      TAOISM_ASSIGN_OR_RETURN(const Fresh numbers,
+                              import_.budget.make(ir::DType::i64, growths[i]->desc.shape));
+      const std::shared_ptr<const Growth>& growth = node.input(i).rows.growth;
+      if (growth != nullptr) {
+        std::memcpy(numbers.data, growth->data(), growth->size() * sizeof(int64_t));
+      }
+      growths[i] = numbers.constant;
+    }
     FoldNode again = folded;
     again.inputs = growths;
     TAOISM_ASSIGN_OR_RETURN(const std::vector<ConstantPtr> outputs, fold(again));
     for (size_t i = 0; i < outputs.size(); ++i) {
       const auto elements = static_cast<size_t>(outputs[i]->desc.shape.elements());
+      TAOISM_RETURN_IF_ERROR(import_.budget.take_numbers(elements));
       rows[i].growth = shared_growth({outputs[i]->i64(), outputs[i]->i64() + elements});
     }
     return rows;
@@ -398,6 +405,7 @@ class Binder {
         find_evaluation(op)({op, file_.opset, node.outputs(), node.attrs, inputs, import_.budget}));
     if (grows && rows.mixed == nullptr) {
       const auto elements = static_cast<size_t>(made[0]->desc.shape.elements());
+      TAOISM_RETURN_IF_ERROR(import_.budget.take_numbers(elements));
       rows.growth = std::make_shared<const Growth>(elements, kUnknownGrowth);
     }
     Tensor evaluated = node.made_from("", made[0], node.all_inputs(node.inputs()));

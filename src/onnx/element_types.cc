@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "host/memory.h"
+
 namespace taoism::onnx {
 
 using ::onnx::TensorProto;
@@ -69,6 +71,11 @@ void convert_elements(const ir::Constant& from, ir::DType dtype, std::byte* to) 
       for (size_t i = 0; i < count; ++i) target[i] = ops::convert<To>(source[i]);
     });
   });
+}
+
+Status check_integers(const ir::Constant& constant) {
+  return host::check_memory(static_cast<uint64_t>(constant.desc.shape.elements()) *
+                            sizeof(int64_t));
 }
 
 std::optional<std::vector<int64_t>> integers_of(const ir::Constant& constant) {

@@ -25,9 +25,7 @@ std::optional<ir::DType> dtype_of(int32_t type);
 std::string element_type_name(int32_t type);
 
 bool is_float(ir::DType dtype);
-inline bool is_integer(ir::DType dtype) {
-  return !is_float(dtype) && dtype != ir::DType::boolean;
-}
+inline bool is_integer(ir::DType dtype) { return !is_float(dtype) && dtype != ir::DType::boolean; }
 // Whether a model's tensors may be of it when it runs.
 inline bool is_for_constants_alone(ir::DType dtype) {
   return dtype == ir::DType::f64 || dtype == ir::DType::u64;
@@ -40,6 +38,8 @@ Status refused_type(ir::DType dtype);
 
 // Writes the elements of `from` to `to`, as ONNX's Cast has it (ops/core/convert.h).
 void convert_elements(const ir::Constant& from, ir::DType dtype, std::byte* to);
+// Whether there is memory for integers_of(). Errors: resource_exhausted.
+Status check_integers(const ir::Constant& constant);
 // The elements of a tensor of integers that fit into int64; nothing when it is of another type.
 std::optional<std::vector<int64_t>> integers_of(const ir::Constant& constant);
 

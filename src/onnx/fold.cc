@@ -90,6 +90,7 @@ Constants fold_transpose(const FoldNode& node) {
 }
 
 Constants fold_gather(const FoldNode& node) {
+  if (node.has(1)) TAOISM_RETURN_IF_ERROR(check_integers(*node.inputs[1]));
   const auto indices = node.has(1) ? integers_of(*node.inputs[1]) : std::nullopt;
   if (!indices) return invalid_argument("indices must be integers");
   const ir::Constant& x = *node.inputs[0];
@@ -335,10 +336,22 @@ Result<Fresh> FoldBudget::make(ir::DType dtype, const ir::Shape& shape) {
     return unsupported("a constant of shape " + shape.text() + " is too large to compute ahead");
   }
   TAOISM_RETURN_IF_ERROR(spend(static_cast<uint64_t>(shape.elements())));
-  TAOISM_RETURN_IF_ERROR(host::check_memory(bytes));
-  used_bytes_ += bytes;
+  TAOISM_RETURN_IF_ERROR(take(bytes));
   auto [constant, data] = ir::make_constant({dtype, shape});
   return Fresh{std::move(constant), data};
+}
+
+Status FoldBudget::take(uint64_t bytes) {
+  if (bytes > kMaxTotalBytes - used_bytes_) {
+    return unsupported("the numbers that its shape is computed from are too many");
+  }
+  TAOISM_RETURN_IF_ERROR(host::check_memory(bytes));
+  used_bytes_ += bytes;
+  return {};
+}
+
+Status FoldBudget::take_numbers(uint64_t count) {
+  return take(std::min(count, kMaxTotalBytes) * sizeof(int64_t));
 }
 
 Status FoldBudget::spend(uint64_t operations) {
@@ -356,6 +369,7 @@ Status FoldBudget::spend(uint64_t operations) {
 Result<std::vector<int64_t>> FoldNode::ints(size_t i, const char* name) const {
   if (*name != 0 && attrs.has(name)) return attrs.ints(name);
   if (!has(i)) return std::vector<int64_t>();
+  TAOISM_RETURN_IF_ERROR(check_integers(*inputs[i]));
   auto values = integers_of(*inputs[i]);
   if (!values || inputs[i]->desc.shape.rank() > 1) {
     return invalid_argument("input " + std::to_string(i) + " must be a list of integers");

@@ -32,8 +32,12 @@ class FoldBudget {
   // A zeroed constant, an operation spent on each element. Errors: unsupported when it or the sum
   // of all would be too large, resource_exhausted.
   Result<Fresh> make(ir::DType dtype, const ir::Shape& shape);
+  // For something else that is as large as so many int64. Errors: the same.
+  Status take_numbers(uint64_t count);
 
  private:
+  Status take(uint64_t bytes);
+
   static constexpr uint64_t kMaxTotalBytes = uint64_t{1} << 30;
   static constexpr uint64_t kLeastOperations = uint64_t{1} << 28;
   uint64_t used_bytes_ = 0;

@@ -1,4 +1,11 @@
 // Constant folding, seen from outside: the folded integers become a Reshape's target or a Slice.
+#include <malloc.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
 #include "onnx/reference_run.h"
 #include "onnx/test_model.h"
 
@@ -191,6 +198,47 @@ TEST(Fold, WorkHasABudget) {
   EXPECT_NE(graph.status().message().find("operations to compute ahead"), std::string::npos)
       << graph.status().message();
   EXPECT_NE(graph.status().message().find("ReduceMax '"), std::string::npos);
+}
+
+// Of a model that doubles a constant to 32 MiB, all of them 64 MiB: whether it is read by a process
+// that may have so many bytes more than it has.
+Code code_with(uint64_t more) {
+  TestModel source;
+  source.input("x", {-1, 4}).output("y").weight("c0", {1, 4}, {1, 2, 3, 4});
+  for (int i = 0; i < 21; ++i) {
+    const std::string from = "c" + std::to_string(i), to = "c" + std::to_string(i + 1);
+    set_int(source.node("Concat", {from, from}, {to}), "axis", 0);
+  }
+  source.ints("at", {-1}).ints("end", {INT32_MAX}).ints("axis", {0});
+  source.node("Slice", {"c21", "at", "end", "axis"}, {"last"});
+  source.node("Add", {"x", "last"}, {"y"});
+  const auto model = source.load();
+  EXPECT_TRUE(model.ok()) << model.status().message();
+  const pid_t child = ::fork();  // a limit is the whole process's
+  if (child == 0) {
+    // Nothing of what earlier tests have freed.
+    ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    ::malloc_trim(0);
+    std::ifstream file("/proc/self/statm");
+    uint64_t pages = 0;
+    file >> pages;
+    const rlim_t most = pages * static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE)) + more;
+    const rlimit limit{most, most};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) _exit(255);
+    _exit(static_cast<int>(model->bind().code()));
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  return static_cast<Code>(WEXITSTATUS(status));
+}
+
+TEST(Fold, TakesTheMemoryOfWhatItMakesAndNoMore) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "needs a build without sanitizer, which takes all addresses";
+#endif
+  EXPECT_EQ(code_with(96U << 20), Code::ok);
+  EXPECT_EQ(code_with(16U << 20), Code::resource_exhausted);
 }
 
 }  // namespace

@@ -25,6 +25,18 @@ uint64_t work_of(const ops::OpDef& def, const ops::NodeView& view) {
   return operations;
 }
 
+// computed_rows(), its numbers taken from the budget.
+Result<Rows> take_computed_rows(GraphImport& import, std::string_view op,
+                                std::span<const Operand> operands, const ir::TensorDesc& made) {
+  const bool grows = std::ranges::any_of(
+      operands, [](const Operand& operand) { return operand.rows->growth != nullptr; });
+  if (grows) {
+    TAOISM_RETURN_IF_ERROR(
+        import.budget.take_numbers(static_cast<uint64_t>(made.shape.elements())));
+  }
+  return computed_rows(op, operands, made, import.rows);
+}
+
 }  // namespace
 
 Result<ConstantPtr> GraphImport::converted(const ir::Constant& constant, ir::DType dtype) {
@@ -175,6 +187,7 @@ Result<std::optional<std::vector<int64_t>>> NodeImport::ints(size_t i, const cha
   if (!has(i)) return List();
   const ConstantPtr& constant = inputs_[i].constant;
   if (!constant) return refuse(name, "is computed from the model's input, not a constant");
+  TAOISM_RETURN_IF_ERROR(check_integers(*constant));
   List list = integers_of(*constant);
   if (!list || constant->desc.shape.rank() > 1) {
     return invalid_argument(std::string(name) + " must be a list of integers");
@@ -300,7 +313,7 @@ Result<Tensor> NodeImport::evaluate(const ops::OpDef& def, const std::vector<Ten
       (def.reference != nullptr ? def.reference : def.run)({view, data, {&to, 1}, {}, serial});
   if (!outcome.ok()) return invalid_argument(ops::fault_text(outcome));
   Tensor made = made_from(name_, result.constant, tensors);
-  made.rows = computed_rows(def.name, operands, output, import_.rows);
+  TAOISM_ASSIGN_OR_RETURN(made.rows, take_computed_rows(import_, def.name, operands, output));
   return unused_growth() != nullptr ? mixed(std::move(made), kChanges) : made;
 }
 
@@ -426,7 +439,8 @@ Result<Tensor> NodeImport::converted(const Tensor& tensor, ir::DType dtype) {
     TAOISM_ASSIGN_OR_RETURN(result.constant, import_.converted(*tensor.constant, dtype));
     use({tensor});
     const Operand operand{tensor.constant.get(), &tensor.rows};
-    result.rows = computed_rows("Cast", {&operand, 1}, result.constant->desc, import_.rows);
+    TAOISM_ASSIGN_OR_RETURN(
+        result.rows, take_computed_rows(import_, "Cast", {&operand, 1}, result.constant->desc));
     return result;
   }
   for (const ir::DType type : {from, dtype}) {
