@@ -190,6 +190,18 @@ Status OutputFile::commit() {
   return finish();
 }
 
+// In one step where the file system has such: for a moment the other way has two names.
+Status OutputFile::rename_new() const {
+  const char* const from = temporary_.c_str();
+  if (renameat2(AT_FDCWD, from, AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno != EINVAL && errno != ENOSYS && errno != EPERM) {
+    return failure("cannot create", errno);
+  }
+  if (link(from, path_.c_str()) != 0) return failure("cannot create", errno);
+  unlink(from);
+  return {};
+}
+
 Status OutputFile::commit_new() {
   TAOISM_RETURN_IF_ERROR(sync());
   if (direct_) return failure("cannot create", EEXIST);
@@ -197,8 +209,7 @@ Status OutputFile::commit_new() {
   if (temporary_.empty()) {
     TAOISM_RETURN_IF_ERROR(link_as(path_, exists));
   } else {
-    if (link(temporary_.c_str(), path_.c_str()) != 0) return failure("cannot create", errno);
-    unlink(temporary_.c_str());
+    TAOISM_RETURN_IF_ERROR(rename_new());
     temporary_.clear();
   }
   return finish();

@@ -54,6 +54,7 @@ class OutputFile {
   Status open_unnamed(Access access);
   Status link_as(const std::string& name, bool& exists) const;
   Status replace();
+  Status rename_new() const;
   Status finish();
 
   std::string path_;

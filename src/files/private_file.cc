@@ -125,6 +125,16 @@ Result<size_t> read_private_file(const std::string& path, ByteSpan to) {
   return read_to_end(path, file.get(), to);
 }
 
+Status check_one_name(const std::string& path) {
+  struct stat status = {};
+  if (lstat(path.c_str(), &status) != 0) return failed(path, errno);
+  if (status.st_nlink <= 1) return {};
+  return invalid_argument(path + ": has " + std::to_string(status.st_nlink) +
+                          " names (hard links), and the others would keep what it says now: remove "
+                          "them (find / -samefile " +
+                          path + " lists them)");
+}
+
 Result<size_t> read_to_end(const std::string& path, int file, ByteSpan to) {
   const size_t most = to.size();
   std::byte more;

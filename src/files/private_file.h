@@ -17,6 +17,9 @@ Status check_private_file(const std::string& path);
 Result<size_t> read_private_file(const std::string& path, ByteSpan to);
 // The same of the folder in which `path` is to be made.
 Status check_private_folder(const std::string& path);
+// Whether a file that is to be replaced has no other name, a hard link, under which it would stay
+// as it is. Errors: not_found, invalid_argument with the mend.
+Status check_one_name(const std::string& path);
 // All that is left of an open file or pipe, whose name is for errors: how many bytes. Errors:
 // invalid_argument (it has more than `to`, or cannot be read).
 Result<size_t> read_to_end(const std::string& path, int file, ByteSpan to);

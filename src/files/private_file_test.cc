@@ -51,6 +51,18 @@ TEST_F(PrivateFileTest, OursAloneIsTaken) {
   EXPECT_EQ(check_private_folder(folder_ + "/none/key").code(), Code::not_found);
 }
 
+TEST_F(PrivateFileTest, WhatHasTwoNamesIsNotReplaced) {
+  EXPECT_TRUE(check_one_name(path_).ok());
+  std::filesystem::create_hard_link(path_, folder_ + "/other");
+  EXPECT_TRUE(check_private_file(path_).ok());  // it may be read
+  const Status status = check_one_name(path_);
+  EXPECT_EQ(status.code(), Code::invalid_argument);
+  EXPECT_THAT(status.message(), HasSubstr("find / -samefile " + path_));
+  std::filesystem::remove(folder_ + "/other");
+  EXPECT_TRUE(check_one_name(path_).ok());
+  EXPECT_EQ(check_one_name(folder_ + "/none").code(), Code::not_found);
+}
+
 TEST_F(PrivateFileTest, ReadsAllOfItOrNothing) {
   std::ofstream(path_) << "secret";
   const auto read = [&](size_t room) -> Result<std::string> {

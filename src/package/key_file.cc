@@ -52,6 +52,7 @@ Status change_key_file(const std::string& path,
   const Result<files::FileLock> lock = files::FileLock::take(path);
   if (!lock.ok()) return lock.status().annotate("key file");
   TAOISM_ASSIGN_OR_RETURN(store::PackageKey key, read_key_file(path));
+  TAOISM_RETURN_IF_ERROR(files::check_one_name(path).annotate("key file"));
   KeyText before, after;
   TAOISM_RETURN_IF_ERROR(store::format_key(key, before.expose_secret()).status());
   TAOISM_RETURN_IF_ERROR(change(key));

@@ -20,7 +20,9 @@ Result<store::PackageKey> new_key();
 Status create_key_file(const std::string& path, const store::PackageKey& key);
 
 // Reads the file, has `change` change what it says, and replaces it, if it says something else
-// then: nobody else does in between. An error of `change` is given back, and the file is as it was.
+// then: nobody else does in between. One that has another name, a hard link, is refused: what was
+// retired and revoked would stay good there. An error of `change` is given back, and the file is as
+// it was.
 Status change_key_file(const std::string& path,
                        const std::function<Status(store::PackageKey&)>& change);
 // The same; where there is none it is made, and is_new told.
