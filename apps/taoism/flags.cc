@@ -131,7 +131,7 @@ Result<std::pair<runtime::Machine, std::vector<uint64_t>>> MachineFlags::resolve
 }
 
 void ModelFlags::declare(CLI::App& app, const char* what, const char* inputs_what) {
-  reads(app.add_option("model", path, what))->required();
+  reads_model(app.add_option("model", path, what))->required();
   inputs.declare(app, inputs_what);
 }
 

@@ -18,12 +18,17 @@ namespace taoism::cli {
 // it. kNamed before a type: the text may also be NAME=path, as match_paths() has it.
 inline constexpr std::string_view kNamed = "[NAME=]";
 inline constexpr std::string_view kFile = "FILE";
+inline constexpr std::string_view kModel = "MODEL";  // or a package; read with the files it names
 inline constexpr std::string_view kNewFile = "NEW-FILE";
 inline constexpr std::string_view kNewPackage = "NEW-PACKAGE";  // in place of an older one, too
+inline constexpr std::string_view kNewModel = "NEW-MODEL";      // likewise
 
 inline CLI::Option* reads(CLI::Option* option) { return option->type_name(std::string(kFile)); }
 inline CLI::Option* reads_named(CLI::Option* option) {
   return option->type_name(std::string(kNamed).append(kFile));
+}
+inline CLI::Option* reads_model(CLI::Option* option) {
+  return option->type_name(std::string(kModel));
 }
 inline CLI::Option* writes(CLI::Option* option) { return option->type_name(std::string(kNewFile)); }
 inline CLI::Option* writes_named(CLI::Option* option) {
@@ -31,6 +36,9 @@ inline CLI::Option* writes_named(CLI::Option* option) {
 }
 inline CLI::Option* writes_package(CLI::Option* option) {
   return option->type_name(std::string(kNewPackage));
+}
+inline CLI::Option* writes_model(CLI::Option* option) {
+  return option->type_name(std::string(kNewModel));
 }
 
 // "65536", "64KiB", "64MiB", "1.5GiB" (also K, M, G). Errors: invalid_argument.

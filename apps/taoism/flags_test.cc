@@ -69,7 +69,7 @@ void expect_types_of_files(const CLI::App& app) {
     const std::string name = option->get_name(false, true);
     const std::string type = option->get_type_name();
     const bool is_file =
-        std::regex_match(type, std::regex(R"((\[NAME=\])?(NEW-)?FILE|NEW-PACKAGE)"));
+        std::regex_match(type, std::regex(R"((\[NAME=\])?(NEW-)?FILE|(NEW-)?MODEL|NEW-PACKAGE)"));
     EXPECT_TRUE(type != "TEXT" || no_files.contains(name)) << app.get_name() << " " << name;
     EXPECT_TRUE(is_file || !std::regex_search(option->get_description(), extension))
         << app.get_name() << " " << name << " " << type;

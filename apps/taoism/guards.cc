@@ -2,17 +2,21 @@
 
 #include <sys/stat.h>
 
-#include <array>
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "files/same_file.h"
 #include "flags.h"
+#include "onnx/external_files.h"
 #include "package/key_file.h"
 #include "package/package_file.h"
 #include "store/package_key.h"
@@ -23,9 +27,9 @@ namespace {
 struct NamedFile {
   std::string flag;
   std::string path;
-  size_t text = 0;  // of which text of the flags: two readings of one are no two files
-  bool is_new_package = false;
-  std::string what;  // of what is read, for a message
+  size_t text = 0;        // of which text of the flags: two readings of one are no two files
+  std::string_view type;  // of flags.h, without kNamed
+  std::string what;       // of what is read, for a message
 };
 
 struct NamedFiles {
@@ -88,16 +92,32 @@ Status check_writes(const std::vector<NamedFile>& reads, const std::vector<Named
   return {};
 }
 
-// A package, or a key that opens or signs one, by its first bytes. Null: any other file, or none.
+std::string extension_of(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension;
+}
+
+// Whether it, or the file that it is a link to, is called as a model; empty ones hold nothing.
+bool is_called_model(const std::string& path, const struct stat& info) {
+  if (info.st_size == 0) return false;
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::canonical(path, error);
+  return extension_of(path) == ".onnx" || extension_of(target) == ".onnx";
+}
+
+// A package, or a key that opens or signs one, by its first bytes; a model by its name. Null: any
+// other file, or none.
 const char* irreplaceable(const std::string& path) {
   const std::optional<struct stat> info = stat_of(path);
   if (!info || !S_ISREG(info->st_mode)) return nullptr;
   if (package::is_package(path)) return "a package";
-  std::array<char, 16> begin{};
-  std::ifstream(path, std::ios::binary).read(begin.data(), begin.size());
-  const std::string_view text(begin.data(), begin.size());
-  const bool is_key = text.starts_with(store::kKeyFileBegin) || text.starts_with("-----BEGIN ");
-  return is_key ? "a key file" : nullptr;
+  std::vector<char> begin(store::kKeyBeginBytes);
+  std::ifstream file(path, std::ios::binary);
+  file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  const auto read = std::span(begin).first(static_cast<size_t>(file.gcount()));
+  if (store::begins_as_key(std::as_bytes(read))) return "a key file";
+  return is_called_model(path, *info) ? "a model" : nullptr;
 }
 
 Status check_kept(const NamedFile& written) {
@@ -106,15 +126,25 @@ Status check_kept(const NamedFile& written) {
                             " -: results go to files, not to the standard output; "
                             "give a path (./- for a file called so)");
   }
-  const char* what = written.is_new_package ? nullptr : irreplaceable(written.path);
-  if (what == nullptr) return {};
-  return invalid_argument(written.flag + " " + written.path + ": is " + what +
+  if (written.type == kNewPackage) return {};
+  const char* const found = irreplaceable(written.path);
+  const std::string_view what = found != nullptr ? found : "";
+  if (what.empty() || (written.type == kNewModel && what == "a model")) return {};
+  return invalid_argument(written.flag + " " + written.path + ": is " + std::string(what) +
                           ", which would be lost; write elsewhere, or move it away");
 }
 
 // Of "-o,--output" the long one, of a positional its name.
 std::string name_of(const CLI::Option& option) {
   return option.get_lnames().empty() ? option.get_name() : "--" + option.get_lnames().front();
+}
+
+// That of flags.h; empty: none.
+std::string_view known_type(std::string_view type) {
+  for (const std::string_view known : {kFile, kModel, kNewFile, kNewPackage, kNewModel}) {
+    if (type == known) return known;
+  }
+  return {};
 }
 
 NamedFiles files_of(const std::vector<const CLI::Option*>& given) {
@@ -130,11 +160,11 @@ NamedFiles files_of(const std::vector<const CLI::Option*>& given) {
     for (const std::string& text : option->results()) {
       ++text_index;
       for (std::string& path : paths_of(text, may_be_named)) {
-        NamedFile file{name, std::move(path), text_index, type == kNewPackage, ""};
-        if (type == kFile) {
+        NamedFile file{name, std::move(path), text_index, known_type(type), ""};
+        if (file.type == kFile || file.type == kModel) {
           file.what = "the command reads (" + name + ")";
           files.reads.push_back(std::move(file));
-        } else if (type == kNewFile || type == kNewPackage) {
+        } else if (!file.type.empty()) {
           files.writes.push_back(std::move(file));
         }
       }
@@ -154,6 +184,25 @@ void add_default_keys(std::vector<NamedFile>& reads) {
   }
 }
 
+// What a model names is read without a flag. It is asked only where something is there that could
+// be lost: that costs a parse of the file. What it cannot be asked, the command will say.
+void add_external_files(NamedFiles& files) {
+  const bool replaces = std::ranges::any_of(files.writes, [](const NamedFile& file) {
+    const std::optional<struct stat> info = stat_of(file.path);
+    return info && S_ISREG(info->st_mode);
+  });
+  for (size_t i = 0, count = files.reads.size(); replaces && i < count; ++i) {
+    const std::string model = files.reads[i].path;
+    if (files.reads[i].type != kModel || package::is_package(model)) continue;
+    const auto paths = onnx::external_files(model);
+    if (!paths.ok()) continue;
+    for (const std::string& path : *paths) {
+      files.reads.push_back(
+          {.path = path, .what = "the command reads (external data of " + model + ")"});
+    }
+  }
+}
+
 }  // namespace
 
 Status check_flags(const CLI::App& app) {
@@ -168,6 +217,7 @@ Status check_flags(const CLI::App& app) {
   if (!files.writes.empty()) {
     const CLI::Option* key = app.get_option_no_throw("--key");
     if (key != nullptr && key->count() == 0) add_default_keys(files.reads);
+    add_external_files(files);
     TAOISM_RETURN_IF_ERROR(check_writes(files.reads, files.writes));
     for (const NamedFile& file : files.writes) TAOISM_RETURN_IF_ERROR(check_kept(file));
   }

@@ -2,31 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <map>
-#include <new>
 #include <optional>
 
 #include "onnx/bind.h"
 #include "onnx/bind_shapes.h"
+#include "onnx/guarded.h"
 #include "onnx/model_file.h"
 
 namespace taoism::onnx {
-namespace {
-
-// The one place where what protobuf and the standard library throw becomes a Status.
-template <typename Function>
-auto guarded(Function&& function) -> decltype(function()) {
-  try {
-    return function();
-  } catch (const std::bad_alloc&) {
-    return resource_exhausted("the model does not fit this machine's memory");
-  } catch (const std::exception& error) {
-    return invalid_argument(std::string("the model cannot be imported: ") + error.what());
-  }
-}
-
-}  // namespace
 
 std::string Unsupported::text() const {
   return op + " '" + node + "': " + (attribute.empty() ? "" : "attribute " + attribute + ": ") +

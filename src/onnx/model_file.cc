@@ -21,24 +21,6 @@ Status unreadable_file(const std::string& path, const std::string& why) {
   return invalid_argument("'" + path + "' cannot be read as ONNX: " + why);
 }
 
-Status parse(const SourceFile& source, ::onnx::ModelProto& proto) {
-  constexpr uint64_t kProtobufLimitBytes = (uint64_t{1} << 31) - 1;
-  if (source.size() > kProtobufLimitBytes) {
-    return unreadable_file(source.path(),
-                           "it is over 2 GiB; save the model with its tensors as external data");
-  }
-  if (source.size() == 0) return unreadable_file(source.path(), "it is empty");
-  google::protobuf::io::FileInputStream stream(source.descriptor());
-  google::protobuf::io::CodedInputStream coded(&stream);
-  coded.SetTotalBytesLimit(std::numeric_limits<int>::max());
-  if (!proto.ParseFromCodedStream(&coded) || !coded.ConsumedEntireMessage()) {
-    return unreadable_file(source.path(), "it is truncated or no protobuf");
-  }
-  if (!proto.has_graph()) return unreadable_file(source.path(), "it has no graph");
-  if (proto.graph().node_size() == 0) return unreadable_file(source.path(), "its graph is empty");
-  return {};
-}
-
 Status read_opset(Model::File& file) {
   for (const auto& import : file.proto.opset_import()) {
     if (!is_default_domain(import.domain())) continue;
@@ -287,10 +269,29 @@ Result<ConstantPtr> ComputedWeights::get(const ir::Constant& constant) const {
   return ConstantPtr(std::move(computed));
 }
 
+Status parse_model(const SourceFile& source, ::onnx::ModelProto& proto) {
+  constexpr uint64_t kProtobufLimitBytes = (uint64_t{1} << 31) - 1;
+  if (source.size() > kProtobufLimitBytes) {
+    return unreadable_file(source.path(),
+                           "it is over 2 GiB; save the model with its tensors as external data");
+  }
+  if (source.size() == 0) return unreadable_file(source.path(), "it is empty");
+  TAOISM_RETURN_IF_ERROR(host::check_memory(source.size()).annotate("'" + source.path() + "'"));
+  google::protobuf::io::FileInputStream stream(source.descriptor());
+  google::protobuf::io::CodedInputStream coded(&stream);
+  coded.SetTotalBytesLimit(std::numeric_limits<int>::max());
+  if (!proto.ParseFromCodedStream(&coded) || !coded.ConsumedEntireMessage()) {
+    return unreadable_file(source.path(), "it is truncated or no protobuf");
+  }
+  if (!proto.has_graph()) return unreadable_file(source.path(), "it has no graph");
+  if (proto.graph().node_size() == 0) return unreadable_file(source.path(), "its graph is empty");
+  return {};
+}
+
 Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& path) {
   auto file = std::make_shared<Model::File>();
   TAOISM_ASSIGN_OR_RETURN(ModelFolder folder, ModelFolder::of(path));
-  TAOISM_RETURN_IF_ERROR(parse(folder.model(), file->proto));
+  TAOISM_RETURN_IF_ERROR(parse_model(folder.model(), file->proto));
   TAOISM_RETURN_IF_ERROR(read_opset(*file));
   ExternalFiles external(folder);
   TAOISM_RETURN_IF_ERROR(read_constants(*file, external).annotate("'" + path + "'"));

@@ -45,6 +45,8 @@ struct Model::File {
   std::vector<SourceFile> sources;  // the model, then its external data by name
 };
 
+// Parses the file alone. Errors: invalid_argument, resource_exhausted. May throw as the next.
+Status parse_model(const SourceFile& source, ::onnx::ModelProto& proto);
 // Parses and checks `path`. May throw what protobuf and the standard library throw.
 Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& path);
 

@@ -6,11 +6,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
 
 #include "base/text.h"
+#include "store/package_key.h"
 
 namespace taoism::onnx {
 namespace {
@@ -106,6 +108,21 @@ Status led_outside(const std::string& location) {
                           "the link's place");
 }
 
+// A file of weights, `opened` or, with errno, -1. What is read as a public weight is published when
+// the model is sealed, and a model is often a stranger's.
+Result<SourceFile> weights_of(int opened, const fs::path& path, const std::string& location) {
+  TAOISM_ASSIGN_OR_RETURN(SourceFile file,
+                          SourceFile::of_descriptor(Descriptor(opened), path.string()));
+  SecretBytes<store::kKeyBeginBytes> begin;
+  const ByteSpan read =
+      begin.expose_secret().first(std::min<uint64_t>(file.size(), store::kKeyBeginBytes));
+  TAOISM_RETURN_IF_ERROR(file.read(0, read));
+  if (!store::begins_as_key(read)) return file;
+  return invalid_argument("'" + printable(location) +
+                          "' is a key file, no weights, and would be given away: do not use this "
+                          "model, or keep it in a folder without keys");
+}
+
 }  // namespace
 
 int open_beneath(int folder, const std::string& relative, Confinement confinement) {
@@ -146,7 +163,7 @@ Result<SourceFile> ModelFolder::open(const std::string& location) const {
   const fs::path from = fs::absolute(path_, error);
   const fs::path named = from.parent_path() / location;
   const int fd = open_beneath(folder_.get(), location, Confinement::kernel);
-  if (fd >= 0 || errno != ELOOP) return SourceFile::of_descriptor(Descriptor(fd), named.string());
+  if (fd >= 0 || errno != ELOOP) return weights_of(fd, named, location);
   // Where links lead now, by name; what is opened is beneath the same folder and no link again.
   const fs::path target = fs::weakly_canonical(named, error);
   if (error) return invalid_argument("'" + printable(location) + "': " + error.message());
@@ -158,7 +175,7 @@ Result<SourceFile> ModelFolder::open(const std::string& location) const {
     if (opened < 0 || folder.empty() || !names_beneath(inside.string()) || inside == ".") continue;
     const int linked = open_beneath(opened, inside.string(), Confinement::kernel);
     if (linked < 0 && (errno == ELOOP || errno == EXDEV)) break;
-    return SourceFile::of_descriptor(Descriptor(linked), target.string());
+    return weights_of(linked, target, location);
   }
   return led_outside(location);
 }

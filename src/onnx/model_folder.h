@@ -23,7 +23,7 @@ class ModelFolder {
   // the way may lead from one place in the folder to another. The kernel holds the confinement
   // while it opens (openat2, or a walk that follows no link where that is not to be had): nothing
   // that is renamed or linked meanwhile leads out. Errors: invalid_argument (outside of the folder,
-  // not a regular file), not_found.
+  // not a regular file, a key: a weight may be published), not_found.
   Result<SourceFile> open(const std::string& location) const;
 
  private:

@@ -13,6 +13,7 @@
 #include <cstddef>
 
 #include "base/test_exchange.h"
+#include "onnx/external_files.h"
 #include "onnx/test_model.h"
 
 namespace taoism::onnx {
@@ -199,6 +200,56 @@ TEST_F(ModelFolderTest, AModelHoldsNoWeightsOfItsOwnFile) {
     EXPECT_NE(model.status().message().find("is the model itself"), std::string::npos)
         << model.status().message();
   }
+}
+
+// A model that is taken from somebody else, into a folder with keys, and sealed there.
+TEST_F(ModelFolderTest, AKeyIsNoWeight) {
+  const std::string pem = "-----BEGIN PRIVATE KEY-----\n";
+  models_.write("m.key", "taoism key 2\nsecret");
+  models_.write("owner.key", pem);
+  models_.write("sub/other.pem", "of mine:\n" + pem);
+  fs::create_symlink("sub/other.pem", models_.file("weights"));
+  fs::create_hard_link(models_.file("m.key"), models_.file("w"));
+  for (const char* location : {"m.key", "owner.key", "sub/other.pem", "weights", "w"}) {
+    const auto model = Model::load(models_.write("m.onnx", external_model(location).bytes()));
+    EXPECT_EQ(model.code(), Code::invalid_argument) << location;
+    EXPECT_NE(model.status().message().find("is a key file, no weights"), std::string::npos)
+        << model.status().message();
+    EXPECT_TRUE(is_one_line(model.status().message()));
+  }
+}
+
+// Of every tensor, read or not; no weight is read for it.
+TEST_F(ModelFolderTest, ListsWhatAModelNames) {
+  TestModel source = external_model("sub/w.bin");
+  const auto name = [](::onnx::TensorProto& tensor, const std::string& location) {
+    auto& entry = *tensor.add_external_data();
+    entry.set_key("location");
+    entry.set_value(location);
+  };
+  const std::vector<std::string> locations = {"attribute", "function", "in_graph", "indices",
+                                              "list",      "sparse",   "sub/w.bin"};
+  for (const std::string& location : locations) {
+    if (location != "sub/w.bin") models_.write(location, "");
+  }
+  auto& node = *source.graph().mutable_node(0);
+  name(*node.add_attribute()->mutable_t(), "attribute");
+  name(*node.add_attribute()->mutable_g()->add_initializer(), "in_graph");
+  name(*node.add_attribute()->add_tensors(), "list");
+  name(*source.graph().add_sparse_initializer()->mutable_values(), "sparse");
+  name(*node.add_attribute()->mutable_sparse_tensor()->mutable_indices(), "indices");
+  name(*source.proto.add_functions()->add_node()->add_attribute()->mutable_t(), "function");
+  name(*node.add_attribute()->mutable_t(), "is not there");
+  name(*node.add_attribute()->mutable_t(), outside_.file("w.bin"));
+  const auto files = external_files(models_.write("m.onnx", source.bytes()));
+  ASSERT_TRUE(files.ok()) << files.status().message();
+  std::vector<std::string> expected;
+  for (const std::string& location : locations) expected.push_back(models_.file(location));
+  EXPECT_EQ(*files, expected);
+  fs::create_symlink("m.onnx", models_.file("linked.onnx"));
+  EXPECT_EQ(external_files(models_.file("linked.onnx"))->size(), locations.size());
+  EXPECT_EQ(external_files(models_.file("none")).code(), Code::not_found);
+  EXPECT_EQ(external_files(models_.write("m.onnx", "no model")).code(), Code::invalid_argument);
 }
 
 TEST_F(ModelFolderTest, AWeightIsInTheModelOrInAFile) {

@@ -117,6 +117,12 @@ class Writer {
 
 }  // namespace
 
+bool begins_as_key(ConstByteSpan begin) {
+  const std::string_view text(reinterpret_cast<const char*>(begin.data()), begin.size());
+  return text.starts_with(kKeyFileBegin) ||
+         text.substr(0, kKeyBeginBytes).find("-----BEGIN ") != std::string_view::npos;
+}
+
 Result<PackageKey> parse_key(ConstByteSpan text) {
   const std::string_view all(reinterpret_cast<const char*>(text.data()), text.size());
   if (all.starts_with(kOlderHeading)) {

@@ -27,6 +27,10 @@ struct PackageKey {
 // that under the secret (docs/formats/tao.md).
 inline constexpr size_t kMaxKeyFileBytes = 4096;
 inline constexpr std::string_view kKeyFileBegin = "taoism key ";  // of every version
+// Whether a file that begins so is a key's, which nothing publishes or writes over: a key file of
+// any version, or PEM, such as an owner's pair, with text before it too.
+inline constexpr size_t kKeyBeginBytes = 4096;
+bool begins_as_key(ConstByteSpan begin);
 // Errors: invalid_argument (no key file), unsupported (an older one), integrity (its MAC is wrong:
 // changed by something other than this function's fellow).
 Result<PackageKey> parse_key(ConstByteSpan text);

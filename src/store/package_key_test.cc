@@ -54,6 +54,18 @@ PackageKey with_owners(size_t keys, size_t revoked) {
   return key;
 }
 
+TEST(PackageKey, AKeyIsKnownByItsBegin) {
+  const std::string pem = "-----BEGIN PRIVATE KEY-----\nMIG";
+  for (const std::string& key : {text_of(fresh_key()), std::string("taoism key 1\n"), pem,
+                                 "Bag Attributes\n    localKeyID: 01\n" + pem}) {
+    EXPECT_TRUE(begins_as_key(bytes_of(key))) << key;
+  }
+  for (const std::string& other : {std::string(), std::string("taoism key"), std::string("{}"),
+                                   std::string(kKeyBeginBytes, '-') + pem}) {
+    EXPECT_FALSE(begins_as_key(bytes_of(other))) << other;
+  }
+}
+
 TEST(PackageKey, AFileGivesBackWhatWasWritten) {
   for (const auto& [keys, revoked] : {std::pair{0, 0}, {1, 0}, {2, 3}, {8, 16}}) {
     const PackageKey key = with_owners(static_cast<size_t>(keys), static_cast<size_t>(revoked));

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 from conftest import assert_one_line_error
 from tao_file import small_model
@@ -81,6 +82,44 @@ def test_no_output_over_an_input(run: Run, ok: Ok, folder: Path, command: str) -
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+EXTERNAL = [
+    "plan e.onnx -o w.bin",
+    "plan e.onnx -o ./sub/../w.bin",
+    "plan e.onnx -o link.bin",
+    "plan e.onnx -o hard.bin",
+    "plan linked.onnx -o w.bin",
+    "run e.onnx -s none -i x.npy -o w.bin",
+    "run e.onnx -s none -i x.npy -o y=w.bin",
+    "bench e.onnx --strategies none --min-seconds 0 --min-iterations 1 --md w.bin",
+    "bench m.onnx e.onnx --strategies none --min-seconds 0 --min-iterations 1 --json w.bin",
+    "bench m.tao --reference e.onnx --min-seconds 0 --min-iterations 1 --csv w.bin",
+]
+
+
+@pytest.mark.parametrize("command", EXTERNAL)
+def test_no_output_over_the_weights_of_its_model(run: Run, folder: Path, command: str) -> None:
+    """Which the model's file names, and no flag."""
+    (folder / "sub").mkdir()
+    model = onnx.load(folder / "m.onnx")
+    onnx.save_model(model, folder / "e.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    (folder / "link.bin").symlink_to("w.bin")
+    (folder / "hard.bin").hardlink_to(folder / "w.bin")
+    (folder / "linked.onnx").symlink_to("e.onnx")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    model_name = "linked.onnx" if "linked" in command else "e.onnx"
+    result = run(*command.split(), cwd=folder)
+    assert_one_line_error(result, 2, "would overwrite", f"the command reads (external data of {model_name})")
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_other_files_beside_a_model_are_replaced(ok: Ok, folder: Path) -> None:
+    model = onnx.load(folder / "m.onnx")
+    onnx.save_model(model, folder / "e.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    for _ in range(2):
+        ok("run", "e.onnx", "-s", "none", "-i", "x.npy", "-o", "y.npy", cwd=folder)
+        ok("plan", "e.onnx", "-o", "plan.json", cwd=folder)
+
+
 def test_the_key_beside_a_package_is_its_own(run: Run, ok: Ok, folder: Path) -> None:
     """Whatever is there by that name; a model has none."""
     (folder / "m.key").write_text("something else")
@@ -130,6 +169,31 @@ def test_nothing_takes_the_place_of_a_package_or_a_key(
     result = run(*command.split(), kept, cwd=folder)
     assert_one_line_error(result, 2, kept, "which would be lost")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("kept", ["old.onnx", "OLD.ONNX", "link", "link.onnx"])
+@pytest.mark.parametrize("command", NEW_FILES[1:])
+def test_nothing_but_a_model_takes_the_place_of_a_model(
+    run: Run, ok: Ok, folder: Path, command: str, kept: str
+) -> None:
+    shutil.copy(folder / "m.onnx", folder / "old.onnx")
+    shutil.copy(folder / "m.onnx", folder / "OLD.ONNX")
+    shutil.copy(folder / "m.onnx", folder / "blob")
+    (folder / "link").symlink_to("old.onnx")
+    (folder / "link.onnx").symlink_to("blob")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = run(*command.split(), kept, cwd=folder)
+    assert_one_line_error(result, 2, kept, "is a model, which would be lost")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / "empty.onnx").touch()
+    ok(*command.split(), "empty.onnx", cwd=folder)
+
+
+def test_the_zoo_replaces_its_models(ok: Ok, folder: Path) -> None:
+    for seed in ("1", "2"):
+        before = (folder / "m.onnx").read_bytes()
+        ok("zoo", "resnet18", "--image", "32", "--seed", seed, "-o", "m.onnx", cwd=folder)
+        assert (folder / "m.onnx").read_bytes() != before
 
 
 def test_a_package_takes_the_place_of_its_older_one_alone(run: Run, ok: Ok, folder: Path) -> None:

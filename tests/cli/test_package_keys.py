@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import onnx
 import pytest
 from conftest import assert_one_line_error
 from tao_file import Package, small_model
@@ -222,6 +223,54 @@ def test_where_keys_may_lie(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> N
     # Said where it goes.
     text = ok(*seal, "-o", tmp_path / "m.tao")
     assert f"key     {tmp_path / 'm.key'} (new, beside the package: who reads it has the weights" in text
+
+
+def test_a_key_file_has_one_name(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
+    """Else a change would leave the other with what it said: a version twice, a revoked owner who is not."""
+    key, other = tmp_path / "m.key", tmp_path / "n.key"
+    seal = ["seal", folder / "m.onnx", "-s", "nonlinear:first=0", "--batch", "1", "--owner", tmp_path / "owner.key"]
+    ok(*seal, "--key", key, "-o", tmp_path / "m.tao")
+    other.hardlink_to(key)
+    before = key.read_bytes()
+    (tmp_path / "rotation.pub").write_text((tmp_path / "owner.pub").read_text() + f"revoked: {'0' * 64}\n")
+    for name in (key, other):
+        for change in (
+            [*seal, "--key", name, "-o", tmp_path / "n.tao"],
+            ["key", name, "--trust", tmp_path / "rotation.pub"],
+            ["key", name, "--retire-before", "1"],
+        ):
+            assert_one_line_error(run(*change), 2, f"{name}: has 2 names", f"find / -samefile {name}")
+        assert versions(ok, name) == (1, 0)
+        ok("run", tmp_path / "m.tao", "-i", folder / "x.npy", "--key", name)
+    assert key.read_bytes() == other.read_bytes() == before
+    assert not (tmp_path / "n.tao").exists()
+    other.unlink()
+    ok(*seal, "--key", key, "-o", tmp_path / "n.tao")
+    assert versions(ok, key) == (2, 0)
+
+
+KEYS_NAMED = ["m.key", "owner.key", "weights.bin"]
+
+
+@pytest.mark.parametrize("named", KEYS_NAMED)
+def test_a_model_that_names_a_key_as_its_weights(run: Run, ok: Ok, folder: Path, tmp_path: Path, named: str) -> None:
+    """A stranger's model, in a folder with keys, would have them published as public weights."""
+    shutil.copy(folder / "m.onnx", tmp_path / "m.onnx")
+    seal = ["seal", "m.onnx", "-s", "nonlinear:first=0", "--batch", "1", "--owner", "owner.key", "-o"]
+    ok(*seal, "m.tao", cwd=tmp_path)
+    (tmp_path / "weights.bin").hardlink_to(tmp_path / "owner.key")
+    model = onnx.load(tmp_path / "m.onnx")
+    secret = onnx.TensorProto(name="k", data_type=onnx.TensorProto.UINT8, data_location=onnx.TensorProto.EXTERNAL)
+    secret.dims.append(16)
+    secret.external_data.add(key="location", value=named)
+    secret.external_data.add(key="offset", value="20")
+    secret.external_data.add(key="length", value="16")
+    model.graph.initializer.append(secret)
+    onnx.save(model, tmp_path / "m.onnx")
+    for command in ([*seal, "n.tao"], ["inspect", "m.onnx"], ["run", "m.onnx", "-i", folder / "x.npy"]):
+        result = run(*command, cwd=tmp_path)
+        assert_one_line_error(result, 2, f"{named}' is a key file, no weights", "folder without keys")
+    assert not (tmp_path / "n.tao").exists()
 
 
 def test_packages_and_keys_are_moved_and_copied(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ Result<int> compare(const CompareOptions& options) {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  reads(app.add_option(
+  reads_model(app.add_option(
       "models", options->models,
       "ONNX files, and packages (.tao), which are measured under the plan sealed in them"));
   options->inputs.declare(app, "x.npy, ...: measure with what files hold, as `run` takes them");
@@ -218,8 +218,8 @@ Action declare(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   options->machine.declare(app);
   options->key.declare(app);
-  reads(app.add_option("--reference", options->reference,
-                       "the ONNX file of a package, to compare its answers with"));
+  reads_model(app.add_option("--reference", options->reference,
+                             "the ONNX file of a package, to compare its answers with"));
   app.add_option("--min-iterations", options->min_iterations, "samples of each run, at least")
       ->check(CLI::Range(size_t{1}, size_t{20000}))
       ->capture_default_str();

@@ -217,8 +217,8 @@ class Demo {
 
 Action declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  reads(app.add_option("model", options->model,
-                       "default: models/fashion_resnet.onnx beside this program"));
+  reads_model(app.add_option("model", options->model,
+                             "default: models/fashion_resnet.onnx beside this program"));
   app.add_option("--data", options->data, "folder of the Fashion-MNIST test files")
       ->type_name("FOLDER")
       ->capture_default_str();

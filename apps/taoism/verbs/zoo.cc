@@ -19,7 +19,8 @@ Action declare(CLI::App& app) {
   for (const auto& name : zoo::zoo_names())
     names += (names.empty() ? "" : ", ") + std::string(name);
   app.add_option("name", options->name, names)->required();
-  writes(app.add_option("-o,--output", options->output, "the ONNX file to write"))->required();
+  writes_model(app.add_option("-o,--output", options->output, "the ONNX file to write"))
+      ->required();
   app.add_option("--image", options->zoo.image,
                  "side of the input: 224 (torchvision's) or 32 (CIFAR's)")
       ->capture_default_str();
