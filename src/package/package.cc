@@ -150,6 +150,37 @@ Result<ir::PartitionedGraph> Package::graph(uint32_t index) const {
   return graph;
 }
 
+// Whether the graph of a batch takes and gives so many rows of what the package's do: what counts
+// rows relies on it.
+Status Package::check_rows(const ir::Graph& graph, int64_t batch) const {
+  const int64_t largest = manifest().batches.back().batch;
+  const auto scales = [&](const ir::Shape& shape, const ir::Shape& of_largest, int axis) {
+    bool fits = shape.rank() == of_largest.rank();
+    for (size_t d = 0; fits && d < shape.rank(); ++d) {
+      const bool counts = static_cast<int>(d) == axis;
+      fits = counts ? shape[d] % batch == 0 && of_largest[d] % largest == 0 &&
+                          shape[d] / batch == of_largest[d] / largest
+                    : shape[d] == of_largest[d];
+    }
+    return fits;
+  };
+  const auto inputs = runtime::tensor_specs(graph, graph.inputs());
+  const auto outputs = runtime::tensor_specs(graph, graph.outputs());
+  bool fits = inputs.size() == inputs_.size() && outputs.size() == outputs_.size();
+  for (size_t i = 0; fits && i < inputs.size(); ++i) {
+    const ir::TensorDesc& desc = inputs[i].desc;
+    fits = desc.dtype == inputs_[i].desc.dtype &&
+           scales(desc.shape, inputs_[i].desc.shape, rows_.inputs[i]) &&
+           (rows_.inputs[i] < 0 || desc.shape[0] == batch);
+  }
+  for (size_t o = 0; fits && o < outputs.size(); ++o) {
+    fits = outputs[o].desc.dtype == outputs_[o].desc.dtype &&
+           (!rows_.independent.ok() ||
+            scales(outputs[o].desc.shape, outputs_[o].desc.shape, rows_.outputs[o]));
+  }
+  return fits ? Status() : damaged(file_->path(), "what its graph takes and gives");
+}
+
 Status Package::check_constants() const {
   for (uint32_t c = 0; c < constants_.size(); ++c) {
     TAOISM_RETURN_IF_ERROR(file_->check(store::PartKind::constant, c));
@@ -164,6 +195,7 @@ Result<runtime::Prepared> Package::prepare(int64_t batch, const runtime::Machine
   const auto index = static_cast<uint32_t>(entry - manifest().batches.data());
   runtime::Prepared prepared;
   TAOISM_ASSIGN_OR_RETURN(prepared.partitioned, graph(index));
+  TAOISM_RETURN_IF_ERROR(check_rows(prepared.partitioned.graph, batch));
   std::call_once(constants_checked_, [&] { constants_status_ = check_constants(); });
   TAOISM_RETURN_IF_ERROR(constants_status_);
   Result<partition::Report> report =

@@ -41,6 +41,7 @@ class Package final : public runtime::Source {
   explicit Package(std::shared_ptr<const PackageFile> file) : file_(std::move(file)) {}
   Result<ir::PartitionedGraph> graph(uint32_t index) const;
   Status check_constants() const;
+  Status check_rows(const ir::Graph& graph, int64_t batch) const;
   std::string batches_text() const;
   Result<onnx::RowProof> proven_rows() const;
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, assert_one_line_error
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tao_file import CONSTANT, GRAPH, MANIFEST, PLAN, PROGRAM, WEIGHTS, Package, small_model, without_tee
 
@@ -115,6 +116,19 @@ def test_a_stranger_signs_as_a_stranger(run: Run, folder: Path) -> None:
     package.write(folder / "bad.tao")
     assert_one_line_error(run_it(run, folder), 4, "an owner whom its key file does not know")
     assert_one_line_error(run_it(run, folder, "--owner", folder / "owner.pub"), 4, "none of those in --owner")
+
+
+def test_an_owners_graph_of_other_rows(run: Run, every_part: Path) -> None:
+    """Signed, so that nothing but what it says is wrong: that is an error of the file, and none of ours."""
+    package = Package(every_part / "m.tao")
+    first, second = (p for p in package.parts if p.kind == GRAPH)
+    first.data, second.data = second.data, first.data
+    pem = (every_part / "owner.key").read_bytes()
+    package.sign(serialization.load_pem_private_key(pem, None))
+    package.write(every_part / "bad.tao")
+    np.save(every_part / "one.npy", np.zeros((1, 2, 6, 6), np.float32))
+    result = run("run", every_part / "bad.tao", "-i", every_part / "one.npy", "--key", every_part / "m.key")
+    assert_one_line_error(result, 4, "what its graph takes and gives")
 
 
 def test_owners_come_and_go(ok: Ok, run: Run, folder: Path, tmp_path: Path) -> None:
