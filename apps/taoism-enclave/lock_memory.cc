@@ -4,7 +4,9 @@
 #include <array>
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <span>
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -18,6 +20,10 @@ struct Mapping {
   uintptr_t begin = 0;
   uintptr_t end = 0;
   size_t bytes() const { return end - begin; }
+  bool has(const void* at) const {
+    const auto address = reinterpret_cast<uintptr_t>(at);
+    return begin <= address && address < end;
+  }
 };
 
 // A worker has about forty; what does not fit stays unlocked, and that is said.
@@ -60,6 +66,31 @@ bool list_private_mappings(ByteSpan region, Mappings& found, size_t& count) {
   return all;
 }
 
+bool lock(uintptr_t begin, size_t bytes) {
+  return mlock2(reinterpret_cast<const void*>(begin), bytes, MLOCK_ONFAULT) == 0;
+}
+
+size_t lock_limit() {
+  rlimit limit;
+  return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+// Of mappings that are too large as a whole, what is used first: the front of the heap, which the
+// allocator fills from there, up to half of the `left` bytes that may be locked; the ends of
+// threads' stacks.
+void lock_parts(std::span<const Mapping> mappings, size_t left) {
+  void* const chunk = std::malloc(1);
+  for (const Mapping& mapping : mappings) {
+    const size_t front = std::min(mapping.bytes(), left / 2) / kPageBytes * kPageBytes;
+    if (mapping.has(chunk) && lock(mapping.begin, front)) left -= front;
+  }
+  std::free(chunk);
+  constexpr size_t kEnd = trusted::kStackBytes + 4 * kPageBytes;  // and the thread's own variables
+  for (const Mapping& mapping : mappings) {
+    if (mapping.bytes() > kEnd && left >= kEnd && lock(mapping.end - kEnd, kEnd)) left -= kEnd;
+  }
+}
+
 }  // namespace
 
 void raise_lock_limit() {
@@ -78,14 +109,19 @@ bool lock_private_memory(ByteSpan region) {
   bool all = list_private_mappings(region, mappings, count);
   std::sort(mappings.begin(), mappings.begin() + static_cast<ptrdiff_t>(count),
             [](const Mapping& a, const Mapping& b) { return a.bytes() < b.bytes(); });
-  const auto here = reinterpret_cast<uintptr_t>(&mappings);
+  size_t left = lock_limit(), too_large = 0;
   for (size_t i = 0; i < count; ++i) {
     Mapping mapping = mappings[i];
     // The lowest page of the stack stays as it is: a locked one could not grow beyond the limit.
-    if (mapping.begin <= here && here < mapping.end) mapping.begin += kPageBytes;
-    all &=
-        mlock2(reinterpret_cast<const void*>(mapping.begin), mapping.bytes(), MLOCK_ONFAULT) == 0;
+    if (mapping.has(&mappings)) mapping.begin += kPageBytes;
+    if (lock(mapping.begin, mapping.bytes())) {
+      left -= std::min(left, mapping.bytes());
+    } else {
+      mappings[too_large++] = mapping;
+    }
   }
+  lock_parts(std::span(mappings).first(too_large), left);
+  all = all && too_large == 0;
   return all;
 }
 

@@ -136,6 +136,24 @@ bool is_locked_up_to(size_t kib, int pid) {
   return true;
 }
 
+// The first of the pieces that the heap is in, as root alone may see: at least 2 MiB.
+bool is_front_of_heap_locked(int pid) {
+  std::ifstream text("/proc/" + std::to_string(pid) + "/smaps");
+  constexpr size_t kUsedKib = 2048;
+  bool is_heap = false;
+  for (std::string line; std::getline(text, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " rw-p", &begin, &end) == 2) {
+      is_heap = line.ends_with("[heap]");
+      if (is_heap && (end - begin) >> 10 < kUsedKib) return false;
+    } else if (is_heap && line.rfind("VmFlags:", 0) == 0) {
+      return line.find(" lo") != std::string::npos;
+    }
+  }
+  return geteuid() != 0;
+}
+
 // Why no process here may lock all its memory, asked of the system and of no worker; 0: it may.
 int why_not_locked() {
   const pid_t child = fork();  // a limit is the whole process's
@@ -201,6 +219,8 @@ TEST(Worker, LocksAsMuchMemoryAsItMay) {
           (locked_kib < options().memory_bytes >> 10 || !is_locked_up_to(kSmallKib, pid))) {
         _exit(4);
       }
+      // Of the heap, which is larger, what is in use.
+      if (kib == kEnoughKib && !is_front_of_heap_locked(pid)) _exit(5);
       _exit(0);
     }
     int status = 0;
