@@ -1,4 +1,4 @@
-"""Whether two answers are the same."""
+"""Whether two answers are the same, and inputs that should not give the same."""
 
 from __future__ import annotations
 
@@ -48,3 +48,26 @@ def _difference(got: torch.Tensor, want: torch.Tensor) -> str:
     if largest <= coarse * spread:
         return ""
     return f"differs by {largest:.3g}, of a range of {spread:.3g}"
+
+
+def other_values(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor] | None:
+    """Tensors of other values that a module takes as well: floats between what they are and 0,
+    whole numbers between the smallest and the largest of them. None where that gives the same."""
+    generator = torch.Generator().manual_seed(1)
+    others = [_other_values(tensor, generator) for tensor in tensors]
+    are_same = all(torch.equal(a, b) for a, b in zip(tensors, others, strict=True))
+    return None if are_same else others
+
+
+def _other_values(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    if tensor.numel() == 0 or tensor.dtype == torch.bool:
+        return tensor
+    if tensor.is_floating_point() or tensor.is_complex():
+        share = 0.25 + 0.5 * torch.rand(tensor.shape, generator=generator)
+        share = share.to(tensor.device, tensor.dtype)
+        return tensor * share if bool(tensor.any()) else share
+    low, high = int(tensor.min()), int(tensor.max())
+    if high - low >= 1 << 62:
+        return tensor
+    other = torch.randint(low, high + 1, tensor.shape, generator=generator)
+    return other.to(tensor.device, tensor.dtype)

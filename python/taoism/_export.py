@@ -16,9 +16,10 @@ from torch import nn
 
 from taoism import _causes, _exporters
 from taoism._call import CallForm, OutputForm, form_of, outputs_form
-from taoism._compare import difference
+from taoism._compare import difference, other_values
 from taoism._exporters import FollowsTheBatch
 from taoism._places import shown_module
+from taoism._state import Kept
 from taoism._watch import Watch, unchanged, watched
 from taoism.errors import (
     Error,
@@ -55,6 +56,16 @@ class Exported:
     example: Example  # to compare the file's answers with; at another batch, if that is open
     single: Example | None = None  # and at a batch of one, which exporters take for none, if open
     warnings: tuple[str, ...] = ()  # what the export holds as it is now
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes another batch."""
+        return any(None in spec.shape for spec in self.call.tensors)
+
+    @property
+    def together(self) -> str:
+        """Why rows may not be run apart that the file takes as a batch; "": its graph says."""
+        return "" if self.is_open else self.call.fixed_batch or "it was exported for one batch"
 
 
 def check_inference_mode(module: nn.Module) -> None:
@@ -124,7 +135,7 @@ def export(
 def _run_job(job: _exporters.Job, trial: _Trial, names: dict[int, str]) -> tuple[str, str]:
     """Which exporter wrote the file, and why the batch is fixed in it, or "". Errors: what the
     exporter that was asked first said first."""
-    fixed = "" if trial.is_open or not job.is_open else "the module does not take another one"
+    fixed = trial.fixed if job.is_open else ""
     first: BaseException | None = None
     for exporter in _exporters.exporters():
         for is_open in (True, False):
@@ -176,14 +187,22 @@ class _Trial:
         self.form: OutputForm
         self.watch = Watch()
         self.is_open = False  # whether it takes another batch
+        self.fixed = ""  # why not
         self.larger: Example | None = None  # at one row more, if it is
         self.single: Example | None = None  # at a batch of one
         self.warnings: tuple[str, ...] = ()
         self._batch = next((tensor.shape[0] for tensor in tensors if tensor.dim() > 0), 0)
         self._whole: Example | None = None
+        self._fresh = Kept(module)
+        self._kept: dict[str, None] = {}  # what some call changed, as `Watch.changed` names it
 
     def run(self) -> None:
         """Of a large example few rows run, but for once. Errors: StatefulError, ExportError."""
+        self._run()
+        if self._kept:
+            self._ask_what_is_kept()
+
+    def _run(self) -> None:
         agree = [i for i, spec in enumerate(self.call.tensors) if None in spec.shape]
         found = self._one_more(agree) if self._batch > _FEW_ROWS else None
         if found is None or not self._few_twice(found[0]):
@@ -191,6 +210,8 @@ class _Trial:
         if self._batch <= _FEW_ROWS:
             found = self._one_more(agree)
         if found is None or found[2].structure != self.form.structure:
+            does = "fails" if found is None else "returns something else"
+            self.fixed = f"the module {does} at one of {self._batch + 1}"
             self.whole()
             return
         batched, self.larger, _ = found
@@ -240,11 +261,13 @@ class _Trial:
     def _watched(self, tensors: Sequence[torch.Tensor]) -> tuple[Any, Watch]:
         args, kwargs = self.call.arguments([tensor.clone() for tensor in tensors])
         try:
-            return watched(self._module, lambda: self._module(*args, **kwargs))
+            result, watch = watched(self._module, lambda: self._module(*args, **kwargs))
         except Error:
             raise
         except Exception as error:
             raise _causes.forward_error(error, self._names) from error
+        self._kept.update(dict.fromkeys(watch.changed))
+        return result, watch
 
     def _compare(self, outputs: list[torch.Tensor], again: Any, second: Watch) -> None:
         """Whether the module said the same twice; what it changes though it does."""
@@ -252,16 +275,56 @@ class _Trial:
         found = difference(repeated, outputs, self.form.paths)
         if found or form.structure != self.form.structure:
             reasons = [*second.draws, *(f"it draws from {n}" for n in second.python_draws)]
-            reasons += [f"it changes {what}" for what in second.changed]
+            changes = (*second.changed, *self._again_made(second), *self._kept)
+            reasons += [f"it changes {what}" for what in changes]
             reason = (reasons or ["where is not known"])[0]
             raise StatefulError(
                 f"the module answers the same input otherwise when it is called again ({reason}): "
                 "an export holds one answer's state for ever; give what changes as an input"
             )
-        again_made = [what for what in second.remade if what not in self.watch.remade]
-        notes = [f"forward changes {what}" for what in (*second.changed, *again_made)]
-        notes += [f"forward draws from {name}" for name in second.python_draws]
-        self.warnings = tuple(f"{note}: the shielded module has it as it is now" for note in notes)
+        changes = (*second.changed, *self._again_made(second))
+        notes = [f"forward changes {what}" for what in changes]
+        self._warn([*notes, *(f"forward draws from {name}" for name in second.python_draws)])
+
+    def _again_made(self, second: Watch) -> list[str]:
+        """What the second call made of other values than the first found."""
+        return [what for what in second.remade if what not in self.watch.remade]
+
+    def _warn(self, notes: Sequence[str]) -> None:
+        new = [f"{note}: the shielded module has it as it is now" for note in notes]
+        self.warnings = tuple(dict.fromkeys([*self.warnings, *new]))
+
+    def _ask_what_is_kept(self) -> None:
+        """Whether what the example left in the module decides what it answers to other values: a
+        table of positions does not. What cannot be asked is warned of. Errors: StatefulError."""
+        batched = [i for i, spec in enumerate(self.call.tensors) if None in spec.shape]
+        few = min(self._batch, _FEW_ROWS)
+        others = other_values(self._rows(few, batched) if self.is_open else self._tensors)
+        found: str | None = None
+        if others is not None:
+            with contextlib.suppress(ExportError):  # it does not take these
+                found = self._after_the_example(others)
+        if found is None:
+            self._warn([f"forward changes {what}" for what in self._kept])
+        elif found:
+            raise StatefulError(
+                "the module answers otherwise once it has seen another input (it changes "
+                f"{', '.join(list(self._kept)[:3])}): an export holds the example's for ever; give "
+                "what changes as an input"
+            )
+
+    def _after_the_example(self, tensors: list[torch.Tensor]) -> str:
+        """In what its answer differs from what it said as it was before any call; "" if nothing.
+        Errors: ExportError."""
+        late, form = outputs_form(self._watched(tensors)[0])
+        now = Kept(self._module)
+        self._fresh.restore()
+        try:
+            fresh, other = outputs_form(self._watched(tensors)[0])
+        finally:
+            now.restore()
+        same = form.structure == other.structure
+        return difference(late, fresh, form.paths) if same else "its structure"
 
     def _at_batch(self, batch: int, batched: Sequence[int]) -> tuple[Example, OutputForm] | None:
         """What it answers there; None where it does not. Errors: StatefulError."""

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -34,6 +35,10 @@ class Momentum(nn.Module):
         self.cache: dict[int, torch.Tensor] = {}
         self.shape: tuple[int, ...] = (5,)
         self.pair = (0, torch.ones(5))
+        self.note: object = None
+        self.notes = Notes()
+        self.lists: tuple[int, list[torch.Tensor]] = (0, [])
+        self.closure = keeping()
         self.update = update
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -133,6 +138,77 @@ def rotary(net, x):
     return x + net.table[:length]
 
 
+class Notes:
+    """Somebody's own."""
+
+
+def first_mean(net, x):
+    if net.note is None:
+        net.note = x.mean()
+    return x + net.note
+
+
+def first_number(net, x):
+    if net.note is None:
+        net.note = float(x.abs().max())
+    return x * net.note
+
+
+def first_in_a_dict(net, x):
+    if "mean" not in net.cache:
+        net.cache["mean"] = x.mean(0)
+    return x + net.cache["mean"]
+
+
+def first_in_a_list_in_a_pair(net, x):
+    if not net.lists[1]:
+        net.lists[1].append(x.mean(0))
+    return x + net.lists[1][0]
+
+
+def first_in_an_object(net, x):
+    if not hasattr(net.notes, "mean"):
+        net.notes.mean = x.mean(0)
+    return x + net.notes.mean
+
+
+def first_in_a_part(net, x):
+    if not hasattr(net.fc, "mean"):
+        net.fc.mean = x.mean(0)
+    return x + net.fc.mean
+
+
+def first_in_a_closure(net, x):
+    return x + net.closure(x)
+
+
+def keeping() -> Callable[[torch.Tensor], torch.Tensor]:
+    mean = None
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        nonlocal mean
+        mean = x.mean(0) if mean is None else mean
+        return mean
+
+    return keep
+
+
+def largest_so_far(net, x):
+    net.note = x.max() if net.note is None else torch.maximum(net.note, x.max())
+    return x / net.note
+
+
+def the_one_before(net, x):
+    before = 0 if net.note is None else net.note
+    net.note = x[0]
+    return x + before
+
+
+def keeps_the_first(update, what: str, **more) -> Case:
+    words = f"once it has seen another input .it changes attribute '{what}'"
+    return keeps(update, refused=(errors.StatefulError, words), **more)
+
+
 class Stochastic(nn.Module):
     """Drops whole paths, as in training."""
 
@@ -198,6 +274,16 @@ STATE = {
     "a count in a pair": keeps(counted_in_a_pair, warns="'pair'"),
     "a pair made again": keeps(made_again_in_a_pair),
     "a table that grows": keeps(rotary),
+    "the first mean": keeps_the_first(first_mean, "note", fast=True),
+    "the first mean, of many": keeps_the_first(first_mean, "note", example=5),
+    "the first number": keeps_the_first(first_number, "note"),
+    "the first in a dict": keeps_the_first(first_in_a_dict, "cache"),
+    "the first in a list in a pair": keeps_the_first(first_in_a_list_in_a_pair, "lists"),
+    "the first in an object": keeps_the_first(first_in_an_object, "notes", fast=True),
+    "the first in a part": keeps_the_first(first_in_a_part, "mean"),
+    "the first in a closure": keeps_the_first(first_in_a_closure, "closure"),
+    "the largest so far": keeps_the_first(largest_so_far, "note"),
+    "the one before": keeps(the_one_before, refused=(errors.StatefulError, "is called again .it changes attribute 'note'")),
     "batch norm in training": at_training(lambda: nn.BatchNorm1d(5)),
     "dropout in training": at_training(lambda: nn.Dropout(0.3)),
     "batch norm without statistics": Case(lambda: nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5, track_running_stats=False)), floats(5), refused=(errors.UnsupportedError, "mean must be a constant")),
