@@ -78,15 +78,18 @@ def __getattr__(name: str) -> Any:
     """What nobody has used yet."""
     import importlib
 
+    from taoism._interrupt import importing_whole
+
     if name == "__version__":
         value = importlib.import_module("taoism._core").version
     elif name == "strategies":
-        return importlib.import_module("taoism.strategies")
+        return importing_whole(lambda: importlib.import_module("taoism.strategies"))
     else:
         home = next((home for home, names in _HOMES.items() if name in names), None)
         if home is None:
             raise AttributeError(f"module 'taoism' has no attribute '{name}'")
-        value = getattr(importlib.import_module(f"taoism.{home}"), name)
+        module = importing_whole(lambda: importlib.import_module(f"taoism.{home}"))
+        value = getattr(module, name)
     globals()[name] = value
     return value
 

@@ -186,8 +186,8 @@ class Job:
 
 
 def _import_what_exporters_need() -> None:
-    """What PyTorch imports at the first export, for a thread that no Ctrl-C ends: a module that is
-    imported half cannot be used, nor imported again."""
+    """What PyTorch imports at the first export, for a thread that no Ctrl-C ends, so that none
+    waits for it; what else is imported is imported whole."""
     for name in _LATE:
         with contextlib.suppress(ImportError):  # versions differ in what they have
             importlib.import_module(name)

@@ -1,13 +1,21 @@
 """Long calls into C++ that Ctrl-C ends: Python looks at signals between its own instructions, on
-the main thread alone, so that such a call is made by a helper thread while the main one waits."""
+the main thread alone, so that such a call is made by a helper thread while the main one waits. And
+imports that Ctrl-C does not cut in two."""
 
 from __future__ import annotations
 
+import queue
+import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_IMPORTS = "<frozen importlib._bootstrap>"
+_AGAIN_SECONDS = 0.05
 
 
 def interruptible(
@@ -57,3 +65,47 @@ def interruptible(
         raise value
     result: T = value
     return result
+
+
+def importing_whole(work: Callable[[], T]) -> T:
+    """What `work` returns. A Ctrl-C that comes while it imports something waits for the end of
+    that: what is imported half cannot be used, nor imported again. Elsewhere it does what it did
+    before, and so it does where nothing of Python's answers it, or another thread works."""
+    former = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(former):
+        return work()
+    outside = sys._getframe()
+    postponed: queue.SimpleQueue[bool] = queue.SimpleQueue()  # a handler may always put to it
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if _is_in_import(frame, outside):
+            postponed.put(True)
+        else:
+            former(number, frame)
+
+    def come_again() -> None:
+        while postponed.get():
+            time.sleep(_AGAIN_SECONDS)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=come_again, name="taoism-interrupt", daemon=True)
+    thread.start()
+    signal.signal(signal.SIGINT, handle)
+    try:
+        return work()
+    finally:
+        try:
+            postponed.put(False)
+            thread.join()  # what waits comes before this returns
+        finally:
+            if signal.getsignal(signal.SIGINT) is handle:
+                signal.signal(signal.SIGINT, former)
+
+
+def _is_in_import(frame: FrameType | None, outside: FrameType) -> bool:
+    """Whether a frame is of an import, or of what one calls, that began inside of `outside`."""
+    while frame is not None and frame is not outside:
+        if frame.f_code.co_filename == _IMPORTS:
+            return True
+        frame = frame.f_back
+    return False

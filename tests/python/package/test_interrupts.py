@@ -86,6 +86,69 @@ print(outcome(lambda: taoism.plan(net, small, "full")))
 assert taoism.plan(net, small, "full").strategy == "full"
 print("usable", flush=True)
 """
+# Whatever is imported while a module is shielded, in the main thread here: a Ctrl-C in the middle
+# of it comes at its end.
+EVERYWHERE = """
+class Interrupts:
+    sought = interrupted = deepest = 0
+    def find_spec(self, name, *_):
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self.sought += 1
+        if self.sought % 30 == 1:
+            self.interrupted += 1
+            self.deepest = max(self.deepest, self.depth())
+            os.kill(os.getpid(), signal.SIGINT)
+    def depth(self):
+        frame, count = sys._getframe(), 0
+        while frame is not None:
+            count += frame.f_code.co_name == "_find_and_load"
+            frame = frame.f_back
+        return count
+interrupts = Interrupts()
+sys.meta_path.insert(0, interrupts)
+def until_it_returns(work):
+    ends = [outcome(work)]
+    while ends[-1] == "interrupted":
+        ends.append(outcome(work))
+    return ends[0]
+print(until_it_returns(lambda: taoism.plan))  # which is imported when it is used first
+import taoism._exporters
+taoism._exporters._LATE = ()
+assert until_it_returns(lambda: taoism.plan(net, small, "full")) == "interrupted"
+assert interrupts.interrupted > 4 and interrupts.deepest > 3, vars(interrupts)
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+assert taoism.plan(net, small, "full").strategy == "full"
+print("usable", flush=True)
+"""
+# A handler of the user's is asked as before, and so it stays where it is put meanwhile.
+OWN_HANDLER = """
+seen = []
+def mine(*_):
+    seen.append("mine")
+def another(*_):
+    seen.append("another")
+class Interrupting(torch.nn.Linear):
+    handler = None
+    def forward(self, x):
+        if self.handler is not None:
+            signal.signal(signal.SIGINT, self.handler)
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().forward(x)
+signal.signal(signal.SIGINT, mine)
+part = Interrupting(8, 8).eval()
+taoism.plan(part, torch.randn(2, 8), "full")
+assert set(seen) == {"mine"} and signal.getsignal(signal.SIGINT) is mine
+part.handler = another
+taoism.plan(part, torch.randn(2, 8), "full")
+assert seen[-1] == "another" and signal.getsignal(signal.SIGINT) is another
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+part.handler = None
+taoism.plan(part, torch.randn(2, 8), "full")
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print(outcome(lambda: taoism.plan(part, torch.randn(2, 8), "full")))
+print("usable", flush=True)
+"""
 TO_THE_END = """
 with taoism.shield(net, small, "full", tee_threads=1) as shielded:
     shielded(small)
@@ -105,7 +168,11 @@ def run(body: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("body", [CALL, BENCH, IMPORT], ids=["call", "bench", "import"])
+@pytest.mark.parametrize(
+    "body",
+    [CALL, BENCH, IMPORT, EVERYWHERE, OWN_HANDLER],
+    ids=["call", "bench", "import", "everywhere", "own handler"],
+)
 def test_what_was_interrupted_can_be_used_again(body: str) -> None:
     done = run(body)
     assert done.returncode == 0, done.stderr
