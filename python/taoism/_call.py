@@ -202,9 +202,9 @@ class CallForm:
                 raise ShapeError(f"input '{spec.shown}' is {list(shape)}: the batch is empty")
             if shape[0] < self.least_batch:
                 raise ShapeError(
-                    f"input '{spec.shown}' is {list(shape)}: the module does something else for a "
-                    "batch of one than for more, and the export holds the latter: shield it again "
-                    "with example inputs of this shape"
+                    f"input '{spec.shown}' is {list(shape)}: the export is of more than one row, "
+                    "and the module, or PyTorch's exporter, does something else for a batch of "
+                    "one: shield it again with example inputs of this shape"
                 )
             if batch not in (0, shape[0]):
                 raise ShapeError(

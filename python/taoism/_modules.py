@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # The model's metadata in which its owner says which weights are no secret: a name a line.
 PUBLIC_KEY = "taoism.public"
+# And why its rows belong together, where the graph is of one batch alone: what the module does with
+# another one is not seen in it, so that nothing may be run in parts.
+TOGETHER_KEY = "taoism.rows"
 _SCOPES = "pkg.torch.onnx.name_scopes"
 
 
@@ -33,10 +36,13 @@ def nearest_owner(name: str, owners: Iterable[str]) -> str | None:
     return max((owner for owner in owners if is_within(name, owner)), key=len, default=None)
 
 
-def label_nodes(path: Path, modules: Iterable[str], private: Mapping[str, bool]) -> dict[str, str]:
+def label_nodes(
+    path: Path, modules: Iterable[str], private: Mapping[str, bool], together: str = ""
+) -> dict[str, str]:
     """Renames the nodes of the ONNX file to "MODULE/Op" and returns the module of each. `private`:
     by module, whether its weights are (and those of all within it); what no entry says is private.
-    The public ones are written into the file's metadata."""
+    The public ones are written into the file's metadata, and so is `together`: why its rows do not
+    run apart."""
     import onnx
 
     model = onnx.load(str(path), load_external_data=False)
@@ -53,10 +59,11 @@ def label_nodes(path: Path, modules: Iterable[str], private: Mapping[str, bool])
             name = f"{stem}_{count}"
         node.name = name
         names[name] = scope or ""
-    public = sorted(_public_tensors(model.graph, names, known, private))
-    if public:
-        entry = model.metadata_props.add()
-        entry.key, entry.value = PUBLIC_KEY, "\n".join(public)
+    public = "\n".join(sorted(_public_tensors(model.graph, names, known, private)))
+    for key, value in ((PUBLIC_KEY, public), (TOGETHER_KEY, together)):
+        if value:
+            entry = model.metadata_props.add()
+            entry.key, entry.value = key, value
     onnx.save(model, str(path))
     return names
 

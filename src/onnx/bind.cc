@@ -126,6 +126,7 @@ class Binder {
     };
     // Where each run has one row, nothing can mix several: an output has its row, or none.
     const bool one_each = !import_.rows_are_open && import_.rows == 1;
+    if (file_.rows_together) refuse_rows("the model's metadata says: " + *file_.rows_together);
     for (const ir::ValueId id : import_.graph.outputs()) {
       const ir::Value& output = import_.graph.value(id);
       const ir::Shape& shape = output.desc.shape;

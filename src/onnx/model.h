@@ -21,6 +21,9 @@ inline constexpr int64_t kMaxOpset = 28;
 // A model's metadata under this key names the weights that are no secret, a name a line. All others
 // are private.
 inline constexpr const char* kPublicTensors = "taoism.public";
+// Under this one it says why its rows belong together: the graph is of one number of rows, and what
+// it would be of another is not seen in it. Nothing is proven then.
+inline constexpr const char* kRowsTogether = "taoism.rows";
 
 struct ImportOptions {
   // What open first dimensions become; a shape that says another size contradicts it. 0: what the
@@ -106,11 +109,11 @@ class Model {
   // The graph at a batch size; it shares the weights with this model and outlives it. Errors:
   // unsupported, one line that names the first of all things that are not; invalid_argument.
   Result<ir::Graph> bind(const ImportOptions& options = {}) const;
-  // `options` for another number of rows: the inputs that have those of the first with an open first
-  // dimension get `rows`. Errors: those of bind for `options`.
+  // `options` for another number of rows: the inputs that have those of the first with an open
+  // first dimension get `rows`. Errors: those of bind for `options`.
   Result<ImportOptions> with_rows(const ImportOptions& options, int64_t rows) const;
-  // Holds for every number of rows; of a model with a fixed batch, for any number of batches. Errors:
-  // those of bind.
+  // Holds for every number of rows; of a model with a fixed batch, for any number of batches.
+  // Errors: those of bind.
   Result<RowProof> prove_rows(const ImportOptions& options) const;
   // Everything that bind would refuse as unsupported. Errors: bind's others.
   Result<std::vector<Unsupported>> unsupported(const ImportOptions& options = {}) const;

@@ -309,6 +309,7 @@ Result<std::shared_ptr<const Model::File>> read_model_file(const std::string& pa
   for (const auto& entry : file->proto.metadata_props()) {
     file->metadata.emplace_back(printable(entry.key()), printable(entry.value()));
     if (entry.key() == kPublicTensors) read_public_tensors(entry.value(), *file);
+    if (entry.key() == kRowsTogether) file->rows_together = printable(entry.value());
   }
   file->sources.push_back(std::move(folder).take_model());
   for (auto& [name, opened] : external.take()) file->sources.push_back(std::move(opened));

@@ -5,6 +5,8 @@
 #include <onnx/onnx_pb.h>
 
 #include <mutex>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -40,6 +42,7 @@ struct Model::File {
   std::vector<int32_t> input_types;
   std::vector<std::pair<std::string, std::string>> metadata;
   std::unordered_set<std::string> public_tensors;  // of metadata kPublicTensors, printable
+  std::optional<std::string> rows_together;        // metadata kRowsTogether, printable
   std::string name, producer;                      // printable
   int64_t opset = 0;
   std::vector<SourceFile> sources;  // the model, then its external data by name

@@ -421,6 +421,26 @@ TEST(Rows, OfAFixedBatchAreThoseOfEveryBatch) {
   }
 }
 
+TEST(Rows, AFileMaySayThatTheyBelongTogether) {
+  for (const int64_t declared : {-1, 1, 3}) {
+    TestModel m;
+    m.input("x", {declared, 4}).output("y");
+    m.node("Relu", {"x"}, {"y"});
+    auto& entry = *m.proto.add_metadata_props();
+    entry.set_key(kRowsTogether);
+    entry.set_value("its code\nfixes the batch");
+    for (const int64_t rows : {1, 3}) {
+      if (declared > 0 && rows != declared) continue;
+      const Result<RowProof> proof = m.load()->prove_rows({.batch = rows});
+      ASSERT_TRUE(proof.ok()) << proof.status().message();
+      const std::string message = proof->independent.message();
+      EXPECT_NE(message.find("fixes the batch"), std::string::npos) << message;
+      EXPECT_TRUE(is_one_line(message)) << message;
+      EXPECT_EQ(proof->inputs, std::vector<int>{0});
+    }
+  }
+}
+
 TEST(Rows, AnInputWithoutThemIsTheSameForAll) {
   TestModel m;
   m.input("x", {-1, 4}).input("w", {4, 4}).output("y");

@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 import torch
 from nets import Mlp, SmallCnn, TwoTowers, randomise
@@ -223,3 +224,68 @@ def test_a_module_that_does_something_else_for_a_batch_of_one(tmp_path: Path) ->
             taoism.seal(net, tmp_path / "m.tao", x, "full", batches=batches)
     measured = taoism.bench(net, x, ["none"], batches=[2], min_seconds=0, min_iterations=1)
     assert measured.runs[0]["valid"]
+
+
+class OddDoubled(OtherAlone):
+    """Of an odd number of rows it gives twice as much."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(x) * (2 if x.shape[0] % 2 else 1)
+
+
+@pytest.mark.parametrize(
+    ("net", "rows", "others", "given"),
+    [
+        (OtherAlone(), 1, (2, 3), {}),
+        (OddDoubled(), 3, (6, 9), {}),
+        (Mlp(), 2, (4,), {"dynamic_batch": False}),
+    ],
+    ids=["of one", "odd", "as wished"],
+)
+def test_a_package_of_one_batch_runs_no_parts_of_another(
+    net: torch.nn.Module,
+    rows: int,
+    others: tuple[int, ...],
+    given: dict[str, bool],
+    tmp_path: Path,
+    run_cli,
+) -> None:
+    net.eval()
+    width = 6 if isinstance(net, Mlp) else 5
+    x = torch.randn(rows, width)
+    path = tmp_path / "m.tao"
+    with taoism.shield(net, x, "full", **given) as shielded:
+        sealed = taoism.seal(shielded, path, allow_exposed=True)
+    assert sealed.batches == (rows,)
+    if not given:
+        path = tmp_path / "of_the_module.tao"
+        taoism.seal(net, path, x, "full", allow_exposed=True)
+    with taoism.load(path) as loaded, torch.no_grad():
+        assert_same(loaded(x), net(x))
+        for other in others:
+            with pytest.raises(errors.InvalidArgumentError, match="in parts"):
+                loaded(torch.randn(other, width))
+    for count in (rows, *others):
+        np.save(tmp_path / "x.npy", torch.randn(count, width).numpy())
+        done = run_cli("run", path, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+        assert (done.returncode == 0) == (count == rows), done.stderr
+        assert count == rows or "run apart" in done.stderr
+
+
+def test_no_package_leaves_one_row_over_where_that_is_another_module(
+    tmp_path: Path, run_cli
+) -> None:
+    net, path = OtherAlone().eval(), tmp_path / "m.tao"
+    sealed = taoism.seal(net, path, torch.randn(2, 5), "full", allow_exposed=True)
+    assert sealed.batches == (2, 8, 64)
+    with taoism.load(path) as loaded, torch.no_grad():
+        for count in (1, 2, 3, 4, 9):
+            x = torch.randn(count, 5)
+            np.save(tmp_path / "x.npy", x.numpy())
+            done = run_cli("run", path, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+            assert (done.returncode == 0) == (count % 2 == 0), done.stderr
+            if count % 2 == 0:
+                assert_same(loaded(x), net(x))
+                continue
+            with pytest.raises(errors.InvalidArgumentError, match="sealed for batches of 2, 8, 64"):
+                loaded(x)
