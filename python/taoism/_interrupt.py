@@ -74,11 +74,11 @@ def importing_whole(work: Callable[[], T]) -> T:
     former = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(former):
         return work()
-    outside = sys._getframe()
+    outside = [sys._getframe()]  # emptied at the end, or it would hold itself and all in it
     postponed: queue.SimpleQueue[bool] = queue.SimpleQueue()  # a handler may always put to it
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if _is_in_import(frame, outside):
+        if outside and _is_in_import(frame, outside[0]):
             postponed.put(True)
         else:
             former(number, frame)
@@ -100,6 +100,7 @@ def importing_whole(work: Callable[[], T]) -> T:
         finally:
             if signal.getsignal(signal.SIGINT) is handle:
                 signal.signal(signal.SIGINT, former)
+            outside.clear()
 
 
 def _is_in_import(frame: FrameType | None, outside: FrameType) -> bool:
