@@ -44,6 +44,15 @@ ir::Graph ModelHandle::bind(int64_t batch) const {
   return take(model.bind({.batch = batch, .input_shapes = shapes}));
 }
 
+ir::Graph ModelHandle::bind_shapes(const InputShapes& given) const {
+  onnx::ImportOptions options;
+  for (const auto& [name, shape] : shapes) {
+    if (!given.contains(name)) options.input_shapes.emplace_back(name, shape);
+  }
+  for (const auto& [name, dims] : given) options.input_shapes.emplace_back(name, ir::Shape(dims));
+  return take(model.bind(options));
+}
+
 partition::Plan ModelHandle::plan(const std::string& json, const ir::Graph& graph) const {
   return take(partition::read_plan(json, graph, hash));
 }
@@ -67,6 +76,16 @@ std::vector<Spec> declared_inputs(const ModelHandle& self) {
     specs.emplace_back(input.name, input.dtype, input.dims);
   }
   return specs;
+}
+
+// By input, what the file calls its first dimension where that is open; "" of others.
+std::vector<std::string> row_names(const ModelHandle& self) {
+  std::vector<std::string> names;
+  for (const onnx::DeclaredInput& input : self.model.inputs()) {
+    const bool is_open = input.has_shape && !input.dims.empty() && input.dims[0] < 0;
+    names.push_back(is_open ? input.dim_names[0] : "");
+  }
+  return names;
 }
 
 // By input, what `bench` must be told of shapes.
@@ -191,6 +210,7 @@ void bind_model(nb::module_& module) {
       .def_prop_ro("name", [](const ModelHandle& self) { return self.model.name(); })
       .def_prop_ro("inputs", &declared_inputs)
       .def_prop_ro("shapes", &given_shapes)
+      .def_prop_ro("row_names", &row_names)
       .def_prop_ro("batch_is_dynamic",
                    [](const ModelHandle& self) { return self.model.batch_is_dynamic(); })
       .def_prop_ro("open_inputs", &open_inputs)

@@ -26,6 +26,8 @@ struct ModelHandle {
   static ModelHandle load(const std::string& path, const InputShapes& shapes);
   // `batch` 0: the batch that the file declares.
   ir::Graph bind(int64_t batch) const;
+  // With these shapes in place of those of the same inputs.
+  ir::Graph bind_shapes(const InputShapes& given) const;
   partition::Plan plan(const std::string& json, const ir::Graph& graph) const;
 };
 

@@ -1,5 +1,6 @@
 // Sessions: a model or a package at one batch size, ready to run.
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -27,12 +28,10 @@ ir::DType dtype_of(nb::dlpack::dtype dtype) {
     return nb::dlpack::dtype{static_cast<uint8_t>(code), bits, 1};
   };
   const std::pair<nb::dlpack::dtype, ir::DType> kKnown[] = {
-      {nb::dtype<float>(), f32},          {nb::dtype<double>(), f64},
-      {nb::dtype<int8_t>(), i8},          {nb::dtype<int16_t>(), i16},
-      {nb::dtype<int32_t>(), i32},        {nb::dtype<int64_t>(), i64},
-      {nb::dtype<uint8_t>(), u8},         {nb::dtype<uint16_t>(), u16},
-      {nb::dtype<uint32_t>(), u32},       {nb::dtype<uint64_t>(), u64},
-      {sized(Code::Float, 16), f16},      {sized(Code::Bfloat, 16), bf16},
+      {nb::dtype<float>(), f32},    {nb::dtype<double>(), f64},    {nb::dtype<int8_t>(), i8},
+      {nb::dtype<int16_t>(), i16},  {nb::dtype<int32_t>(), i32},   {nb::dtype<int64_t>(), i64},
+      {nb::dtype<uint8_t>(), u8},   {nb::dtype<uint16_t>(), u16},  {nb::dtype<uint32_t>(), u32},
+      {nb::dtype<uint64_t>(), u64}, {sized(Code::Float, 16), f16}, {sized(Code::Bfloat, 16), bf16},
       {nb::dtype<bool>(), boolean},
   };
   for (const auto& [known, ours] : kKnown) {
@@ -114,12 +113,21 @@ SessionHandle open_prepared(const runtime::Prepared& prepared, const runtime::Ma
   return SessionHandle(take(runtime::Session::open(prepared, machine)));
 }
 
-SessionHandle open_model(const ModelHandle& model, const std::string& plan_json, int64_t batch,
-                         const runtime::Machine& machine) {
+SessionHandle open_graph(const ModelHandle& model, const std::string& plan_json,
+                         const ir::Graph& graph, const runtime::Machine& machine) {
   const runtime::Machine resolved = take(runtime::resolve(machine));
-  const ir::Graph graph = model.bind(batch);
   return open_prepared(take(runtime::prepare(graph, model.plan(plan_json, graph), resolved)),
                        resolved);
+}
+
+SessionHandle open_model(const ModelHandle& model, const std::string& plan_json, int64_t batch,
+                         const runtime::Machine& machine) {
+  return open_graph(model, plan_json, model.bind(batch), machine);
+}
+
+SessionHandle open_shapes(const ModelHandle& model, const std::string& plan_json,
+                          const InputShapes& shapes, const runtime::Machine& machine) {
+  return open_graph(model, plan_json, model.bind_shapes(shapes), machine);
 }
 
 SessionHandle open_package(const PackageHandle& package, int64_t batch,
@@ -163,6 +171,8 @@ void bind_session(nb::module_& module) {
       .def("close", &SessionHandle::close, Released());
 
   module.def("open_model", &open_model, nb::arg("model"), nb::arg("plan_json"), nb::arg("batch"),
+             nb::arg("machine"), Released());
+  module.def("open_shapes", &open_shapes, nb::arg("model"), nb::arg("plan_json"), nb::arg("shapes"),
              nb::arg("machine"), Released());
   module.def("open_package", &open_package, nb::arg("package"), nb::arg("batch"),
              nb::arg("machine"), Released());

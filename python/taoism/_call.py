@@ -23,6 +23,9 @@ from taoism.errors import (
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), enum.Enum, torch.dtype, torch.device)
 _EXAMPLE = "the example inputs"
+# How many rows a call has; where its inputs have several numbers of them, each, in the order in
+# which the inputs have them first.
+Batch = int | tuple[int, ...]
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -38,6 +41,7 @@ class TensorSpec:
     dtype: torch.dtype
     shape: tuple[int | None, ...]
     path: str = ""  # where it is among the arguments: "pair[1]"; "" where that is the name
+    rows: int = 0  # which batch that is: all tensors of one number have the same
 
     def __str__(self) -> str:
         sizes = ", ".join("batch" if size is None else str(size) for size in self.shape)
@@ -106,7 +110,7 @@ class CallForm:
 
     def flatten(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[list[torch.Tensor], int]:
+    ) -> tuple[list[torch.Tensor], Batch]:
         """The tensors of a call, and its batch (0 where no input has one). Errors:
         InvalidArgumentError (other arguments), DtypeError, DeviceError, ShapeError."""
         specs: Sequence[TensorSpec | Constant] = self.leaves
@@ -116,7 +120,7 @@ class CallForm:
         else:
             specs = self.tensors
         tensors = []
-        batch = 0
+        sizes: dict[int, int] = {}
         for spec, value in zip(specs, given, strict=True):
             if isinstance(spec, Constant):
                 if not spec.equals(value):
@@ -125,9 +129,10 @@ class CallForm:
                         f"{_shown(spec.value)}: shield the module again for another value"
                     )
                 continue
-            batch = self._check(spec, value, batch)
+            self._check(spec, value, sizes)
             tensors.append(value)
-        return tensors, batch
+        batches = tuple(sizes.values())
+        return tensors, batches if len(batches) > 1 else batches[0] if batches else 0
 
     def arguments(self, tensors: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """The example's call, as it was written, with these tensors in place of its own: what it
@@ -170,7 +175,7 @@ class CallForm:
             leaves += flatten_like(arguments[name], child, name, _EXAMPLE)
         return leaves
 
-    def _check(self, spec: TensorSpec, value: Any, batch: int) -> int:
+    def _check(self, spec: TensorSpec, value: Any, sizes: dict[int, int]) -> None:
         if not isinstance(value, torch.Tensor):
             raise DtypeError(f"input '{spec.shown}' is {_shown(value)}; give a tensor")
         if value.device != self.device:
@@ -206,13 +211,11 @@ class CallForm:
                     "and the module, or PyTorch's exporter, does something else for a batch of "
                     "one: shield it again with example inputs of this shape"
                 )
-            if batch not in (0, shape[0]):
+            if sizes.setdefault(spec.rows, shape[0]) != shape[0]:
                 raise ShapeError(
-                    f"input '{spec.shown}' has a batch of {shape[0]}, another input of {batch}: "
-                    "give all inputs the same"
+                    f"input '{spec.shown}' has a batch of {shape[0]}, another input of "
+                    f"{sizes[spec.rows]}: give all inputs the same"
                 )
-            return shape[0]
-        return batch
 
 
 @dataclass(frozen=True)

@@ -187,17 +187,17 @@ def prepared(
             return exported, module_of, loaded
 
         path = folder / f"{name}.onnx"
-        exported, module_of, loaded = importing_whole(lambda: read(path, dynamic_batch))
+        exported, module_of, found = importing_whole(lambda: read(path, dynamic_batch))
         if exported.batch == 1 and exported.call.least_batch > 1:
             path = folder / f"{name}_1.onnx"
-            exported, module_of, loaded = importing_whole(lambda: read(path, False))
+            exported, module_of, found = importing_whole(lambda: read(path, False))
             reason = "the module does something else for a batch of one"
             exported = replace(exported, call=replace(exported.call, fixed_batch=reason))
-        assert loaded is not None
+        assert found is not None
         for warning in exported.warnings:
             warnings.warn(warning, ExportWarning, stacklevel=4)
         open_batch = 0 if exported.call.fixed_batch else exported.batch
-        yield Prepared(path, loaded, open_batch, request, exported, module_of, modules)
+        yield Prepared(path, found, open_batch, request, exported, module_of, modules)
 
 
 def _uncompiled(module: nn.Module) -> nn.Module:

@@ -16,7 +16,7 @@ from typing import Any, Literal, NoReturn, Self
 import torch
 
 from taoism import _core
-from taoism._call import CallForm, OutputForm
+from taoism._call import Batch, CallForm, OutputForm
 from taoism._interrupt import interruptible
 from taoism._plan import Plan
 from taoism._whole import StaysInPlace
@@ -60,7 +60,7 @@ class ShieldedModule(StaysInPlace):
         call: CallForm,
         feeds: tuple[int, ...],
         outputs: OutputForm,
-        open_session: Callable[[int], _core.Session],
+        open_session: Callable[[Batch], _core.Session],
         part_of: Callable[[int], int],
         plan: Plan,
         machine: _core.Machine,
@@ -84,8 +84,8 @@ class ShieldedModule(StaysInPlace):
         self._machine = machine
         self._model = model
         self._output_rows = output_rows
-        self._sessions: OrderedDict[int, _core.Session] = OrderedDict()
-        self._run_ns: dict[int, int] = {}  # of the last run, by batch
+        self._sessions: OrderedDict[Batch, _core.Session] = OrderedDict()
+        self._run_ns: dict[Batch, int] = {}  # of the last run, by batch
         self._lock = threading.RLock()
         self._closed = False
         self._pid = os.getpid()
@@ -105,7 +105,7 @@ class ShieldedModule(StaysInPlace):
         given = [tensors[i].detach().cpu().contiguous() for i in self._feeds]
         with self._lock:
             self._check_usable()
-            if batch == 0 or self._part_of(batch) == batch:
+            if isinstance(batch, tuple) or batch == 0 or self._part_of(batch) == batch:
                 outputs = self._run(batch, given)
             else:
                 outputs = self._run_parts(batch, given)
@@ -175,7 +175,7 @@ class ShieldedModule(StaysInPlace):
         if self._closed:
             raise ClosedError("this shielded module is closed: shield the module again")
 
-    def _session(self, batch: int) -> _core.Session:
+    def _session(self, batch: Batch) -> _core.Session:
         session = self._sessions.get(batch)
         if session is None:
             while len(self._sessions) >= MOST_SESSIONS:
@@ -188,7 +188,7 @@ class ShieldedModule(StaysInPlace):
         self._sessions.move_to_end(batch)
         return session
 
-    def _run(self, batch: int, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    def _run(self, batch: Batch, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         session = self._session(batch)
         outputs = [
             torch.empty(shape, dtype=getattr(torch, dtype)) for _, dtype, shape in session.outputs
@@ -212,7 +212,7 @@ class ShieldedModule(StaysInPlace):
         self._run_ns[batch] = self.last_times["end_to_end_ns"]
         return outputs
 
-    def _abandon(self, batch: int, session: _core.Session) -> None:
+    def _abandon(self, batch: Batch, session: _core.Session) -> None:
         """Leaves a session to the call that runs in it; without its worker that ends soon."""
         self._forget(batch)
         worker = session.worker_pid
@@ -220,7 +220,7 @@ class ShieldedModule(StaysInPlace):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
 
-    def _forget(self, batch: int) -> None:
+    def _forget(self, batch: Batch) -> None:
         self._sessions.pop(batch, None)
         self._run_ns.pop(batch, None)
 

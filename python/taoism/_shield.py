@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from taoism import _core
-from taoism._call import CallForm, TensorSpec, argument_names, package_form, tensors_form
+from taoism._call import Batch, CallForm, TensorSpec, argument_names, package_form, tensors_form
 from taoism._file import Shapes
 from taoism._machine import (
     machine,
@@ -97,7 +97,8 @@ def shield(
     assert exported is not None
     warn_of(plan)
 
-    def open_session(batch: int) -> _core.Session:
+    def open_session(batch: Batch) -> _core.Session:
+        assert isinstance(batch, int)
         return _core.open_model(model, plan_json, batch, where)
 
     return ShieldedModule(
@@ -134,8 +135,8 @@ def load(
     `owner`: the public half of its owner's key, owner.pub: another's package is refused here
     already; None: the TEE alone checks who signed it, by the key file. A batch that the package has
     no program for is run in parts.
-    Of an ONNX file: `strategy`, "deep:k=2" (the default) or an object, or `placement`, a plan or
-    the Path of one. `shapes`, by input, where more than its first dimension is open: (None, 3, 224,
+    Of an ONNX file: its open first dimensions are what a call gives, those of one name the same.
+    `strategy`, "deep:k=2" (the default) or an object, or `placement`, a plan or the Path of one. `shapes`, by input, where more than its first dimension is open: (None, 3, 224,
     224), None being the batch. Its weights are known to this process: that is measurement.
 
     Errors: NotFoundError, InvalidArgumentError, UnsupportedError (of an ONNX file), IntegrityError
@@ -152,7 +153,8 @@ def load(
     batches = package.batches
     largest = max(batches)
 
-    def open_session(batch: int) -> _core.Session:
+    def open_session(batch: Batch) -> _core.Session:
+        assert isinstance(batch, int)
         return _core.open_package(package, batch, where)
 
     def part_of(batch: int) -> int:

@@ -75,6 +75,36 @@ def test_fixed_and_open_dimensions(tmp_path: Path) -> None:
         assert_same(model(x[:1]), x[:1].relu())
 
 
+def test_first_dimensions_of_several_names(tmp_path: Path) -> None:
+    """Each is as many as are given, as on the command line."""
+    nodes = [h.make_node("Transpose", ["b"], ["t"]), h.make_node("MatMul", ["a", "t"], ["h"])]
+    nodes.append(h.make_node("Add", ["h", "c"], ["y"]))
+    inputs = {
+        "a": (T.FLOAT, ["N", 4]),
+        "b": (T.FLOAT, ["M", 4]),
+        "c": (T.FLOAT, ["N", 1]),
+    }
+    path = write(tmp_path / "m.onnx", nodes, inputs, ["y"])
+    for shapes in (None, {"b": (2, 4)}, {"a": (None, 4), "b": (2, 4)}):
+        with taoism.load(path, strategy="full", shapes=shapes) as model:
+            for n, m in ((5, 2), (1, 2), (2, 2), (1, 3), (3, 1)):
+                a, b, c = torch.randn(n, 4), torch.randn(m, 4), torch.randn(n, 1)
+                if shapes is not None and m != 2:
+                    with pytest.raises(errors.ShapeError, match="'b'"):
+                        model(a, b, c)
+                    continue
+                assert_same(model(a, b, c), a @ b.T + c)
+            with pytest.raises(errors.ShapeError, match=r"'c' has a batch of 3, another.* of 2"):
+                model(torch.ones(2, 4), torch.ones(2, 4), torch.ones(3, 1))
+    unnamed = {"x": (T.FLOAT, [None, 4]), "z": (T.FLOAT, [None, 4])}
+    path = write(tmp_path / "u.onnx", [h.make_node("Add", ["x", "z"], ["y"])], unnamed, ["y"])
+    with taoism.load(path, strategy="full") as model:
+        x, z = torch.randn(3, 4), torch.randn(1, 4)
+        assert_same(model(x, z), x + z)
+        with pytest.raises(errors.Error, match=r"3x4.*2x4"):
+            model(x, torch.randn(2, 4))
+
+
 def test_a_plan_as_a_file(lookup: Path, tmp_path: Path) -> None:
     saved = tmp_path / "plan.json"
     taoism.plan(lookup, strategy="full").save(saved)
