@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from taoism._file import refuse_to_lose
 from taoism._machine import path_text
 from taoism._modules import source_module
 from taoism._placement import sides_by_module
@@ -104,8 +105,10 @@ class Plan:
     def save(self, path: str | Path) -> None:
         """Writes plan.json, which can be edited and given to `taoism run --plan`, or as the
         `placement` of `shield`. Errors: NotFoundError, ResourceExhaustedError (a full disk),
-        InvalidArgumentError for a path that cannot be written to."""
+        InvalidArgumentError for a path that cannot be written to, or that is a key, a package or a
+        model."""
         text = path_text("path", path)
+        refuse_to_lose(text)
         try:
             Path(text).write_text(self.plan_json, encoding="utf-8")
         except OSError as error:

@@ -136,8 +136,9 @@ def load(
     already; None: the TEE alone checks who signed it, by the key file. A batch that the package has
     no program for is run in parts.
     Of an ONNX file: its open first dimensions are what a call gives, those of one name the same.
-    `strategy`, "deep:k=2" (the default) or an object, or `placement`, a plan or the Path of one. `shapes`, by input, where more than its first dimension is open: (None, 3, 224,
-    224), None being the batch. Its weights are known to this process: that is measurement.
+    `strategy`, "deep:k=2" (the default) or an object, or `placement`, a plan or the Path of one.
+    `shapes`, by input, where more than its first dimension is open: (None, 3, 224, 224), None being
+    the batch. Its weights are known to this process: that is measurement.
 
     Errors: NotFoundError, InvalidArgumentError, UnsupportedError (of an ONNX file), IntegrityError
     (not what its owner signed); at the first call also PolicyError (older than the key accepts)."""

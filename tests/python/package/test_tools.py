@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -72,6 +73,30 @@ def test_a_saved_plan_is_what_the_command_line_takes(tmp_path: Path, run_cli) ->
     done = run_cli("plan", FASHION, "--plan", path)
     assert done.returncode == 0, done.stderr
     assert "shallow:k=1" in done.stdout
+
+
+def test_a_plan_replaces_no_key_no_package_and_no_model(tmp_path: Path) -> None:
+    taoism.seal(
+        FASHION,
+        tmp_path / "m.tao",
+        strategy="full",
+        key=tmp_path / "m.key",
+        owner=tmp_path / "o.key",
+        allow_exposed=True,
+    )
+    shutil.copy(FASHION, tmp_path / "m.onnx")
+    (tmp_path / "link.json").symlink_to(tmp_path / "m.key")
+    plan = taoism.plan(FASHION, strategy="full")
+    kinds = {"m.key": "a key file", "o.key": "a key file", "o.pub": "a key file"}
+    kinds |= {"link.json": "a key file", "m.tao": "a package", "m.onnx": "a model"}
+    for name, kind in kinds.items():
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(errors.InvalidArgumentError, match=f"{name}: is {kind}, which would be"):
+            plan.save(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == before
+    for _ in range(2):  # an older plan is replaced
+        plan.save(tmp_path / "plan.json")
+    assert (tmp_path / "plan.json").read_text() == plan.plan_json
 
 
 def test_bench_measures_and_becomes_a_data_frame() -> None:
