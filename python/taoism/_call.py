@@ -226,6 +226,13 @@ class OutputForm:
     leaves: tuple[Constant | None, ...]
     paths: tuple[str, ...]  # of the tensors: "outputs['a'][2]"
 
+    def equals(self, other: OutputForm) -> bool:
+        """Whether the other has the same structure, and the same values that are no tensors."""
+        return self.structure == other.structure and all(
+            one is two if one is None or two is None else one.equals(two.value)
+            for one, two in zip(self.leaves, other.leaves, strict=True)
+        )
+
     @cached_property
     def is_one_tensor(self) -> bool:
         """Whether that is one tensor by itself."""

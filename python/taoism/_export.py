@@ -156,7 +156,7 @@ def _run_job(job: _exporters.Job, trial: _Trial, names: dict[int, str]) -> tuple
                 if isinstance(error, Error):
                     raise
                 if is_open and exporter == "dynamo" and _causes.fixes_the_batch(error):
-                    fixed = "the module's code fixes it"
+                    fixed = "the module's code, as PyTorch exports it, fixes it"
                     continue
                 flow = _causes.control_flow(error, names)
                 if flow is not None and first is None:
@@ -273,7 +273,7 @@ class _Trial:
         """Whether the module said the same twice; what it changes though it does."""
         repeated, form = outputs_form(again)
         found = difference(repeated, outputs, self.form.paths)
-        if found or form.structure != self.form.structure:
+        if found or not form.equals(self.form):
             reasons = [*second.draws, *(f"it draws from {n}" for n in second.python_draws)]
             changes = (*second.changed, *self._again_made(second), *self._kept)
             reasons += [f"it changes {what}" for what in changes]
@@ -302,8 +302,12 @@ class _Trial:
         others = other_values(self._rows(few, batched) if self.is_open else self._tensors)
         found: str | None = None
         if others is not None:
-            with contextlib.suppress(ExportError):  # it does not take these
+            try:
                 found = self._after_the_example(others)
+            except StatefulError:
+                raise
+            except ExportError:  # it does not take these
+                pass
         if found is None:
             self._warn([f"forward changes {what}" for what in self._kept])
         elif found:
@@ -323,8 +327,8 @@ class _Trial:
             fresh, other = outputs_form(self._watched(tensors)[0])
         finally:
             now.restore()
-        same = form.structure == other.structure
-        return difference(late, fresh, form.paths) if same else "its structure"
+        same = form.equals(other)
+        return difference(late, fresh, form.paths) if same else "what is no tensor in it"
 
     def _at_batch(self, batch: int, batched: Sequence[int]) -> tuple[Example, OutputForm] | None:
         """What it answers there; None where it does not. Errors: StatefulError."""

@@ -17,6 +17,7 @@ _MOST_OBJECTS = 20000
 _MOST_BUFFER_BYTES = 64 << 20
 _MAPPINGS = (dict, collections.OrderedDict, collections.defaultdict)
 _LISTS = (list, collections.deque)
+_CONTAINERS = (*_MAPPINGS, *_LISTS, set)
 _SIMPLE = (bool, int, float, complex, str, bytes, torch.dtype, torch.device)
 _NO_STATE = (torch.Tensor, type, types.ModuleType, *_SIMPLE)
 _REGISTRIES = ("_buffers", "_parameters", "_modules")
@@ -39,10 +40,13 @@ class Kept:
 class _Held:
     """A container or an object, and what was in it."""
 
+    __slots__ = ("items", "kept", "value")
+
     def __init__(self, value: Any) -> None:
         self.value = value
         self.kept = _inside(value)
-        self.items: dict[Any, Any] | None = None  # of `kept`, each a leaf or held; None: not known
+        # Of `kept`, each a leaf or held; None: not known.
+        self.items: dict[Any, Any] | None = None if self.kept else {}
 
     def restore(self) -> None:
         if isinstance(self.value, tuple | types.FunctionType | types.MethodType):
@@ -59,7 +63,7 @@ class _Held:
             self.value.clear()
             self.value.extend(self.kept.values())
         elif not isinstance(self.value, functools.partial):
-            of_object = type(self.value) not in (*_MAPPINGS, set)
+            of_object = type(self.value) not in _CONTAINERS
             inside = self.value.__dict__ if of_object else self.value
             inside.clear()
             inside.update(self.kept)
@@ -89,12 +93,15 @@ def _inside(value: Any) -> dict[Any, Any]:
 
 
 def _has_state(value: Any) -> bool:
-    if value is None or isinstance(value, _NO_STATE):
+    kind = type(value)
+    if value is None or kind in _SIMPLE:
+        return False
+    if kind in _CONTAINERS:
+        return True
+    if isinstance(value, _NO_STATE):
         return False
     if isinstance(value, types.FunctionType):
         return value.__closure__ is not None
-    if type(value) in (*_MAPPINGS, *_LISTS, set):
-        return True
     inner = (tuple, types.CellType, types.MethodType, functools.partial)
     return isinstance(value, inner) or _is_object(value)
 
@@ -162,9 +169,12 @@ class State:
                 if not _has_state(value):
                     held.items[key] = _leaf(value)
                     continue
-                if id(value) not in self._seen:
-                    todo.append(self._hold(value))
-                held.items[key] = self._seen[id(value)]
+                found = self._seen.get(id(value))
+                if found is None:
+                    found = self._hold(value)
+                    if found.items is None:
+                        todo.append(found)
+                held.items[key] = found
 
 
 def _leaf(value: Any) -> Any:

@@ -126,7 +126,7 @@ FUNCTIONS = {
         through(lambda _, x: (x.gather(1, x.argmax(1, keepdim=True)), torch.zeros_like(x).scatter(1, x.argmin(1, keepdim=True), 2.0),
                               x.scatter_add(1, x.argmin(1, keepdim=True), x[:, :1]))), floats(7)),
     "index": Case(through(lambda _, x: (x[:, [0, 2, -1]], x[..., ::2], x[:, None], x[:, 1:-1])), floats(7)),
-    "index of one row": Case(through(lambda _, x: x.take_along_dim(torch.zeros(1, 1).long(), 1)), floats(7), fixed="the module's code fixes it"),
+    "index of one row": Case(through(lambda _, x: x.take_along_dim(torch.zeros(1, 1).long(), 1)), floats(7), fixed="the module's code, as PyTorch exports it, fixes it"),
     "where and masks": Case(
         through(lambda _, x: (torch.where(x > 0, x, -1.0), x.masked_fill(x < 0, float("-inf")), x.clamp(-0.5, 0.5), (x > 0).any(1))), floats(7)),
     "triangles": Case(through(lambda _, x: (x.tril(), x.triu(1), torch.eye(5) * x)), floats(5, 5)),

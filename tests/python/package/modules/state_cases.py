@@ -154,6 +154,17 @@ def first_number(net, x):
     return x * net.note
 
 
+def first_number_beside(net, x):
+    if net.note is None:
+        net.note = float(x.abs().max())
+    return x, net.note
+
+
+def count_beside(net, x):
+    net.steps += 1
+    return x, net.steps
+
+
 def first_in_a_dict(net, x):
     if "mean" not in net.cache:
         net.cache["mean"] = x.mean(0)
@@ -266,7 +277,7 @@ STATE = {
     "what it saw": keeps(remembers, refused=(errors.StatefulError, r"answers the same input otherwise.*attribute 'seen'")),
     "a queue": keeps(queue, refused=(errors.StatefulError, r"answers the same input otherwise.*attribute 'queue'")),
     "a cache": keeps(cache),
-    "a cache by batch": keeps(cache_by_batch, fixed="the module's code fixes it"),
+    "a cache by batch": keeps(cache_by_batch, fixed="the module's code, as PyTorch exports it, fixes it"),
     "the process's count": keeps(of_the_process, refused=(errors.StatefulError, r"answers the same input otherwise.*where is not known")),
     "the process's tensor": keeps(tensor_of_the_process, refused=(errors.StatefulError, r"answers the same input otherwise.*where is not known")),
     "the last one": keeps(last, warns="'last'"),
@@ -277,6 +288,8 @@ STATE = {
     "the first mean": keeps_the_first(first_mean, "note", fast=True),
     "the first mean, of many": keeps_the_first(first_mean, "note", example=5),
     "the first number": keeps_the_first(first_number, "note"),
+    "the first number, beside": keeps_the_first(first_number_beside, "note"),
+    "a count beside": keeps(count_beside, refused=(errors.StatefulError, r"answers the same input otherwise.*attribute 'steps'")),
     "the first in a dict": keeps_the_first(first_in_a_dict, "cache"),
     "the first in a list in a pair": keeps_the_first(first_in_a_list_in_a_pair, "lists"),
     "the first in an object": keeps_the_first(first_in_an_object, "notes", fast=True),
