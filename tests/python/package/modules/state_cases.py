@@ -165,6 +165,12 @@ def count_beside(net, x):
     return x, net.steps
 
 
+def first_sum_of_ids(net, x):
+    if not hasattr(net, "note"):
+        net.note = x[0].sum()
+    return net.fc(x) * net.note
+
+
 def first_in_a_dict(net, x):
     if "mean" not in net.cache:
         net.cache["mean"] = x.mean(0)
@@ -290,6 +296,9 @@ STATE = {
     "the first number": keeps_the_first(first_number, "note"),
     "the first number, beside": keeps_the_first(first_number_beside, "note"),
     "a count beside": keeps(count_beside, refused=(errors.StatefulError, r"answers the same input otherwise.*attribute 'steps'")),
+    "the first of what is all alike": Case(lambda: Momentum(first_mean), lambda b: (torch.ones(b, 5),), refused=(errors.StatefulError, "'note'")),
+    "the first of numbers that are all alike": Case(
+        through(first_sum_of_ids, fc=nn.Embedding(3, 5)), lambda b: (torch.ones(b, 4).long(),), warns="'note'"),
     "the first in a dict": keeps_the_first(first_in_a_dict, "cache"),
     "the first in a list in a pair": keeps_the_first(first_in_a_list_in_a_pair, "lists"),
     "the first in an object": keeps_the_first(first_in_an_object, "notes", fast=True),
