@@ -110,8 +110,9 @@ onnx::RowProof read_rows(Reader& reader, const json& in) {
   const json* independent = reader.find(*found, "independent");
   if (independent == nullptr) return rows;
   if (!independent->is_boolean()) reader.fail("independent");
-  if (*independent != true)
+  if (*independent != true) {
     rows.independent = unsupported("its model mixes them, or is of one batch alone");
+  }
   return rows;
 }
 
