@@ -20,6 +20,7 @@ SCRIPT = """
 import os, signal, sys, threading, time
 from pathlib import Path
 sys.path[:0] = {path!r}
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have it ignored
 import taoism, torch
 
 class Long(torch.nn.Module):
