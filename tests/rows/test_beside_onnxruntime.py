@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 
 import numpy as np
+import onnx
 import pytest
 
 ort = pytest.importorskip("onnxruntime")
@@ -40,6 +41,39 @@ def difference(want: np.ndarray, got: np.ndarray) -> str:
     return "" if same.all() else f"{got[~same][0]}, not {want[~same][0]}"
 
 
+def in_double(path: pathlib.Path) -> onnx.ModelProto:
+    """The model with float64 in the place of float32."""
+    model = onnx.load(path)
+    one, two = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+    for value in model.graph.input:
+        if value.type.tensor_type.elem_type == one:
+            value.type.tensor_type.elem_type = two
+    for tensor in model.graph.initializer:
+        if tensor.data_type == one:
+            array = onnx.numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == one:
+                attribute.i = two
+    return model
+
+
+def is_as_near(
+    path: pathlib.Path, feed: dict, name: str, want: np.ndarray, got: np.ndarray
+) -> bool:
+    """Whether `got` is as near to the answer in float64 as ONNX Runtime's own, within four times: a
+    softmax over large sums has few right digits, whoever computes it."""
+    feed = {key: value.astype(np.float64) for key, value in feed.items()}
+    try:
+        (true,) = ort.InferenceSession(
+            in_double(path).SerializeToString(), providers=["CPUExecutionProvider"]
+        ).run([name], feed)
+    except NOT_RUN:
+        return False
+    return bool(np.abs(got - true).max() <= 4 * np.abs(want - true).max())
+
+
 def run_beside(model: pathlib.Path) -> str | None:
     """What differs, empty if nothing; None for a model that ONNX Runtime does not run."""
     options = ort.SessionOptions()
@@ -56,8 +90,9 @@ def run_beside(model: pathlib.Path) -> str | None:
     except NOT_RUN:
         return None
     for name, want in zip(names, wanted, strict=True):
-        found = difference(want, np.load(model.with_name(f"{model.stem}.out.{name}.npy")))
-        if found:
+        got = np.load(model.with_name(f"{model.stem}.out.{name}.npy"))
+        found = difference(want, got)
+        if found and not (want.shape == got.shape and is_as_near(model, feed, name, want, got)):
             return f"{name}: {found}"
     return ""
 
@@ -81,9 +116,9 @@ def compare(runs: int, folder: pathlib.Path) -> None:
             passed_over += found is None
         for file in part.iterdir():
             file.unlink()
-    print(f"{compared} models as ONNX Runtime has them, {passed_over} that it does not run")
+    print(f"{compared} models as ONNX Runtime has them, {passed_over} passed over")
     assert compared + passed_over == runs
-    assert compared > 0.9 * runs
+    assert compared > 0.999 * runs
 
 
 def test_answers_over_rows_are_those_of_onnx_runtime(tmp_path: pathlib.Path) -> None:
