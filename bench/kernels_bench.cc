@@ -19,7 +19,7 @@
 #include "bench/machine_limits.h"
 #include "bench/zoo_layers.h"
 #include "device/thread_pool.h"
-#include "kernels/conv2d.h"
+#include "kernels/conv_choice.h"
 #include "kernels/elementwise.h"
 #include "kernels/linear.h"
 #include "kernels/matmul.h"
@@ -75,7 +75,9 @@ class Shares {
   double peak_;
 };
 
-void run_conv(benchmark::State& state, const Conv2dShape& s, size_t threads) {
+void run_conv(benchmark::State& state, const Conv2dShape& shape, size_t threads) {
+  Conv2dShape s = shape;
+  s.packing = kernels::choose_conv2d(shape);
   const int64_t weights = s.out_channels * s.in_channels / s.groups * s.kernel_h * s.kernel_w;
   AlignedBuffer input = filled(s.batch * s.in_channels * s.in_h * s.in_w);
   AlignedBuffer packed(kernels::conv2d_packed_bytes(s));
@@ -94,10 +96,12 @@ void run_conv(benchmark::State& state, const Conv2dShape& s, size_t threads) {
     benchmark::ClobberMemory();
   }
   shares.report(state, threads);
-  state.SetLabel(kernels::conv2d_kernel_name(s));
+  state.SetLabel(kernels::conv_kernel_name(s.packing.kernel));
 }
 
-void run_linear(benchmark::State& state, const kernels::LinearShape& s, size_t threads) {
+void run_linear(benchmark::State& state, const kernels::LinearShape& shape, size_t threads) {
+  kernels::LinearShape s = shape;
+  s.packing = kernels::choose_linear(shape);
   AlignedBuffer x = filled(s.rows * s.in_features);
   AlignedBuffer packed(kernels::linear_packed_bytes(s));
   kernels::linear_pack(s, filled(s.in_features * s.out_features).as<float>(), false,

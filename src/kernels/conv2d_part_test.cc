@@ -102,9 +102,10 @@ Epilogue epilogue_of(const ConvTensors& t, size_t seed) {
 }
 
 TEST(Conv2dPart, CutsAreTheLastOnesInReach) {
-  for (const Conv2dShape& s : shapes()) {
-    SCOPED_TRACE(describe(s));
+  for (const Conv2dShape& shape : shapes()) {
+    SCOPED_TRACE(describe(shape));
     for_each_target([&] {
+      const Conv2dShape s = chosen(shape);
       const size_t bytes = conv2d_packed_bytes(s);
       const std::vector<size_t> all = cuts_of(s, 1);
       ASSERT_FALSE(all.empty());
@@ -131,11 +132,14 @@ TEST(Conv2dPart, CutsAreTheLastOnesInReach) {
 TEST(Conv2dPart, PartsEqualTheWhole) {
   Random random(32);
   size_t seed = 0;
-  for (const Conv2dShape& s : shapes()) {
-    SCOPED_TRACE(describe(s));
-    const ConvTensors t(s, random);
+  for (const Conv2dShape& shape : shapes()) {
+    SCOPED_TRACE(describe(shape));
+    const ConvTensors t(shape, random);
     const Epilogue epilogue = epilogue_of(t, ++seed);
     for_each_target([&] {
+      Conv2dShape s = chosen(shape);
+      if (seed % 2 == 0) s.packing = random_packing(s, random);
+      SCOPED_TRACE(describe(s.packing));
       const std::vector<float> want = run_conv(s, t, epilogue, 1);
       for (size_t threads : {1, 3}) {
         SCOPED_TRACE("threads " + std::to_string(threads));
@@ -156,17 +160,18 @@ TEST(Conv2dPart, PartsEqualTheWhole) {
 
 TEST(Conv2dPart, EveryEpilogueIsAppliedOnce) {
   for (const int64_t batch : {1, 2}) {  // run_parts: even, the residual is the output
-    for (const Conv2dShape& s :
+    for (const Conv2dShape& shape :
          {square(batch, 140, 5, 20, 3, 1, 1), square(batch, 140, 3, 60, 3, 1, 1),
           square(batch, 20, 9, 20, 3, 1, 1, 1, 20)}) {
-      SCOPED_TRACE(describe(s));
+      SCOPED_TRACE(describe(shape));
       Random random(33);
-      const ConvTensors t(s, random);
+      const ConvTensors t(shape, random);
       for (const Activation& activation : all_activations()) {
         for (int i = 0; i < 4; ++i) {
           const Epilogue epilogue{i % 2 == 0 ? t.bias.data() : nullptr,
                                   i / 2 == 0 ? t.residual.data() : nullptr, activation};
           for_each_target([&] {
+            const Conv2dShape s = chosen(shape);
             ASSERT_TRUE(same_bits(run_parts(s, t, epilogue, 3, cuts_of(s, 30000)),
                                   run_conv(s, t, epilogue, 1)));
           });
@@ -224,12 +229,13 @@ std::vector<float> rows_of(const std::vector<float>& all, int64_t height, int64_
 TEST(Conv2d, BandsOfRowsEqualTheWholeMap) {
   Random random(35);
   size_t seed = 0;
-  for (const Conv2dShape& s : shapes()) {
-    SCOPED_TRACE(describe(s));
-    const ConvTensors t(s, random);
+  for (const Conv2dShape& shape : shapes()) {
+    SCOPED_TRACE(describe(shape));
+    const ConvTensors t(shape, random);
     const Epilogue epilogue = epilogue_of(t, ++seed);
-    const int64_t some = random.integer(1, std::max<int64_t>(1, s.out_h / 2));
+    const int64_t some = random.integer(1, std::max<int64_t>(1, shape.out_h / 2));
     for_each_target([&] {
+      const Conv2dShape s = chosen(shape);
       const int64_t step = conv2d_row_step(s);
       const int64_t height = (some + step - 1) / step * step;
       const std::vector<float> want = run_conv(s, t, epilogue, 1);
@@ -245,7 +251,6 @@ TEST(Conv2d, BandsOfRowsEqualTheWholeMap) {
         band.in_h = in_end - in_begin;
         band.out_h = end - begin;
         band.pad_top = in_begin - top;
-        band.layout_pixels = s.out_h * s.out_w;
         ASSERT_EQ(cuts_of(band, 1), cuts_of(s, 1));
         ConvTensors own = t;
         own.input = rows_of(t.input, s.in_h, s.in_w, in_begin, in_end);

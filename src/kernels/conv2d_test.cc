@@ -54,7 +54,9 @@ std::vector<Sum> with_magnitudes_of_planes(const Conv2dShape& s, std::vector<Sum
   return sums;
 }
 
-void check(const Conv2dShape& s, size_t threads, uint32_t seed) {
+using KernelCounts = std::map<ConvKernel, int>;
+
+void check(const Conv2dShape& s, size_t threads, uint32_t seed, KernelCounts& count_of) {
   SCOPED_TRACE(describe(s) + "threads " + std::to_string(threads));
   Random random(seed);
   const ConvTensors t(s, random);
@@ -63,47 +65,60 @@ void check(const Conv2dShape& s, size_t threads, uint32_t seed) {
   if (seed % 3 == 0) epilogue.residual = t.residual.data();
   epilogue.activation = all_activations()[seed % all_activations().size()];
   const std::vector<Sum> want = reference(s, t, epilogue);
+  const std::vector<Sum> want_of_tiles = with_magnitudes_of_planes(s, want);
   for_each_target([&] {
-    expect_close(run_conv(s, t, epilogue, threads),
-                 winograd_tile(s) != 0 ? with_magnitudes_of_planes(s, want) : want,
-                 epilogue.activation);
+    const auto run = [&](const Conv2dShape& packed) {
+      ++count_of[packed.packing.kernel];
+      expect_close(run_conv(packed, t, epilogue, threads),
+                   winograd_tile(packed.packing.kernel) != 0 ? want_of_tiles : want,
+                   epilogue.activation);
+    };
+    const Conv2dShape fastest = chosen(s);
+    run(fastest);
+    // What another build may have chosen: another kernel, and tiles of other sizes.
+    const std::vector<ConvKernel> kernels = all_conv_kernels();
+    const int64_t last = static_cast<int64_t>(kernels.size()) - 1;
+    Conv2dShape other = chosen(s, kernels[static_cast<size_t>(random.integer(1, last))]);
+    if (!conv2d_applies(s, other.packing.kernel)) other = fastest;
+    other.packing = random_packing(other, random);
+    SCOPED_TRACE(describe(other.packing));
+    if (!(other.packing == fastest.packing)) run(other);
   });
 }
 
 TEST(Conv2d, EqualsReference) {
   uint32_t seed = 0;
+  KernelCounts count_of;
   for (const Conv2dShape& shape : kConvShapes) {
-    for (size_t threads : {1, 2}) check(shape, threads, seed);
+    for (size_t threads : {1, 2}) check(shape, threads, seed, count_of);
     ++seed;
   }
 }
 
 TEST(Conv2d, EqualsReferenceOnTwoThousandShapes) {
   Random random(7);
-  std::map<std::string, int> kernels;
+  KernelCounts count_of;
   for (uint32_t i = 0; i < 2000; ++i) {
     const Conv2dShape shape = i % 6 < 2    ? random_shape(random)
                               : i % 6 == 2 ? random_winograd(random)
                               : i % 6 == 3 ? random_1x1(random)
                               : i % 6 == 4 ? random_1d(random)
                                            : random_stem(random);
-    check(shape, 1 + i % 3, i / 6);
-    for_each_target([&] { ++kernels[conv2d_kernel_name(shape)]; });
+    check(shape, 1 + i % 3, i / 6, count_of);
   }
-  for (const char* name :
-       {"depthwise", "direct_few_channels", "gemm_1x1_channels", "gemm_1x1_pixels", "gemm_channels",
-        "gemm_pixels", "winograd_2x2_pixels", "winograd_2x2_channels", "winograd_4x4_pixels",
-        "winograd_4x4_channels"}) {
-    EXPECT_GT(kernels[name], 40) << name;
+  for (const ConvKernel kernel : all_conv_kernels()) {
+    if (kernel == ConvKernel::none) continue;
+    EXPECT_GT(count_of[kernel], 40) << conv_kernel_name(kernel);
   }
 }
 
 TEST(Conv2d, ResidualMayBeTheOutput) {
   Random random(3);
-  for (const Conv2dShape& s : {square(2, 70, 10, 20, 3, 1, 1), square(2, 3, 39, 20, 7, 1, 3)}) {
-    const ConvTensors t(s, random);
+  for (const Conv2dShape& shape : {square(2, 70, 10, 20, 3, 1, 1), square(2, 3, 39, 20, 7, 1, 3)}) {
+    const ConvTensors t(shape, random);
     for (const Activation& activation : all_activations()) {
       for_each_target([&] {
+        const Conv2dShape s = chosen(shape);
         const Epilogue epilogue{.residual = t.residual.data(), .activation = activation};
         const std::vector<float> want = run_conv(s, t, epilogue, 1);
         AlignedBuffer packed(conv2d_packed_bytes(s));
@@ -149,13 +164,46 @@ TEST(Conv2d, NanGoesThrough) {
   }
 }
 
-TEST(Conv2d, NamesItsKernel) {
-  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 2, 1)), "gemm_pixels");
-  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 3, 1, 1)), "winograd_4x4_pixels");
-  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 27, 64, 5, 1, 2)), "winograd_2x2_pixels");
-  EXPECT_STREQ(conv2d_kernel_name(square(1, 3, 224, 64, 7, 2, 3)), "direct_few_channels");
-  EXPECT_STREQ(conv2d_kernel_name(square(1, 64, 56, 64, 1, 1, 0)), "gemm_1x1_pixels");
-  EXPECT_STREQ(conv2d_kernel_name(square(1, 8, 56, 8, 3, 1, 1, 1, 8)), "depthwise");
+TEST(Conv2d, ChoosesAKernel) {
+  const auto name = [](const Conv2dShape& s) {
+    return std::string(conv_kernel_name(choose_conv2d(s).kernel));
+  };
+  EXPECT_EQ(name(square(1, 64, 56, 64, 3, 2, 1)), "gemm_pixels");
+  EXPECT_EQ(name(square(1, 64, 56, 64, 3, 1, 1)), "winograd_4x4_pixels");
+  EXPECT_EQ(name(square(1, 64, 27, 64, 5, 1, 2)), "winograd_2x2_pixels");
+  EXPECT_EQ(name(square(1, 3, 224, 64, 7, 2, 3)), "direct");
+  EXPECT_EQ(name(square(1, 64, 56, 64, 1, 1, 0)), "gemm_pixels");
+  EXPECT_EQ(name(square(1, 8, 56, 8, 3, 1, 1, 1, 8)), "depthwise");
+}
+
+TEST(Conv2d, NamesAreThoseOfKernels) {
+  for (const ConvKernel kernel : all_conv_kernels()) {
+    const std::optional<ConvKernel> found = find_conv_kernel(conv_kernel_name(kernel));
+    EXPECT_EQ(found.value_or(ConvKernel::none), kernel);
+  }
+  EXPECT_FALSE(find_conv_kernel("none").has_value());
+  EXPECT_FALSE(find_conv_kernel("").has_value());
+}
+
+TEST(Conv2d, AppliesToWhatIsChosenAlone) {
+  Random random(9);
+  for (int i = 0; i < 300; ++i) {
+    const Conv2dShape shape = i % 2 == 0 ? random_shape(random) : random_winograd(random);
+    for_each_target([&] {
+      EXPECT_FALSE(conv2d_applies(shape));
+      const Conv2dShape s = chosen(shape);
+      EXPECT_TRUE(conv2d_applies(s)) << describe(s);
+      for (const ConvKernel kernel : all_conv_kernels()) {
+        EXPECT_EQ(conv2d_applies(chosen(shape, kernel)), conv2d_applies(shape, kernel));
+      }
+      Conv2dShape wrong = s;
+      wrong.packing.tile_width += 1000;
+      EXPECT_FALSE(conv2d_applies(wrong));
+      wrong = s;
+      wrong.packing.block_depth += 1;
+      EXPECT_FALSE(conv2d_applies(wrong)) << describe(s);
+    });
+  }
 }
 
 }  // namespace

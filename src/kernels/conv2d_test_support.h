@@ -4,8 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "kernels/conv2d.h"
+#include "kernels/conv_choice.h"
+#include "kernels/conv_gemm.h"
 #include "kernels/kernel_test_support.h"
+#include "kernels/tile.h"
+#include "kernels/weight_tiles.h"
 
 namespace taoism::kernels {
 
@@ -13,10 +16,51 @@ inline std::string describe(const Conv2dShape& s) {
   std::string text;
   for (int64_t v : {s.batch, s.in_channels, s.in_h, s.in_w, s.out_channels, s.out_h, s.out_w,
                     s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.pad_top, s.pad_left,
-                    s.dilation_h, s.dilation_w, s.groups, s.layout_pixels}) {
+                    s.dilation_h, s.dilation_w, s.groups}) {
     text += std::to_string(v) + " ";
   }
   return text;
+}
+
+// With what is chosen for the current target, or by `kernel`.
+inline Conv2dShape chosen(Conv2dShape s) {
+  s.packing = choose_conv2d(s);
+  return s;
+}
+inline Conv2dShape chosen(Conv2dShape s, ConvKernel kernel) {
+  s.packing = conv2d_packing(s, kernel);
+  return s;
+}
+
+inline std::string describe(const ConvPacking& packing) {
+  return std::string(conv_kernel_name(packing.kernel)) + " " + std::to_string(packing.block_depth) +
+         " " + std::to_string(packing.tile_width);
+}
+
+// Of the same kernel, any that applies.
+inline ConvPacking random_packing(const Conv2dShape& s, Random& random) {
+  ConvPacking packing = s.packing;
+  const int64_t taps = s.kernel_h * s.kernel_w;
+  const auto tries = [&](int64_t& number, int64_t value) {
+    const int64_t before = number;
+    Conv2dShape changed = s;
+    number = value;
+    changed.packing = packing;
+    if (!conv2d_applies(changed)) number = before;
+  };
+  tries(packing.block_depth, taps * random.integer(1, s.in_channels / s.groups));
+  const int64_t width = random.integer(1, packing.tile_width + 1);
+  tries(packing.tile_width,
+        is_along_channels(s.packing.kernel) ? ceil_to(width, tile_set().lanes) : width);
+  return packing;
+}
+
+inline std::vector<ConvKernel> all_conv_kernels() {
+  std::vector<ConvKernel> kernels;
+  for (int k = 0; k <= static_cast<int>(ConvKernel::winograd_4x4_channels); ++k) {
+    kernels.push_back(static_cast<ConvKernel>(k));
+  }
+  return kernels;
 }
 
 // A shape with equal padding on both sides.
@@ -133,8 +177,10 @@ struct ConvTensors {
   std::vector<float> input, weights, bias, residual;
 };
 
-inline std::vector<float> run_conv(const Conv2dShape& s, const ConvTensors& t,
+// By the shape's packing, or by what is chosen where it has none.
+inline std::vector<float> run_conv(const Conv2dShape& shape, const ConvTensors& t,
                                    const Epilogue& epilogue, size_t threads) {
+  const Conv2dShape s = shape.packing.kernel == ConvKernel::none ? chosen(shape) : shape;
   AlignedBuffer packed(conv2d_packed_bytes(s));
   conv2d_pack(s, t.weights.data(), packed.as<float>());
   AlignedBuffer scratch = poisoned_scratch(conv2d_scratch_bytes(s, threads));

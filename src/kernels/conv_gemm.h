@@ -1,7 +1,7 @@
 // Convolution as an implicit matrix product: blocks of pixels are packed on the fly into
 // cache-sized scratch and multiplied with packed weights in the register tile. Internal.
 //
-// Two forms, chosen by the shape of one image:
+// Two forms:
 //   pixels    vectors run along the pixels of a plane, weights are broadcast.
 //   channels  vectors run along output channels, pixels are broadcast; results are transposed on
 //             the way out. For maps too small to fill vectors. Weights are zero-padded to vectors.
@@ -17,9 +17,10 @@
 
 namespace taoism::kernels {
 
-enum class ConvForm : uint8_t { pixels, channels };
-
-ConvForm conv_gemm_form(const Conv2dShape& shape);
+constexpr bool is_along_channels(ConvKernel kernel) {
+  return kernel == ConvKernel::gemm_channels || kernel == ConvKernel::winograd_2x2_channels ||
+         kernel == ConvKernel::winograd_4x4_channels;
+}
 
 size_t conv_gemm_scratch_bytes(const Conv2dShape& shape, size_t threads);
 void conv_gemm(const Conv2dShape& shape, const float* input, const float* packed,

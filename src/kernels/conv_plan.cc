@@ -7,13 +7,9 @@
 namespace taoism::kernels {
 namespace {
 
-// Rows of k multiplied in one go, and bytes of packed pixels that a task keeps in the second-level
-// cache beside the weights that stream through it. Measured; see bench/.
-constexpr int64_t kDepth = 600;
+// Bytes of packed pixels that a task keeps in the second-level cache beside the weights that stream
+// through it. Measured; see bench/.
 constexpr int64_t kBlockBytes = 384 * 1024;
-// A map is too small for vectors along pixels when they would be filled less than this, in
-// comparison with vectors along channels.
-constexpr double kFillRatio = 0.9;
 // Packed pixels that part calls keep: packing again costs as much as some 8 output channels.
 constexpr int64_t kKeptBytes = 1024 * 1024;
 // Tiles of out channels up to which packing pixels costs more than reading them in their planes;
@@ -36,10 +32,6 @@ Conv2dShape normalised(Conv2dShape s) {
   return s;
 }
 
-double fill(int64_t count, int64_t lanes) {
-  return static_cast<double>(count) / static_cast<double>(ceil_to(count, lanes));
-}
-
 int64_t bytes_of(int64_t elems) { return elems * static_cast<int64_t>(sizeof(float)); }
 size_t padded_bytes(int64_t count, size_t each) {
   return round_up(static_cast<size_t>(count) * each, kAlignment);
@@ -47,23 +39,12 @@ size_t padded_bytes(int64_t count, size_t each) {
 
 }  // namespace
 
-ConvForm conv_gemm_form(const Conv2dShape& shape) {
-  const int64_t lanes = tile_set().lanes;
-  const int64_t plane = shape.layout_pixels != 0 ? shape.layout_pixels : shape.out_h * shape.out_w;
-  const double channels = fill(shape.out_channels / shape.groups, lanes);
-  return fill(plane, lanes) < kFillRatio * channels ? ConvForm::channels : ConvForm::pixels;
-}
-
 WeightTiles conv_weight_tiles(const Conv2dShape& shape) {
-  const TileSet& tiles = tile_set();
-  const bool along_pixels = conv_gemm_form(shape) == ConvForm::pixels;
-  const int64_t group_in = shape.in_channels / shape.groups;
   const int64_t group_out = shape.out_channels / shape.groups;
-  const int64_t taps = shape.kernel_h * shape.kernel_w;
-  const int64_t blocks = ceil_div(group_in, std::clamp<int64_t>(kDepth / taps, 1, group_in));
-  return {shape.groups, group_in * taps, ceil_div(group_in, blocks) * taps,
-          along_pixels ? group_out : ceil_to(group_out, tiles.lanes),
-          along_pixels ? tiles.rows : tiles.columns()};
+  const int64_t k = shape.in_channels / shape.groups * shape.kernel_h * shape.kernel_w;
+  const int64_t width =
+      is_along_channels(shape.packing.kernel) ? ceil_to(group_out, tile_set().lanes) : group_out;
+  return {shape.groups, k, shape.packing.block_depth, width, shape.packing.tile_width};
 }
 
 void conv_weights_pack(const WeightTiles& to, int64_t group_out, const float* weights,
@@ -85,7 +66,6 @@ void conv_weights_pack(const WeightTiles& to, int64_t group_out, const float* we
 ConvPlan::ConvPlan(const Conv2dShape& original, size_t threads, ConvCall call)
     : shape(normalised(original)),
       reads_planes(is_pointwise(original)),
-      form(conv_gemm_form(original)),
       tiles(tile_set()),
       weights(conv_weight_tiles(original)),
       call_(call),

@@ -12,7 +12,7 @@
 
 namespace taoism::kernels {
 
-// Independent of everything in the shape that differs between a map and a band of its rows.
+// Of every kernel but the depthwise one: as shape.packing says.
 WeightTiles conv_weight_tiles(const Conv2dShape& shape);
 
 // weights [group * out channel][k] -> packed, by tiles of out channels whose last may be padded.
@@ -28,7 +28,7 @@ enum class ConvCall : uint8_t {
 struct ConvPlan {
   ConvPlan(const Conv2dShape& original, size_t threads, ConvCall call);
 
-  bool along_pixels() const { return form == ConvForm::pixels; }
+  bool along_pixels() const { return !is_along_channels(shape.packing.kernel); }
   Span column_tile(int64_t tile) const {
     if (along_pixels()) return {tile * tile_columns, std::min((tile + 1) * tile_columns, columns)};
     return even_part(columns, column_tiles, tile);
@@ -55,7 +55,6 @@ struct ConvPlan {
   // The channels form of one image with few out channels: the pixels of a tile are read where they
   // lie, because packing them would cost more than it saves.
   bool packs_nothing = false;
-  ConvForm form;
   const TileSet& tiles;
   WeightTiles weights;
   int64_t group_in, group_out, taps, out_plane;

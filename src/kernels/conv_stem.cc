@@ -211,8 +211,7 @@ class Worker {
 
 bool is_conv_stem(const Conv2dShape& s) {
   return s.groups == 1 && s.in_channels <= kMostChannels && s.kernel_h * s.kernel_w > 1 &&
-         s.out_w >= tile_set().lanes && conv_gemm_form(s) == ConvForm::pixels &&
-         conv_weight_tiles(s).blocks == 1;
+         s.out_w >= tile_set().lanes;
 }
 
 size_t conv_stem_scratch_bytes(const Conv2dShape& shape, size_t threads) {

@@ -2,7 +2,7 @@
 // to add up for each pixel to pay for packing it. Rows of input are split once into their columns
 // modulo the stride, zeros of the padding included, so that the input of neighbouring output pixels
 // is a vector in memory for every tap, and the register tile reads it there. Weights are packed as
-// the pixels form of conv_gemm.h packs them. Internal.
+// the pixels form of conv_gemm.h packs them, in one block of k. Internal.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace taoism::kernels {
 
-// Whether this kernel is for the shape; the same for a band of rows as for its map.
+// Whether this kernel computes the shape; the same for a band of rows as for its map.
 bool is_conv_stem(const Conv2dShape& shape);
 
 size_t conv_stem_scratch_bytes(const Conv2dShape& shape, size_t threads);

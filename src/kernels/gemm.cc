@@ -19,7 +19,10 @@ enum class Call : uint8_t { whole, part };
 // How a call is cut up: tasks = batch x row blocks x column blocks.
 struct Plan {
   Plan(const GemmOperands& gemm, size_t threads, Call call)
-      : tiles(tile_set()), weights(gemm_weight_tiles(gemm.k, gemm.n)) {
+      : tiles(tile_set()),
+        weights(gemm_weight_tiles(
+            gemm.k, gemm.n,
+            gemm.packed_b != nullptr ? gemm.packing : choose_gemm_packing(gemm.k))) {
     wanted_tasks = threads == 1 ? 1 : 4 * static_cast<int64_t>(threads);
     row_blocks = ceil_div(gemm.m, kRows);
     // A part has few columns: rows that are packed once each make better tasks.
@@ -31,7 +34,7 @@ struct Plan {
               all_rows * static_cast<int64_t>(sizeof(float)) <= kKeptBytes;
     kept_elems = keeps_a ? all_rows : 0;
     a_elems = gemm.m == 1 || keeps_a ? 0 : ceil_div(gemm.m, row_blocks) * weights.block_depth;
-    b_elems = gemm.packed_b != nullptr ? 0 : weights.block_depth * tiles.columns();
+    b_elems = gemm.packed_b != nullptr ? 0 : weights.block_depth * weights.tile_width;
   }
   int64_t column_blocks(const GemmOperands& gemm, Span units) const {
     return std::clamp<int64_t>(ceil_div(wanted_tasks, gemm.batch * row_blocks), 1,
@@ -144,8 +147,8 @@ class Worker {
   }
 
   void multiply_panel(int64_t unit) {
-    const int64_t first = unit % plan_.weights.tiles * plan_.tiles.columns();
-    const int64_t columns = std::min(plan_.tiles.columns(), gemm_.n - first);
+    const int64_t first = unit % plan_.weights.tiles * plan_.weights.tile_width;
+    const int64_t columns = std::min(plan_.weights.tile_width, gemm_.n - first);
     const int64_t width = ceil_to(columns, plan_.tiles.lanes);
     const float* b;
     if (gemm_.packed_b != nullptr) {
@@ -251,9 +254,19 @@ void run_range(const Plan& plan, Span units, const Operands& operands, Parallel&
 
 }  // namespace
 
-WeightTiles gemm_weight_tiles(int64_t k, int64_t n) {
+LinearPacking choose_gemm_packing(int64_t k) {
+  return {std::clamp<int64_t>(k, 1, kDepth), tile_set().columns()};
+}
+
+bool gemm_applies(int64_t k, const LinearPacking& packing) {
   const TileSet& tiles = tile_set();
-  return {1, k, std::clamp<int64_t>(k, 1, kDepth), ceil_to(n, tiles.lanes), tiles.columns()};
+  return packing.block_depth > 0 && packing.block_depth <= std::max<int64_t>(k, 1) &&
+         packing.tile_width > 0 && packing.tile_width <= tiles.columns() &&
+         packing.tile_width % tiles.lanes == 0;
+}
+
+WeightTiles gemm_weight_tiles(int64_t k, int64_t n, const LinearPacking& packing) {
+  return {1, k, packing.block_depth, ceil_to(n, tile_set().lanes), packing.tile_width};
 }
 
 void gemm_pack_panel(const float* b, int64_t row_stride, int64_t column_stride, int64_t depth,

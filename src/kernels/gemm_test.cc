@@ -3,14 +3,35 @@
 #include "kernels/kernel_test_support.h"
 #include "kernels/linear.h"
 #include "kernels/matmul.h"
+#include "kernels/tile.h"
 
 namespace taoism::kernels {
 namespace {
+
+std::string text_of(const LinearShape& s) {
+  return std::to_string(s.rows) + " x " + std::to_string(s.in_features) + " -> " +
+         std::to_string(s.out_features);
+}
 
 struct LinearCase {
   LinearShape shape;
   size_t threads;
 };
+
+// With what is chosen for the current target.
+LinearShape chosen(LinearShape s) {
+  s.packing = choose_linear(s);
+  return s;
+}
+
+// Any packing that applies.
+LinearShape packed_anyhow(LinearShape s, Random& random) {
+  s = chosen(s);
+  const int64_t lanes = tile_set().lanes;
+  s.packing.block_depth = random.integer(1, s.packing.block_depth);
+  s.packing.tile_width = lanes * random.integer(1, s.packing.tile_width / lanes);
+  return s;
+}
 
 const LinearCase kLinearCases[] = {
     {{1, 512, 1000}, 1}, {{1, 600, 10}, 2}, {{8, 768, 47}, 2},  {{3, 25088, 5}, 1},
@@ -21,10 +42,10 @@ const LinearCase kLinearCases[] = {
 TEST(Linear, EqualsReference) {
   uint32_t seed = 0;
   for (const LinearCase& linear_case : kLinearCases) {
-    const LinearShape& s = linear_case.shape;
+    const LinearShape& shape = linear_case.shape;
     const size_t threads = linear_case.threads;
-    SCOPED_TRACE(std::to_string(s.rows) + " x " + std::to_string(s.in_features) + " -> " +
-                 std::to_string(s.out_features));
+    SCOPED_TRACE(text_of(shape));
+    const LinearShape& s = shape;
     Random random(seed);
     const auto x = random.floats(s.rows * s.in_features);
     const auto weights = random.floats(s.out_features * s.in_features);
@@ -48,13 +69,17 @@ TEST(Linear, EqualsReference) {
       }
     }
     for_each_target([&] {
-      AlignedBuffer packed(linear_packed_bytes(s));
-      linear_pack(s, weights.data(), in_by_out, packed.as<float>());
-      AlignedBuffer scratch = poisoned_scratch(linear_scratch_bytes(s, threads));
-      std::vector<float> y(residual.size(), NAN);
-      TestParallel parallel(threads);
-      linear(s, x.data(), packed.as<float>(), epilogue, y.data(), scratch.span(), parallel);
-      expect_close(y, want, epilogue.activation);
+      EXPECT_FALSE(linear_applies(shape));
+      for (const LinearShape& s : {chosen(shape), packed_anyhow(shape, random)}) {
+        EXPECT_TRUE(linear_applies(s));
+        AlignedBuffer packed(linear_packed_bytes(s));
+        linear_pack(s, weights.data(), in_by_out, packed.as<float>());
+        AlignedBuffer scratch = poisoned_scratch(linear_scratch_bytes(s, threads));
+        std::vector<float> y(residual.size(), NAN);
+        TestParallel parallel(threads);
+        linear(s, x.data(), packed.as<float>(), epilogue, y.data(), scratch.span(), parallel);
+        expect_close(y, want, epilogue.activation);
+      }
     });
     ++seed;
   }
@@ -85,11 +110,12 @@ std::vector<size_t> random_cuts(const LinearShape& s, Random& random) {
 }
 
 TEST(LinearPart, CutsAreTheLastOnesInReach) {
-  for (const LinearShape& s : kPartShapes) {
+  for (const LinearShape& shape : kPartShapes) {
     for_each_target([&] {
+      const LinearShape s = chosen(shape);
       const std::vector<size_t> all = cuts_of(s, 1);
       ASSERT_EQ(all.back(), linear_packed_bytes(s));
-      EXPECT_EQ(cuts_of({s.rows + 1, s.in_features, s.out_features}, 1), all);
+      EXPECT_EQ(cuts_of(chosen({s.rows + 1, s.in_features, s.out_features}), 1), all);
       for (size_t target : {size_t{0}, size_t{100000}, size_t{300000}, SIZE_MAX}) {
         size_t begin = 0;
         for (size_t cut : cuts_of(s, target)) {
@@ -109,9 +135,9 @@ TEST(LinearPart, CutsAreTheLastOnesInReach) {
 TEST(LinearPart, PartsAndRowsEqualTheWhole) {
   Random random(21);
   size_t seed = 0;
-  for (const LinearShape& s : kPartShapes) {
-    SCOPED_TRACE(std::to_string(s.rows) + " x " + std::to_string(s.in_features) + " -> " +
-                 std::to_string(s.out_features));
+  for (const LinearShape& unpacked : kPartShapes) {
+    SCOPED_TRACE(text_of(unpacked));
+    LinearShape s = unpacked;
     const auto x = random.floats(s.rows * s.in_features);
     const auto weights = random.floats(s.out_features * s.in_features);
     const auto bias = random.floats(s.out_features);
@@ -122,6 +148,7 @@ TEST(LinearPart, PartsAndRowsEqualTheWhole) {
                       all_activations()[index % all_activations().size()]};
     };
     for_each_target([&] {
+      s = seed % 2 == 0 ? packed_anyhow(unpacked, random) : chosen(unpacked);
       AlignedBuffer packed(linear_packed_bytes(s));
       linear_pack(s, weights.data(), seed % 2 == 0, packed.as<float>());
       const auto run = [&](const LinearShape& shape, const float* from, const float* add,
@@ -138,7 +165,7 @@ TEST(LinearPart, PartsAndRowsEqualTheWhole) {
         ASSERT_EQ(run(s, x.data(), residual.data(), index, 3), want);
         for (int64_t r = 0; index == seed && r < s.rows; ++r) {
           const std::vector<float> row =
-              run({1, s.in_features, s.out_features}, x.data() + r * s.in_features,
+              run({1, s.in_features, s.out_features, s.packing}, x.data() + r * s.in_features,
                   residual.data() + r * s.out_features, index, 1);
           ASSERT_EQ(
               std::memcmp(row.data(), want.data() + r * s.out_features, row.size() * sizeof(float)),

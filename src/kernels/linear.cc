@@ -15,12 +15,13 @@ GemmOperands operands(const LinearShape& shape, const float* x, const float* pac
   gemm.k = shape.in_features;
   gemm.a = x;
   gemm.packed_b = packed;
+  gemm.packing = shape.packing;
   gemm.c = y;
   return gemm;
 }
 
 WeightTiles weights_of(const LinearShape& shape) {
-  return gemm_weight_tiles(shape.in_features, shape.out_features);
+  return gemm_weight_tiles(shape.in_features, shape.out_features, shape.packing);
 }
 
 // Only whether B is packed matters for the scratch.
@@ -30,6 +31,14 @@ GemmOperands placeholder(const LinearShape& shape) {
 }
 
 }  // namespace
+
+LinearPacking choose_linear(const LinearShape& shape) {
+  return choose_gemm_packing(shape.in_features);
+}
+
+bool linear_applies(const LinearShape& shape) {
+  return gemm_applies(shape.in_features, shape.packing);
+}
 
 size_t linear_packed_bytes(const LinearShape& shape) {
   return static_cast<size_t>(weights_of(shape).elems()) * sizeof(float);

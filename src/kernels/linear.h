@@ -1,5 +1,5 @@
 // Fully connected layer: y[rows][out] = activation(x[rows][in] . W^T + bias + residual), weights
-// packed once for the current target (target.h). Trusted: no allocation; `scratch` is all the
+// packed once, for a target (target.h). Trusted: no allocation; `scratch` is all the
 // temporary memory, aligned to kAlignment. Thread-safety: pure functions.
 #pragma once
 
@@ -12,9 +12,20 @@
 
 namespace taoism::kernels {
 
+// How packed weights lie: rows of in_features in a block, out_features in a tile (weight_tiles.h).
+struct LinearPacking {
+  int64_t block_depth = 0, tile_width = 0;
+};
+
 struct LinearShape {
   int64_t rows = 1, in_features = 1, out_features = 1;
+  LinearPacking packing = {};
 };
+
+// The fastest on the current target; the rows make no difference. Whether the current target
+// computes by the shape's packing: what the functions below ask of a shape.
+LinearPacking choose_linear(const LinearShape& shape);
+bool linear_applies(const LinearShape& shape);
 
 // Bytes of the packed weights: independent of the rows.
 size_t linear_packed_bytes(const LinearShape& shape);

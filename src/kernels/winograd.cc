@@ -1,11 +1,9 @@
 #include "kernels/winograd.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cmath>
 
 #include "kernels/activation.h"
-#include "kernels/conv_stem.h"
+#include "kernels/conv_plan.h"
 #include "kernels/tile.h"
 #include "kernels/winograd_transform.h"
 
@@ -14,14 +12,6 @@ namespace {
 
 // Channels whose weights are transformed in one go: their products' sums stay in the first cache.
 constexpr int64_t kChunk = 64;
-// Output channels in a unit of the channels form: their transformed weights stay in the
-// second-level cache.
-constexpr int64_t kUnitChannels = 16;
-// Bytes of a panel's transformed input, which every tile of weights reads again: what the
-// second-level cache holds.
-constexpr int64_t kPanelBytes = 640 * 1024;
-// Bytes of the transformed input of a round, panels that all threads share.
-constexpr int64_t kRoundBytes = 1280 * 1024;
 // Up to so many, part calls are one round, made once: each would have to make its own again.
 constexpr int64_t kKeptBytes = 6 * 1024 * 1024;
 
@@ -32,11 +22,10 @@ int64_t bytes_of(int64_t elems) { return elems * static_cast<int64_t>(sizeof(flo
 struct Plan {
   // `available`: of scratch; with less than it could use a call is slower, but gives the same.
   Plan(const Conv2dShape& shape_in, size_t threads, WinogradCall call, size_t available)
-      : shape(shape_in), tiles(tile_set()), weights(winograd_weight_tiles(shape_in)) {
-    const WinogradChoice choice = winograd_choice(shape);
-    size = {choice.tile, shape.kernel_h};
+      : shape(shape_in), tiles(tile_set()), weights(conv_weight_tiles(shape_in)) {
+    size = {winograd_tile(shape.packing.kernel), shape.kernel_h};
     const int64_t m = size.m;
-    along_channels = choice.form == ConvForm::channels;
+    along_channels = is_along_channels(shape.packing.kernel);
     products = size.products();
     taps = size.r * size.r;
     tiles_x = ceil_div(shape.out_w, m);
@@ -46,14 +35,14 @@ struct Plan {
     steps = ceil_div(tile_count, step);
     chunk = std::min(shape.in_channels, kChunk);
     const int64_t of_step = products * bytes_of(shape.in_channels * step);
-    const int64_t panel_steps = along_channels
-                                    ? kMaxTileColumns
-                                    : std::clamp<int64_t>(kPanelBytes / of_step, 1, tiles.vectors);
+    const int64_t panel_steps =
+        along_channels ? kMaxTileColumns
+                       : std::clamp<int64_t>(kWinogradPanelBytes / of_step, 1, tiles.vectors);
     const int64_t least_panels = ceil_div(steps, panel_steps);
     const auto workers = static_cast<int64_t>(threads);
     // Where threads can have several panels each, panels of their own save them waiting for each
     // other. Few of them want to be equal.
-    const bool is_large = !along_channels && steps * of_step > kRoundBytes;
+    const bool is_large = !along_channels && steps * of_step > kWinogradRoundBytes;
     if (call == WinogradCall::whole && (is_large || least_panels >= 4 * workers)) {
       round_panels = 0;
       set_panels(least_panels < 8 * workers ? ceil_to(least_panels, workers) : least_panels);
@@ -62,7 +51,7 @@ struct Plan {
     set_panels(least_panels);
     const int64_t most = call == WinogradCall::part && steps * of_step <= kKeptBytes
                              ? panels
-                             : kRoundBytes / (of_step * ceil_div(steps, panels));
+                             : kWinogradRoundBytes / (of_step * ceil_div(steps, panels));
     round_panels = std::clamp<int64_t>(most, 1, panels);
     while (round_panels > 1 && scratch_bytes(threads) > available) --round_panels;
     const int64_t most_panels = ceil_div(steps, along_channels ? tiles.rows : 1);
@@ -277,95 +266,15 @@ class Worker {
   float* own_input_;
 };
 
-// Operations of the register tile and of what goes with it, in vectors, for one image: of the
-// direct kernel, and of Winograd's.
-double direct_cost(const Conv2dShape& s, int64_t pixels) {
-  constexpr double kReached = 0.85;  // of the limit
-  return static_cast<double>(s.kernel_h * s.kernel_w * s.in_channels * s.out_channels) *
-         static_cast<double>(pixels) / static_cast<double>(tile_set().lanes) / kReached;
-}
-
-double cost_of(const Conv2dShape& s, const WinogradChoice& choice, int64_t pixels) {
-  const TileSet& tiles = tile_set();
-  // Instructions of the transforms, by product and vector: as counted in the code, and corrected by
-  // what was measured with vectors of 16 and of 8.
-  const bool is_wide = tiles.lanes == 16;
-  constexpr double kInput = 9, kWeights = 2;
-  const double to_planes = is_wide ? 9 : 14, to_planes_from_channels = is_wide ? 20 : 14;
-  const double wide_weights = is_wide ? 3 : 2;
-  // Of what the transform of the pixels form calls a vector, which takes one or two tiles' rows.
-  const int64_t rows_in_vector = 2 * tiles.rows == tiles.lanes ? tiles.lanes : tiles.rows;
-  // The register tile when it has one vector only, and when its input comes from the third-level
-  // cache; measured.
-  const double narrow = kUnitChannels == tiles.lanes ? 1.05 : 1;
-  constexpr double kFar = 1.25;
-  const int64_t m = choice.tile;
-  const WinogradSize size{m, s.kernel_h};
-  const auto products = static_cast<double>(size.products());
-  const auto channels = static_cast<double>(s.in_channels);
-  const int64_t count = ceil_div(pixels / s.out_w, m) * ceil_div(s.out_w, m);
-  const auto tile_vectors = static_cast<double>(ceil_div(count, tiles.lanes));
-  const double input = kInput * channels * tile_vectors;
-  const auto bytes_of_tiles = [&](double width) { return products * channels * width * 4; };
-  if (choice.form == ConvForm::channels) {
-    const auto rows = static_cast<double>(count);
-    const auto outputs = static_cast<double>(ceil_div(s.out_channels, tiles.lanes));
-    const double in_round =
-        std::max<double>(kMaxTileColumns, std::floor(kRoundBytes / bytes_of_tiles(1)));
-    const double weights = wide_weights * channels * outputs * std::ceil(rows / in_round);
-    return products * (narrow * channels * outputs * rows + input +
-                       to_planes_from_channels * outputs * rows + weights);
-  }
-  const auto outputs = static_cast<double>(s.out_channels);
-  const double of_vector = bytes_of_tiles(static_cast<double>(tiles.lanes));
-  const double by_panel =
-      std::clamp(std::floor(kPanelBytes / of_vector), 1.0, static_cast<double>(tiles.vectors));
-  const double weights = kWeights * channels * outputs / static_cast<double>(rows_in_vector) *
-                         std::ceil(tile_vectors / by_panel);
-  return products * ((of_vector > kPanelBytes ? kFar : 1) * channels * outputs * tile_vectors +
-                     input + to_planes * outputs * tile_vectors + weights);
-}
-
-std::atomic<const WinogradChoice*> forced_choice = nullptr;
-
 }  // namespace
 
-void force_winograd_for_testing(const WinogradChoice* choice) { forced_choice = choice; }
-
-WinogradChoice winograd_choice(const Conv2dShape& s) {
+bool winograd_applies(const Conv2dShape& s, int64_t tile) {
   if ((s.kernel_h != 3 && s.kernel_h != 5) || s.kernel_w != s.kernel_h || s.stride_h != 1 ||
       s.stride_w != 1 || s.dilation_h != 1 || s.dilation_w != 1 || s.groups != 1) {
-    return {};
+    return false;
   }
-  if (is_conv_stem(s)) return {};  // too few channels to pay for the transforms
   // F(4, 5) would lose too many digits.
-  const int64_t most = s.kernel_h == 5 ? 2 : 4;
-  if (const WinogradChoice* forced = forced_choice.load(std::memory_order_relaxed)) {
-    return {std::min(forced->tile, most), forced->form};
-  }
-  const int64_t pixels = s.layout_pixels != 0 ? s.layout_pixels : s.out_h * s.out_w;
-  WinogradChoice best;
-  double least = direct_cost(s, pixels);
-  for (const ConvForm form : {ConvForm::pixels, ConvForm::channels}) {
-    for (int64_t m = 2; m <= most; m += 2) {
-      const double cost = cost_of(s, {m, form}, pixels);
-      if (cost < least) {
-        best = {m, form};
-        least = cost;
-      }
-    }
-  }
-  return best;
-}
-
-WeightTiles winograd_weight_tiles(const Conv2dShape& shape) {
-  const TileSet& tiles = tile_set();
-  const int64_t k = shape.in_channels * shape.kernel_h * shape.kernel_w;
-  if (winograd_choice(shape).form == ConvForm::channels) {
-    return {1, k, k, ceil_to(shape.out_channels, tiles.lanes),
-            std::clamp(kUnitChannels, tiles.lanes, tiles.columns())};
-  }
-  return {1, k, k, shape.out_channels, tiles.rows};
+  return tile == 2 || (tile == 4 && s.kernel_h == 3);
 }
 
 size_t winograd_scratch_bytes(const Conv2dShape& shape, size_t threads, WinogradCall call) {

@@ -2,9 +2,9 @@
 // 2x2), 2.8 (5x5 in these) to 4 (3x3 in tiles of 4x4) times fewer multiplications than the sum has.
 // Tiles of the output lie on a grid that starts at the map's first row and column. In the pixels
 // form vectors run along tiles, in the channels form, for maps of few tiles, along output channels.
-// Weights are packed as the same form of conv_gemm.h packs them and transformed in cache while they
-// are used, so that what is stored, sealed or streamed does not grow by the factor of 1.4 to 4 that
-// transformed weights take. Internal.
+// Weights are packed as the same form of conv_gemm.h packs them, in one block of k, and transformed
+// in cache while they are used, so that what is stored, sealed or streamed does not grow by the
+// factor of 1.4 to 4 that transformed weights take. Internal.
 #pragma once
 
 #include <cstdint>
@@ -13,24 +13,27 @@
 #include "base/parallel.h"
 #include "kernels/conv2d.h"
 #include "kernels/conv_gemm.h"
-#include "kernels/weight_tiles.h"
 
 namespace taoism::kernels {
 
-struct WinogradChoice {
-  int64_t tile = 0;  // rows and columns of a tile, 2 or 4; 0: not this kernel
-  ConvForm form = ConvForm::pixels;
-};
-// The fastest on the current target by its cost in operations, 0 where that is no Winograd. Like
-// the packed weights independent of the batch, and the same for a band of rows as for its map.
-WinogradChoice winograd_choice(const Conv2dShape& shape);
-// Until it is called with null: what every shape that Winograd is for gets instead, where tile 0 is
-// none. For tests and benchmarks that compare the choices.
-void force_winograd_for_testing(const WinogradChoice* choice);
-inline int64_t winograd_tile(const Conv2dShape& shape) { return winograd_choice(shape).tile; }
+// Rows and columns of a tile of the output, 2 or 4; 0 of other kernels.
+constexpr int64_t winograd_tile(ConvKernel kernel) {
+  switch (kernel) {
+    case ConvKernel::winograd_2x2_pixels:
+    case ConvKernel::winograd_2x2_channels: return 2;
+    case ConvKernel::winograd_4x4_pixels:
+    case ConvKernel::winograd_4x4_channels: return 4;
+    default: return 0;
+  }
+}
+// Whether tiles of that size compute the shape.
+bool winograd_applies(const Conv2dShape& shape, int64_t tile);
 
-// Tiles of out channels over all of k at once.
-WeightTiles winograd_weight_tiles(const Conv2dShape& shape);
+// Bytes of a panel's transformed input, which every tile of weights reads again: what the
+// second-level cache holds.
+inline constexpr int64_t kWinogradPanelBytes = 640 * 1024;
+// Bytes of the transformed input of a round, panels that all threads share.
+inline constexpr int64_t kWinogradRoundBytes = 1280 * 1024;
 
 enum class WinogradCall : uint8_t {
   whole,  // all weights

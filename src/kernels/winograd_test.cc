@@ -26,49 +26,44 @@ TEST(Winograd, IsChosenByTheShapeOfOneImage) {
   for (const Conv2dShape& s : shapes()) {
     SCOPED_TRACE(describe(s));
     for_each_target([&] {
-      const WinogradChoice choice = winograd_choice(s);
-      const auto expect_same = [&](const Conv2dShape& other) {
-        EXPECT_EQ(winograd_choice(other).tile, choice.tile);
-        EXPECT_EQ(winograd_choice(other).form, choice.form);
-      };
+      const ConvPacking choice = choose_conv2d(s);
       for (const int64_t batch : {1, 8, 100}) {
         Conv2dShape other = s;
         other.batch = batch;
-        expect_same(other);
+        EXPECT_EQ(choose_conv2d(other), choice);
       }
-      Conv2dShape band = s;
-      band.layout_pixels = s.out_h * s.out_w;
-      band.out_h = 2;
-      band.in_h = 4;
-      expect_same(band);
     });
   }
 }
 
 TEST(Winograd, IsForPlain3x3And5x5Alone) {
+  const auto sizes = [](const Conv2dShape& s) {
+    return std::pair(winograd_applies(s, 2), winograd_applies(s, 4));
+  };
+  const std::pair both(true, true), small(true, false), none(false, false);
   const Conv2dShape plain = square(1, 64, 56, 64, 3, 1, 1);
-  ASSERT_NE(winograd_tile(plain), 0);
-  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 3, 2, 1)), 0);
-  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 3, 1, 2, 2)), 0);
-  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 5, 1, 2)), 2);
-  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 5, 2, 2)), 0);
-  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 4, 1, 1)), 0);
-  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 7, 1, 3)), 0);
-  EXPECT_EQ(winograd_tile(square(1, 64, 56, 64, 3, 1, 1, 1, 2)), 0);
+  EXPECT_EQ(sizes(plain), both);
+  EXPECT_EQ(sizes(square(1, 64, 56, 64, 3, 2, 1)), none);
+  EXPECT_EQ(sizes(square(1, 64, 56, 64, 3, 1, 2, 2)), none);
+  EXPECT_EQ(sizes(square(1, 64, 56, 64, 5, 1, 2)), small);
+  EXPECT_EQ(sizes(square(1, 64, 56, 64, 5, 2, 2)), none);
+  EXPECT_EQ(sizes(square(1, 64, 56, 64, 4, 1, 1)), none);
+  EXPECT_EQ(sizes(square(1, 64, 56, 64, 7, 1, 3)), none);
+  EXPECT_EQ(sizes(square(1, 64, 56, 64, 3, 1, 1, 1, 2)), none);
   Conv2dShape row = plain;
   for (const int64_t kernel_h : {1, 5}) {
     row.kernel_h = kernel_h;
-    EXPECT_EQ(winograd_tile(row), 0);
+    EXPECT_EQ(sizes(row), none);
   }
 }
 
 // Packed weights are no larger than the weights, or in whole vectors of channels.
 TEST(Winograd, WeightsDoNotGrow) {
-  for (const Conv2dShape& s : shapes()) {
+  for (const Conv2dShape& shape : shapes()) {
     for_each_target([&] {
-      const WinogradChoice choice = winograd_choice(s);
-      if (choice.tile == 0) return;
-      const int64_t outputs = choice.form == ConvForm::channels
+      const Conv2dShape s = chosen(shape);
+      if (winograd_tile(s.packing.kernel) == 0) return;
+      const int64_t outputs = is_along_channels(s.packing.kernel)
                                   ? ceil_to(s.out_channels, tile_set().lanes)
                                   : s.out_channels;
       EXPECT_EQ(
@@ -80,12 +75,13 @@ TEST(Winograd, WeightsDoNotGrow) {
 
 TEST(Winograd, AnyScratchGivesTheSameBits) {
   Random random(41);
-  for (const Conv2dShape& s : shapes()) {
-    SCOPED_TRACE(describe(s));
-    const ConvTensors t(s, random);
+  for (const Conv2dShape& shape : shapes()) {
+    SCOPED_TRACE(describe(shape));
+    const ConvTensors t(shape, random);
     const Epilogue epilogue{.bias = t.bias.data(), .activation = {ActivationKind::relu}};
     for_each_target([&] {
-      if (winograd_tile(s) == 0) return;
+      const Conv2dShape s = chosen(shape);
+      if (winograd_tile(s.packing.kernel) == 0) return;
       const std::vector<float> want = run_conv(s, t, epilogue, 1);
       AlignedBuffer packed(conv2d_packed_bytes(s));
       conv2d_pack(s, t.weights.data(), packed.as<float>());

@@ -36,7 +36,8 @@ inline std::vector<float> reference_run(const ir::Graph& graph,
     memory[out] = AlignedBuffer(graph.value(node.outputs[0]).desc.bytes());
     data[out] = memory[out].data();
     std::byte* const to[] = {memory[out].data()};
-    AlignedBuffer scratch(def->scratch_bytes ? def->scratch_bytes(view, 1) : 0);
+    const bool runs = def->reference == nullptr && def->scratch_bytes != nullptr;
+    AlignedBuffer scratch(runs ? def->scratch_bytes(view, 1) : 0);
     const ops::RunContext context{view, from, to, scratch.span(), serial};
     TAOISM_CHECK((def->reference ? def->reference : def->run)(context).ok());
   }

@@ -1,5 +1,6 @@
 // Conv: x, w, [bias], [residual] -> activation(x * w + bias + residual), 1-D and 2-D. The residual
 // and the activation are what partition/fuse puts there.
+#include "kernels/conv_choice.h"
 #include "ops/core/conv_geometry.h"
 #include "ops/core/rules.h"
 #include "ops/core/split.h"
@@ -8,22 +9,20 @@
 namespace taoism::ops {
 namespace {
 
-// layout_pixels: output pixels of the map whose packed weights this node shares, for a node that
-// computes a band of its rows; 0: the node's own.
-constexpr AttrSpec kAttrs[] = {
-    TAOISM_CONV_ATTRS, {"layout_pixels", AttrSpec::integer}, TAOISM_FUSED_ACTIVATION_ATTRS};
+// kernel, block_depth, tile_width: kernels::ConvPacking.
+constexpr AttrSpec kAttrs[] = {TAOISM_CONV_ATTRS,
+                               TAOISM_FUSED_ACTIVATION_ATTRS,
+                               {.name = "kernel", .kind = AttrSpec::text, .chosen = true},
+                               TAOISM_TILE_ATTRS};
 constexpr size_t kX = 0, kW = 1, kBias = 2, kResidual = 3;
 
 Result<ConvGeometry> geometry_of(const NodeView& node) {
   const ir::Shape& w = node.shape(kW);
   TAOISM_ASSIGN_OR_RETURN(ConvGeometry geometry,
                           conv_geometry(node.attrs, node.shape(kX), w[0], w.dims().subspan(2)));
-  const int64_t pixels = node.attrs.i("layout_pixels", 0);
-  if (pixels < 0 || static_cast<uint64_t>(pixels) > ir::kMaxElements) {
-    return invalid_argument("layout_pixels must be at least 0 and the size of a map, got " +
-                            std::to_string(pixels));
-  }
-  geometry.shape.layout_pixels = pixels;
+  geometry.shape.packing = {
+      kernels::find_conv_kernel(node.attrs.s("kernel", "")).value_or(kernels::ConvKernel::none),
+      node.attrs.i("block_depth", 0), node.attrs.i("tile_width", 0)};
   return geometry;
 }
 
@@ -54,6 +53,15 @@ Cost cost(const NodeView& node) {
   return {.macs = saturating_mul(pixels, weights), .params = weights + bias};
 }
 
+void choose(const NodeView& node, ir::Attrs& attrs) {
+  const kernels::ConvPacking packing = kernels::choose_conv2d(geometry_of(node)->shape);
+  attrs.set("kernel", std::string(kernels::conv_kernel_name(packing.kernel)));
+  attrs.set("block_depth", packing.block_depth);
+  attrs.set("tile_width", packing.tile_width);
+}
+
+bool applies(const NodeView& node) { return kernels::conv2d_applies(geometry_of(node)->shape); }
+
 size_t packed_bytes(const NodeView& node, size_t input) {
   return input == kW ? kernels::conv2d_packed_bytes(geometry_of(node)->shape) : 0;
 }
@@ -73,10 +81,6 @@ size_t least_scratch_bytes(const NodeView& node, size_t threads) {
 
 size_t least_part_scratch_bytes(const NodeView& node, size_t threads) {
   return kernels::conv2d_least_part_scratch_bytes(geometry_of(node)->shape, threads);
-}
-
-const char* kernel_name(const NodeView& node) {
-  return kernels::conv2d_kernel_name(geometry_of(node)->shape);
 }
 
 kernels::Epilogue epilogue_of(const RunContext& context) {
@@ -141,9 +145,6 @@ bool split_rows(const NodeView& node, Rows out, std::span<Rows> in, ir::Attrs& a
     if (node.inputs[kResidual].is_weight) return false;
     in[kResidual] = out;
   }
-  if (node.attrs.i("layout_pixels") == 0) {
-    attrs.set("layout_pixels", node.outputs[0].shape.product(2, 4));
-  }
   return true;
 }
 
@@ -164,12 +165,13 @@ constinit const OpDef kConvOp = {
     .tolerance = {.relative = 1e-5F, .absolute = 1e-5F},
     .infer = infer,
     .cost = cost,
+    .choose = choose,
+    .applies = applies,
     .packed_bytes = packed_bytes,
     .pack = pack,
     .scratch_bytes = scratch_bytes,
     .least_scratch_bytes = least_scratch_bytes,
     .least_part_scratch_bytes = least_part_scratch_bytes,
-    .kernel_name = kernel_name,
     .run = run,
     .piece_end = piece_end,
     .run_part = run_part,

@@ -42,32 +42,47 @@ TEST(Conv, AddsBiasAndResidualBeforeTheActivation) {
   EXPECT_EQ(result.reference, expected);
 }
 
-TEST(Conv, LayoutPixelsAreBounded) {
-  for (const int64_t pixels : {int64_t{-1}, INT64_MIN, int64_t{1} << 41, INT64_MAX}) {
-    const auto result = evaluate_for_testing("Conv", attrs_for_testing({{"layout_pixels", pixels}}),
-                                             {{{1, 1, 1, 2}, {1, 2}}, {{1, 1, 1, 1}, {1}, true}});
-    EXPECT_EQ(result.status.code(), Code::invalid_argument);
-    EXPECT_NE(std::string(result.status.message()).find("layout_pixels"), std::string::npos);
+// What somebody else may have written.
+TEST(Conv, AppliesWhereItIsComputed) {
+  const std::vector<Input> inputs = {
+      {{ir::DType::f32, ir::Shape{1, 20, 9, 9}}, true, false, nullptr},
+      {{ir::DType::f32, ir::Shape{40, 20, 3, 3}}, true, true, nullptr}};
+  const OpDef& conv = *find_op("Conv");
+  const ir::Attrs plain = attrs_for_testing({{"pads", Ints{1, 1, 1, 1}}});
+  EXPECT_FALSE(is_chosen(conv, plain));
+  const ir::Attrs chosen = chosen_attrs(conv, {"n", plain, inputs, {}});
+  EXPECT_TRUE(is_chosen(conv, chosen));
+  EXPECT_TRUE(conv.applies({"n", chosen, inputs, {}}));
+  const auto applies = [&](const char* name, ir::AttrValue value) {
+    ir::Attrs attrs = chosen;
+    attrs.set(name, std::move(value));
+    return conv.applies({"n", attrs, inputs, {}});
+  };
+  for (const char* kernel : {"", "none", "GEMM", "depthwise", "direct"}) {
+    EXPECT_FALSE(applies("kernel", std::string(kernel))) << kernel;
   }
+  for (const int64_t number : {int64_t{-1}, int64_t{0}, int64_t{1} << 40, INT64_MIN, INT64_MAX}) {
+    EXPECT_FALSE(applies("block_depth", number)) << number;
+    EXPECT_FALSE(applies("tile_width", number)) << number;
+  }
+  EXPECT_FALSE(applies("block_depth", int64_t{10}));  // no whole taps
 }
 
 // The rows of a map share the packed weights of the map.
-TEST(Conv, LayoutPixelsDecideThePackedWeights) {
-  const auto packed = [](int64_t height, int64_t layout_pixels) {
-    const ir::Attrs attrs = attrs_for_testing({{"layout_pixels", layout_pixels}});
-    const std::vector<Input> inputs = {
-        {{ir::DType::f32, ir::Shape{1, 3, height, 8}}, true, false, nullptr},
-        {{ir::DType::f32, ir::Shape{40, 3, 1, 1}}, true, true, nullptr}};
-    const OpDef& conv = *find_op("Conv");
-    const NodeView view{"n", attrs, inputs, {}};
-    std::vector<float> raw(120);
-    for (size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<float>(i);
-    AlignedBuffer bytes(conv.packed_bytes(view, 1));
-    conv.pack(view, 1, reinterpret_cast<const std::byte*>(raw.data()), bytes.data());
-    const auto* values = bytes.as<float>();
-    return std::vector<float>(values, values + bytes.size() / sizeof(float));
-  };
-  EXPECT_EQ(packed(1, 64), packed(8, 0));
+TEST(Conv, ABandHasTheKernelOfItsMap) {
+  const std::vector<Input> inputs = {
+      {{ir::DType::f32, ir::Shape{1, 64, 56, 56}}, true, false, nullptr},
+      {{ir::DType::f32, ir::Shape{64, 64, 3, 3}}, true, true, nullptr}};
+  const std::vector<ir::TensorDesc> outputs = {{ir::DType::f32, ir::Shape{1, 64, 56, 56}}};
+  const OpDef& conv = *find_op("Conv");
+  const ir::Attrs attrs = chosen_attrs(
+      conv, {"n", attrs_for_testing({{"pads", Ints{1, 1, 1, 1}}}), inputs, outputs});
+  std::vector<Rows> rows(2);
+  ir::Attrs band = attrs;
+  ASSERT_TRUE(conv.split_rows({"n", attrs, inputs, outputs}, {4, 8}, rows, band));
+  for (const char* name : {"kernel", "block_depth", "tile_width"}) {
+    EXPECT_EQ(*band.find(name), *attrs.find(name)) << name;
+  }
 }
 
 TEST(Conv, PiecesOfTheWeightsGiveTheSameBits) {

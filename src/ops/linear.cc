@@ -9,7 +9,8 @@
 namespace taoism::ops {
 namespace {
 
-constexpr AttrSpec kAttrs[] = {{"trans_w", AttrSpec::integer}, TAOISM_FUSED_ACTIVATION_ATTRS};
+constexpr AttrSpec kAttrs[] = {
+    {"trans_w", AttrSpec::integer}, TAOISM_FUSED_ACTIVATION_ATTRS, TAOISM_TILE_ATTRS};
 constexpr size_t kX = 0, kW = 1, kBias = 2;
 
 bool is_out_by_in(const NodeView& node) { return node.attrs.i("trans_w", 1) != 0; }
@@ -18,7 +19,8 @@ kernels::LinearShape shape_of(const NodeView& node) {
   const ir::Shape& x = node.shape(kX);
   return {.rows = x.product(0, x.rank() - 1),
           .in_features = x[x.rank() - 1],
-          .out_features = node.shape(kW)[is_out_by_in(node) ? 0 : 1]};
+          .out_features = node.shape(kW)[is_out_by_in(node) ? 0 : 1],
+          .packing = {node.attrs.i("block_depth", 0), node.attrs.i("tile_width", 0)}};
 }
 
 Status infer(const NodeView& node, std::span<ir::TensorDesc> outputs) {
@@ -51,6 +53,14 @@ Cost cost(const NodeView& node) {
   return {.macs = saturating_mul(rows, weights + out),
           .params = weights + (node.has(kBias) ? out : 0)};
 }
+
+void choose(const NodeView& node, ir::Attrs& attrs) {
+  const kernels::LinearPacking packing = kernels::choose_linear(shape_of(node));
+  attrs.set("block_depth", packing.block_depth);
+  attrs.set("tile_width", packing.tile_width);
+}
+
+bool applies(const NodeView& node) { return kernels::linear_applies(shape_of(node)); }
 
 size_t packed_bytes(const NodeView& node, size_t input) {
   return input == kW ? kernels::linear_packed_bytes(shape_of(node)) : 0;
@@ -124,6 +134,8 @@ constinit const OpDef kLinearOp = {
     .tolerance = {.relative = 1e-5F, .absolute = 1e-5F},
     .infer = infer,
     .cost = cost,
+    .choose = choose,
+    .applies = applies,
     .packed_bytes = packed_bytes,
     .pack = pack,
     .scratch_bytes = scratch_bytes,

@@ -55,7 +55,15 @@ struct AttrSpec {
   const char* name;
   Kind kind;
   bool required = false;
+  // Says how a weight is packed: OpDef::choose writes it, and nodes that compute have it.
+  bool chosen = false;
 };
+
+// Attributes that choose writes of weights in tiles: rows in a block, columns in a tile.
+#define TAOISM_TILE_ATTRS                                               \
+  {.name = "block_depth", .kind = AttrSpec::integer, .chosen = true}, { \
+    .name = "tile_width", .kind = AttrSpec::integer, .chosen = true     \
+  }
 
 // One input of a node. `constant` is set for weights on the host; inside the TEE only `is_weight`.
 struct Input {
@@ -165,8 +173,14 @@ struct OpDef {
   Status (*infer)(const NodeView& node, std::span<ir::TensorDesc> outputs);
   // Null: costs nothing.
   Cost (*cost)(const NodeView& node) = nullptr;
-  // Bytes that weight `input` takes once packed for this machine's kernels; null, or 0 for an
-  // input: it is used as it is.
+  // Chooses a kernel and how the node's weights are packed for it, for the current target, and
+  // writes both into `attrs`, a copy of the node's. Independent of the batch. Null: there is
+  // nothing to choose. Host.
+  void (*choose)(const NodeView& node, ir::Attrs& attrs) = nullptr;
+  // Whether this build computes, on the current target, what has been chosen for the node. Called
+  // after infer; everything below may be called if so. Null: always.
+  bool (*applies)(const NodeView& node) = nullptr;
+  // Bytes that weight `input` takes once packed; null, or 0 for an input: it is used as it is.
   size_t (*packed_bytes)(const NodeView& node, size_t input) = nullptr;
   // Writes packed_bytes() bytes to `packed`. `raw` is the constant, row-major.
   void (*pack)(const NodeView& node, size_t input, const std::byte* raw,
@@ -177,8 +191,6 @@ struct OpDef {
   // same bits. Null: all that it can use.
   size_t (*least_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
   size_t (*least_part_scratch_bytes)(const NodeView& node, size_t threads) = nullptr;
-  // The kernel that run uses for this node on the current target, of several; null: there is one.
-  const char* (*kernel_name)(const NodeView& node) = nullptr;
   // Computes the outputs. Does not allocate. Fails for what only the elements can tell, with a
   // fault of the closed list; the outputs then hold anything, and no access was out of bounds.
   Outcome (*run)(const RunContext& context) = nullptr;
@@ -244,5 +256,9 @@ bool splits_batch(const OpDef& def, const NodeView& node);
 // Whether the node's outputs are what its operator makes: for a node that comes from outside with
 // its types. Errors: check_and_infer's, and invalid_argument for other types.
 Status check_types(const OpDef& def, const NodeView& node);
+// The node's attributes with what has to be chosen, for a node of which check_types() holds.
+ir::Attrs chosen_attrs(const OpDef& def, const NodeView& node);
+// Of attributes: whether everything that has to be chosen has been.
+bool is_chosen(const OpDef& def, const ir::Attrs& attrs);
 
 }  // namespace taoism::ops

@@ -508,7 +508,7 @@ TEST_F(PackageTest, WhatIsNoPackageIsSaidToBeNone) {
   ASSERT_TRUE(seal_as("full", "m.tao", {1}).ok());
   EXPECT_TRUE(is_package(path("m.tao")));
   std::string bytes = read_all(path("m.tao"));
-  for (const auto& [format, text] : {std::pair{1, "older format: seal it again"}, {9, "newer"}}) {
+  for (const auto& [format, text] : {std::pair{2, "older format: seal it again"}, {9, "newer"}}) {
     bytes[offsetof(store::PackageHeader, format)] = static_cast<char>(format);
     write_all(path("m.tao"), bytes);
     const auto other = Package::open(path("m.tao"));

@@ -62,7 +62,8 @@ struct Program {
 
 // Everything that scheduling and execution rely on, checked from nothing but the program itself:
 // indices, types recomputed by each operator's shape rule, packed sizes, every slot written exactly
-// once and before it is read, every weight read exactly once. Errors: integrity naming what.
+// once and before it is read, every weight read exactly once. Errors: integrity naming what;
+// unsupported for weights that are packed in a way that this build does not compute.
 Status verify(const Program& program);
 
 // An instruction as its operator's rules see it, at its full size. The program must outlive it and

@@ -91,6 +91,12 @@ class Verifier {
     if (!ops::check_types(*op, view).ok()) {
       return integrity_error("program: an instruction contradicts its operator's shape rule");
     }
+    if (!ops::is_chosen(*op, instruction.attrs)) {
+      return integrity_error("program: an instruction does not say how its weights are packed");
+    }
+    if (op->applies != nullptr && !op->applies(view)) {
+      return unsupported("program: this build has no kernel for weights that are packed so");
+    }
     for (size_t i = 0; i < view.inputs.size(); ++i) {
       if (!view.inputs[i].is_weight) continue;
       size_t packed = op->packed_bytes != nullptr ? op->packed_bytes(view, i) : 0;

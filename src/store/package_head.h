@@ -26,7 +26,7 @@ struct PackageHeader {
 
   // Like a PNG's: a transfer that changes line ends is found out.
   static constexpr std::array<char, 8> kMagic = {'\x89', 'T', 'A', 'O', '\r', '\n', '\x1a', '\n'};
-  static constexpr uint32_t kFormat = 2;
+  static constexpr uint32_t kFormat = 3;
 };
 
 // In this order in the table and in the file.

@@ -53,6 +53,12 @@ Result<program::Program> decode(ConstByteSpan plain) {
   return program::decode(plain.subspan(sizeof(store::StoreHeader)));
 }
 
+// To what decode() refuses.
+Answer refused(const Status& status) {
+  if (status.code() == Code::unsupported) return {Code::unsupported, Text::packed_otherwise};
+  return integrity(Text::program_invalid);
+}
+
 }  // namespace
 
 Image::Image(ByteSpan memory, Parallel& parallel, const KeySource* keys)
@@ -210,7 +216,7 @@ Answer Image::load_program(const wire::LoadProgram& request, ByteSpan payload, w
   if (!digest.ok()) return {Code::internal, Text::crypto_failed};
   if (*digest != request.program) return integrity(Text::program_id_mismatch);
   auto decoded = decode(plain.span());
-  if (!decoded.ok()) return integrity(Text::program_invalid);
+  if (!decoded.ok()) return refused(decoded.status());
   return install(request.program, header_of(plain.span()), std::move(*decoded), outside, payload,
                  reply);
 }
@@ -231,7 +237,8 @@ Answer Image::load_packaged(const wire::LoadPackaged& request, ByteSpan payload,
   TAOISM_RETURN_IF_NOT_OK(check_outside(outside, payload));
   if (overlap(request.file, request.spill)) return policy(Text::slots_overlap);
   auto decoded = decode(opened.plain->span());
-  if (!decoded.ok() || decoded->segments.size() != opened.must_have.segments ||
+  if (!decoded.ok()) return refused(decoded.status());
+  if (decoded->segments.size() != opened.must_have.segments ||
       decoded->weights.size() != opened.must_have.weights) {
     return integrity(Text::program_invalid);
   }

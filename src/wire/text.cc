@@ -43,6 +43,7 @@ constexpr const char* kTexts[] = {
     "the key file cannot be used: give the one that the package was sealed with",
     "this TEE holds the key of packages and takes packages alone",
     "the room for the evidence of what this TEE is does not suffice",
+    "the weights are packed in a way that this taoism does not compute: seal them again with it",
     "the configuration is invalid",
 };
 static_assert(sizeof(kTexts) / sizeof(kTexts[0]) == kTextCount);

@@ -46,6 +46,7 @@ enum class Text : uint32_t {
   bad_key_file,
   packages_only,
   evidence_room,
+  packed_otherwise,
   bad_config,
 };
 // `bad_config` stays the last.

@@ -42,7 +42,7 @@ class Package:
             entry = (part.kind, part.index, offset, size, part.store, part.count, hashlib.sha256(part.data).digest())
             table += struct.pack("<IIQQII32s", *entry)
             offset = (offset + size + 63) // 64 * 64
-        header = (MAGIC, 2, len(self.parts), self.id, self.version, offset, bytes(16))
+        header = (MAGIC, 3, len(self.parts), self.id, self.version, offset, bytes(16))
         return struct.pack("<8sII16sQQ16s", *header) + table
 
     def sign(self, key: ec.EllipticCurvePrivateKey) -> None:
@@ -84,7 +84,7 @@ class Package:
                 digest = hashlib.sha256(has).digest()
             table += struct.pack("<IIQQII32s", *row, part.store, part.count, digest)
             data += has + bytes(-len(has) % 64)
-        header = (MAGIC, 2, len(entries), self.id, self.version, begin + len(data), bytes(16))
+        header = (MAGIC, 3, len(entries), self.id, self.version, begin + len(data), bytes(16))
         head = struct.pack("<8sII16sQQ16s", *header) + table + self.signature
         return head + bytes(begin - len(head)) + data
 

@@ -52,8 +52,8 @@ ops::Cost cost_of(const ir::Graph& graph, const ir::Node& node) {
 // Empty where an operator has but one kernel.
 std::string kernel_of(const ir::Graph& graph, const ir::Node& node) {
   const ops::OpDef* op = ops::find_op(node.op);
-  if (op == nullptr || op->kernel_name == nullptr) return {};
-  return op->kernel_name(ops::GraphNodeView(graph, node).view());
+  if (op == nullptr) return {};
+  return std::string(ops::chosen_attrs(*op, ops::GraphNodeView(graph, node).view()).s("kernel"));
 }
 
 Summary summarize(const ir::Graph& graph) {

@@ -149,4 +149,15 @@ Status check_types(const OpDef& def, const NodeView& node) {
   return {};
 }
 
+ir::Attrs chosen_attrs(const OpDef& def, const NodeView& node) {
+  ir::Attrs attrs = node.attrs;
+  if (def.choose != nullptr) def.choose(node, attrs);
+  return attrs;
+}
+
+bool is_chosen(const OpDef& def, const ir::Attrs& attrs) {
+  return std::all_of(def.attrs.begin(), def.attrs.end(),
+                     [&](const AttrSpec& spec) { return !spec.chosen || attrs.has(spec.name); });
+}
+
 }  // namespace taoism::ops

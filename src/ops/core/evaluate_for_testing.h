@@ -49,10 +49,11 @@ inline Evaluated evaluate_for_testing(const char* op, const ir::Attrs& attrs,
   for (const Literal& l : literals)
     inputs.push_back({{l.dtype(), l.shape}, true, l.is_weight, nullptr});
   std::vector<ir::TensorDesc> outputs(1);
-  NodeView view{"n", attrs, inputs, {}};
-  result.status = check_and_infer(*def, view, outputs);
+  const NodeView bare{"n", attrs, inputs, {}};
+  result.status = check_and_infer(*def, bare, outputs);
   if (!result.status.ok()) return result;
-  view.outputs = outputs;
+  const ir::Attrs chosen = chosen_attrs(*def, bare);
+  const NodeView view{"n", chosen, inputs, outputs};
   result.shape = outputs[0].shape;
   if (def->cost != nullptr) result.cost = def->cost(view);
 

@@ -31,7 +31,8 @@ inline void expect_parts_equal_run(const char* op, const ir::Attrs& attrs,
     data.push_back(l.data());
   }
   const ir::TensorDesc output{ir::DType::f32, whole.shape};
-  const NodeView view{"n", attrs, inputs, std::span<const ir::TensorDesc>(&output, 1)};
+  const ir::Attrs chosen = chosen_attrs(def, {"n", attrs, inputs, {}});
+  const NodeView view{"n", chosen, inputs, std::span<const ir::TensorDesc>(&output, 1)};
   AlignedBuffer packed(def.packed_bytes(view, 1));
   def.pack(view, 1, literals[1].data(), packed.data());
   for (const size_t target : {size_t{1}, packed.size() / 3}) {

@@ -38,7 +38,16 @@ Bare bare_of(const OpCase& op_case) {
   return bare;
 }
 
-// Asks every rule about the node, as lowering does.
+// Asks the rules of packing and running about a node that passed the others.
+void ask_of_packed(const ops::OpDef& def, const ops::NodeView& view) {
+  for (size_t i = 0; def.packed_bytes != nullptr && i < view.inputs.size(); ++i) {
+    if (view.inputs[i].present && view.inputs[i].is_weight) def.packed_bytes(view, i);
+  }
+  if (def.scratch_bytes != nullptr) def.scratch_bytes(view, 3);
+}
+
+// Asks every rule about the node, as lowering does, and of what it may have been packed for
+// already.
 Status ask(const Bare& bare) {
   const ops::OpDef& def = *ops::find_op(bare.op);
   ir::TensorDesc output;
@@ -48,10 +57,9 @@ Status ask(const Bare& bare) {
   EXPECT_TRUE(output.shape.is_bounded());
   view.outputs = std::span<const ir::TensorDesc>(&output, 1);
   if (def.cost != nullptr) def.cost(view);
-  for (size_t i = 0; def.packed_bytes != nullptr && i < bare.inputs.size(); ++i) {
-    if (bare.inputs[i].present && bare.inputs[i].is_weight) def.packed_bytes(view, i);
-  }
-  if (def.scratch_bytes != nullptr) def.scratch_bytes(view, 3);
+  if (def.applies != nullptr && def.applies(view)) ask_of_packed(def, view);
+  const ir::Attrs chosen = ops::chosen_attrs(def, view);
+  ask_of_packed(def, {view.name, chosen, view.inputs, view.outputs});
   return status;
 }
 

@@ -78,7 +78,8 @@ class LoadedCase {
       : graph_(graph_of(op_case)),
         def_(*ops::find_op(op_case.op)),
         holder_(graph_, graph_.node(0)),
-        view_(holder_.view()),
+        attrs_(ops::chosen_attrs(def_, holder_.view())),
+        view_{holder_.view().name, attrs_, holder_.view().inputs, holder_.view().outputs},
         tensors_(inputs_of(op_case)) {
     size_t next_tensor = 0;
     for (size_t i = 0; i < view_.inputs.size(); ++i) {
@@ -140,6 +141,7 @@ class LoadedCase {
   ir::Graph graph_;
   const ops::OpDef& def_;
   ops::GraphNodeView holder_;
+  ir::Attrs attrs_;
   ops::NodeView view_;
   std::vector<std::shared_ptr<const ir::Constant>> tensors_;
   std::vector<Guarded> packed_;
