@@ -476,8 +476,13 @@ TEST(Rows, OfOneAndOfSeveralAreNotTheSame) {
 TEST(Rows, WhatCountsNoneCountsNoneOfAPartEither) {
   TestModel m;
   m.input("x", {-1, 4}).input("z", {-1, 4}).output("y");
-  m.graph().mutable_input(1)->mutable_type()->mutable_tensor_type()->mutable_shape()
-      ->mutable_dim(0)->set_dim_param("M");
+  m.graph()
+      .mutable_input(1)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
+      ->set_dim_param("M");
   m.node("Shape", {"z"}, {"s"});
   m.ints("zero", {0}).ints("one", {1});
   m.node("Gather", {"s", "zero"}, {"rows"});
