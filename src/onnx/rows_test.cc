@@ -452,16 +452,17 @@ TEST(Rows, AnInputWithoutThemIsTheSameForAll) {
   EXPECT_EQ(proof->inputs, (std::vector<int>{0, -1}));
 }
 
-TEST(Rows, OfOneAndOfSeveralAreNotTheSame) {
+// Inputs x and z whose first dimensions are open and have names of their own, and output y.
+TestModel two_open_inputs() {
   TestModel m;
   m.input("x", {-1, 4}).input("z", {-1, 4}).output("y");
-  m.graph()
-      .mutable_input(1)
-      ->mutable_type()
-      ->mutable_tensor_type()
-      ->mutable_shape()
-      ->mutable_dim(0)
-      ->set_dim_param("M");
+  auto& type = *m.graph().mutable_input(1)->mutable_type()->mutable_tensor_type();
+  type.mutable_shape()->mutable_dim(0)->set_dim_param("M");
+  return m;
+}
+
+TEST(Rows, OfOneAndOfSeveralAreNotTheSame) {
+  TestModel m = two_open_inputs();
   m.node("Add", {"x", "z"}, {"y"});
   for (const int64_t others : {2, 3}) {
     const Result<RowProof> proof =
@@ -474,15 +475,7 @@ TEST(Rows, OfOneAndOfSeveralAreNotTheSame) {
 
 // A part of the rows is bound as all of them were, whatever number it happens to have.
 TEST(Rows, WhatCountsNoneCountsNoneOfAPartEither) {
-  TestModel m;
-  m.input("x", {-1, 4}).input("z", {-1, 4}).output("y");
-  m.graph()
-      .mutable_input(1)
-      ->mutable_type()
-      ->mutable_tensor_type()
-      ->mutable_shape()
-      ->mutable_dim(0)
-      ->set_dim_param("M");
+  TestModel m = two_open_inputs();
   m.node("Shape", {"z"}, {"s"});
   m.ints("zero", {0}).ints("one", {1});
   m.node("Gather", {"s", "zero"}, {"rows"});

@@ -248,29 +248,25 @@ class Exposure {
       report_.warnings.push_back(
           std::to_string(params) +
           " private weights are joined by nothing but branches of the same input, which some "
-          "inputs "
-          "may bring to rest (a normalization or a gate under large values) so that queries give "
-          "them; they are not counted as exposed");
+          "inputs may bring to rest (a normalization or a gate under large values) so that queries "
+          "give them; they are not counted as exposed");
     }
     if (!asking_.stepping.empty()) {
       report_.warnings.push_back(named(asking_.stepping) +
                                  " in the TEE jumps where what one private layer makes passes a "
-                                 "value: queries find where, "
-                                 "through whatever follows, and so that layer up to factors; it is "
-                                 "not counted as exposed");
+                                 "value: queries find where, through whatever follows, and so that "
+                                 "layer up to factors; it is not counted as exposed");
     }
     if (!looked_at_all_) {
       report_.warnings.emplace_back(
           "what follows from what can be had by asking goes on further than was looked: more than "
-          "is "
-          "counted is exposed");
+          "is counted is exposed");
     }
     if (!asking_.telling.empty()) {
       report_.warnings.push_back(
           named(asking_.telling) +
           " in the TEE fails or not by indices or divisors that private weights decide: each "
-          "answer "
-          "tells one bit of them, with --answer label too; it is not counted as exposed");
+          "answer tells one bit of them, with --answer label too; it is not counted as exposed");
     }
     if (asking_.shows_ranks) {
       report_.warnings.emplace_back(

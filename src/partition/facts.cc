@@ -1,6 +1,5 @@
 #include "partition/facts.h"
 
-
 #include "ops/graph_view.h"
 
 namespace taoism::partition {
