@@ -3,13 +3,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,9 +13,9 @@
 #include "files/same_file.h"
 #include "flags.h"
 #include "onnx/external_files.h"
+#include "package/irreplaceable.h"
 #include "package/key_file.h"
 #include "package/package_file.h"
-#include "store/package_key.h"
 
 namespace taoism::cli {
 namespace {
@@ -92,34 +88,6 @@ Status check_writes(const std::vector<NamedFile>& reads, const std::vector<Named
   return {};
 }
 
-std::string extension_of(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension;
-}
-
-// Whether it, or the file that it is a link to, is called as a model; empty ones hold nothing.
-bool is_called_model(const std::string& path, const struct stat& info) {
-  if (info.st_size == 0) return false;
-  std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(path, error);
-  return extension_of(path) == ".onnx" || extension_of(target) == ".onnx";
-}
-
-// A package, or a key that opens or signs one, by its first bytes; a model by its name. Null: any
-// other file, or none.
-const char* irreplaceable(const std::string& path) {
-  const std::optional<struct stat> info = stat_of(path);
-  if (!info || !S_ISREG(info->st_mode)) return nullptr;
-  if (package::is_package(path)) return "a package";
-  std::vector<char> begin(store::kKeyBeginBytes);
-  std::ifstream file(path, std::ios::binary);
-  file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-  const auto read = std::span(begin).first(static_cast<size_t>(file.gcount()));
-  if (store::begins_as_key(std::as_bytes(read))) return "a key file";
-  return is_called_model(path, *info) ? "a model" : nullptr;
-}
-
 Status check_kept(const NamedFile& written) {
   if (written.path == "-") {
     return invalid_argument(written.flag +
@@ -127,7 +95,7 @@ Status check_kept(const NamedFile& written) {
                             "give a path (./- for a file called so)");
   }
   if (written.type == kNewPackage) return {};
-  const char* const found = irreplaceable(written.path);
+  const char* const found = package::irreplaceable(written.path);
   const std::string_view what = found != nullptr ? found : "";
   if (what.empty() || (written.type == kNewModel && what == "a model")) return {};
   return invalid_argument(written.flag + " " + written.path + ": is " + std::string(what) +

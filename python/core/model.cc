@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model.h"
+#include "package/irreplaceable.h"
 #include "package/key_file.h"
 #include "package/seal.h"
 #include "package/seal_file.h"
@@ -251,6 +252,7 @@ void bind_model(nb::module_& module) {
           nb::arg("rows"))
       .def("summary", &package_summary, nb::arg("batch"));
 
+  module.def("irreplaceable", &package::irreplaceable, nb::arg("path"), Released());
   module.def("is_package", &package::is_package, nb::arg("path"), Released());
   module.def("default_key_path", &package::default_key_path, nb::arg("path"));
 }

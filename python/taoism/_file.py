@@ -4,14 +4,12 @@ to be written over."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from taoism import _core
 from taoism._machine import count, listed
-from taoism.errors import ArgumentTypeError, InvalidArgumentError, file_error
+from taoism.errors import ArgumentTypeError, InvalidArgumentError
 
 _MOST_SIZE = 1 << 40
-_KEYS = (b"taoism key ", b"-----BEGIN ")  # how key files begin
 Shapes = Mapping[str, Sequence[int | None]]
 
 
@@ -43,19 +41,9 @@ def open_file(path: str, shapes: Shapes | None) -> _core.Model:
 
 
 def refuse_to_lose(path: str) -> None:
-    """Whoever writes a file at `path` would lose a package, a key or a model. Errors:
-    InvalidArgumentError; those of a file that cannot be read."""
-    file = Path(path)
-    try:
-        if not file.is_file():
-            return
-        with file.open("rb") as stream:
-            begin = stream.read(16)
-    except OSError as error:
-        raise file_error(path, error) from error
-    what = "a package" if _core.is_package(path) else ""
-    what = what or ("a key file" if begin.startswith(_KEYS) else "")
-    what = what or ("a model" if file.suffix.lower() == ".onnx" else "")
+    """Errors: InvalidArgumentError where a file written at `path` would take the place of a
+    package, a key or a model."""
+    what = _core.irreplaceable(path)
     if what:
         raise InvalidArgumentError(
             f"{path}: is {what}, which would be lost; write elsewhere, or move it away"

@@ -71,8 +71,7 @@ def privacy_of(
     private: Iterable[str] | None, public: Iterable[str] | None, modules: Iterable[str]
 ) -> dict[str, bool]:
     """By module, whether its weights are private. With `private` alone all others are public;
-    otherwise what nothing names is private. Errors: PlacementError,
-    ArgumentTypeError."""
+    otherwise what nothing names is private. Errors: PlacementError, ArgumentTypeError."""
     known = list(modules)
     result: dict[str, bool] = {}
     if private is not None and public is None:

@@ -7,8 +7,7 @@
 namespace taoism::files {
 
 bool is_same_file(const std::string& a, const std::string& b) {
-  struct stat a_is {
-  }, b_is{};
+  struct stat a_is = {}, b_is = {};
   const bool has_a = stat(a.c_str(), &a_is) == 0, has_b = stat(b.c_str(), &b_is) == 0;
   if (has_a && has_b) {
     return S_ISREG(a_is.st_mode) && a_is.st_dev == b_is.st_dev && a_is.st_ino == b_is.st_ino;

@@ -33,7 +33,7 @@ ConvKernel matrix_product(const Conv2dShape& shape) {
 }
 
 // Operations of the register tile and of what goes with it, in vectors, for one image: of the
-// direct kernel, and of Winograd's.
+// matrix product, and of Winograd's.
 double direct_cost(const Conv2dShape& s) {
   constexpr double kReached = 0.85;  // of the limit
   return static_cast<double>(s.kernel_h * s.kernel_w * s.in_channels * s.out_channels) *

@@ -86,9 +86,15 @@ def test_a_plan_replaces_no_key_no_package_and_no_model(tmp_path: Path) -> None:
     )
     shutil.copy(FASHION, tmp_path / "m.onnx")
     (tmp_path / "link.json").symlink_to(tmp_path / "m.key")
+    (tmp_path / "told.pem").write_text("Bag Attributes\n" + (tmp_path / "o.key").read_text())
     plan = taoism.plan(FASHION, strategy="full")
     kinds = {"m.key": "a key file", "o.key": "a key file", "o.pub": "a key file"}
-    kinds |= {"link.json": "a key file", "m.tao": "a package", "m.onnx": "a model"}
+    kinds |= {
+        "link.json": "a key file",
+        "told.pem": "a key file",
+        "m.tao": "a package",
+        "m.onnx": "a model",
+    }
     for name, kind in kinds.items():
         before = (tmp_path / name).read_bytes()
         with pytest.raises(errors.InvalidArgumentError, match=f"{name}: is {kind}, which would be"):
